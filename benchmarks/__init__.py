@@ -1,0 +1,1 @@
+"""Measurements against named alternatives; each module is a command, `python -m benchmarks` runs them all."""

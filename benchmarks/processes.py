@@ -1,0 +1,50 @@
+"""Starting servers to measure, and reading the CPU time of a process with all its children. Linux."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def reward_server(*options: str) -> Iterator[tuple[str, int]]:
+    """Our server on a free port: (its URL, its process id)."""
+    with _started([sys.executable, "-m", "reward_server", "serve", "--port", "0", *options]) as (line, pid):
+        yield line.split()[-1], pid
+
+
+@contextmanager
+def bare_server() -> Iterator[tuple[str, int]]:
+    """The floor: `bare_route.py` on a free port."""
+    with _started([sys.executable, "-m", "benchmarks.bare_route"]) as (line, pid):
+        yield line.strip(), pid
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of the process, its living descendants, and the dead ones that were waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = sum(map(int, fields[11:15])) / TICKS
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(cpu_seconds(int(child)) for child in children)
+
+
+@contextmanager
+def _started(command: list[str]) -> Iterator[tuple[str, int]]:
+    """The first line with a URL that the process prints, and its id; ends it at exit."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    try:
+        for line in process.stdout:
+            if "http://" in line:
+                yield line, process.pid
+                return
+        raise RuntimeError(f"{command} ended without listening")
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,43 @@
+"""The only file that wires: settings in, app out. Two apps in one process share nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from reward_server import __version__
+from reward_server.catalog import Catalog
+from reward_server.metrics import Metrics
+from reward_server.middleware import RequestLayer
+from reward_server.responses import answer_framework_error
+from reward_server.routes import add_routes
+from reward_server.scoring import Scorer
+from reward_server.service import Service
+from reward_server.settings import Settings
+
+
+def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
+    """The app and its parts; its workers start with its lifespan. Raises BadCatalog when `rewards.toml` is wrong."""
+    metrics = Metrics()
+    service = Service(settings, metrics, Catalog(settings), Scorer(settings, metrics))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with service.scorer.running():
+            yield
+
+    app = FastAPI(
+        title="reward-server",
+        version=__version__,
+        summary="Rewards for reinforcement learning of language models.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    direct = add_routes(app, service)
+    app.add_exception_handler(HTTPException, answer_framework_error)
+    keys = [key.get_secret_value().encode() for key in settings.api_keys]
+    return RequestLayer(app, direct=direct, keys=keys, metrics=metrics), service

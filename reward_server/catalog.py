@@ -1,0 +1,192 @@
+"""Which rewards there are, and what one URL means: the name and the query string become a `Plan`.
+
+A reward is one of the four, or a variant that `rewards.toml` names:
+
+    [math-noisy]            # POST /score/math-noisy
+    base = "flip"
+    flip_prob = 0.4
+
+    [phrases]               # lists for the parameter `phrases`
+    mine = ["wait", "let me check"]
+
+A variant gives defaults; the query string may still set any parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.metadata import version
+from json import dumps
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import tomllib
+from pydantic import ValidationError
+
+from reward_server import __version__
+from reward_server.errors import InvalidRequest, UnknownReward
+from reward_server.parameters import (
+    PARAMETERS,
+    DialectParameters,
+    RewardParameters,
+    RprParameters,
+    VerifierParameters,
+)
+from reward_server.rewards.rpr import PhraseList, load_phrases
+from reward_server.settings import Settings
+
+PACKAGED_LISTS = ("math", "open_ended")
+GRADERS = ("math-verify", "latex2sympy2_extended", "sympy")
+
+
+class BadCatalog(ValueError):
+    """`rewards.toml` is wrong: which table, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One URL, understood: what to score with, and `config`, 12 hex digits over all that can change a value."""
+
+    name: str
+    base: str
+    parameters: RewardParameters
+    phrases: PhraseList
+    config: str
+    warnings: tuple[str, ...]
+
+
+class Catalog:
+    """The rewards of one server. Raises BadCatalog when `rewards.toml` is wrong."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        tables = _read(settings.config)
+        self._lists = {name: load_phrases(name) for name in PACKAGED_LISTS} | _phrase_lists(tables.pop("phrases", {}))
+        self._variants = {name: _variant(name, table) for name, table in tables.items()}
+        self.names = (*PARAMETERS, *self._variants)
+        self.resolve = lru_cache(maxsize=1024)(self._resolve)
+        for name in self._variants:
+            self._check_variant(name)
+        if settings.verify_reward is not None:
+            self.check_name(settings.verify_reward)
+
+    def check_name(self, name: str) -> None:
+        """Raises UnknownReward, which names the known ones."""
+        if name not in self.names:
+            raise UnknownReward(f"no reward is called {name!r}; known: {', '.join(self.names)}")
+
+    def base(self, name: str) -> str:
+        """The one of the four rewards that `name` is, or is a variant of."""
+        return self._variants[name][0] if name in self._variants else name
+
+    def defaults(self, name: str) -> dict[str, object]:
+        """What a variant sets; empty for the four."""
+        return self._variants[name][1] if name in self._variants else {}
+
+    def _resolve(self, name: str, query: str) -> Plan:
+        """The plan of one URL. Raises UnknownReward, or InvalidRequest that names the parameter and the valid ones."""
+        self.check_name(name)
+        base = self.base(name)
+        model = PARAMETERS[base]
+        try:
+            parameters = model.model_validate(_merged(base, self.defaults(name), _parsed(query)))
+        except ValidationError as error:
+            raise _explained(error, name, model) from None
+        if parameters.phrases not in self._lists:
+            raise InvalidRequest(f"phrases: no list is called {parameters.phrases!r}; known: {', '.join(self._lists)}")
+        phrases = self._lists[parameters.phrases]
+        return Plan(name, base, parameters, phrases, self._digest(base, parameters, phrases), _warnings(parameters))
+
+    def _digest(self, base: str, parameters: RewardParameters, phrases: PhraseList) -> str:
+        all_that_counts: dict[str, object] = {
+            "version": __version__,
+            "reward": base,
+            "parameters": parameters.model_dump(exclude={"reply", "phrases"}),
+            "phrases": phrases.phrases,
+        }
+        if isinstance(parameters, VerifierParameters):
+            all_that_counts["graders"] = {name: version(name) for name in GRADERS}
+            all_that_counts["budget"] = self._settings.model_dump(
+                include={"soft_timeout_s", "hard_timeout_s", "worker_memory_mb"}
+            )
+        return blake2b(dumps(all_that_counts, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+    def _check_variant(self, name: str) -> None:
+        try:
+            self._resolve(name, "")
+        except InvalidRequest as error:
+            raise BadCatalog(f"rewards.toml: [{name}]: {error.message}") from None
+
+
+def _read(path: Path | None) -> dict[str, object]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadCatalog(f"cannot read {path}: {error}") from error
+
+
+def _phrase_lists(table: object) -> dict[str, PhraseList]:
+    if not isinstance(table, dict):
+        raise BadCatalog("rewards.toml: [phrases] must be a table of lists of texts")
+    lists = {}
+    for name, phrases in table.items():
+        if name in PACKAGED_LISTS:
+            raise BadCatalog(f"rewards.toml: [phrases] {name} is taken by the list of that name")
+        if not isinstance(phrases, list) or not all(isinstance(phrase, str) for phrase in phrases):
+            raise BadCatalog(f"rewards.toml: [phrases] {name} must be a list of texts")
+        try:
+            lists[name] = PhraseList(name, phrases)
+        except ValueError as error:
+            raise BadCatalog(f"rewards.toml: [phrases] {name}: {error}") from error
+    return lists
+
+
+def _variant(name: str, table: object) -> tuple[str, dict[str, object]]:
+    if name in PARAMETERS or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise BadCatalog(f"rewards.toml: [{name}]: a variant needs a name of its own, of a-z, 0-9, - and _")
+    if not isinstance(table, dict) or table.get("base") not in PARAMETERS:
+        raise BadCatalog(f"rewards.toml: [{name}]: base must be one of {', '.join(PARAMETERS)}")
+    return table["base"], {key: value for key, value in table.items() if key != "base"}
+
+
+def _merged(base: str, defaults: dict[str, object], given: dict[str, str]) -> dict[str, object]:
+    """The query string over the variant; a noise level given in one way replaces the variant's in the other."""
+    rates = {"flip_prob", "false_positive_prob", "false_negative_prob"}
+    if base == "flip" and rates & set(given):
+        defaults = {key: value for key, value in defaults.items() if key not in rates}
+    return {**defaults, **given}
+
+
+def _parsed(query: str) -> dict[str, str]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise InvalidRequest("the query string gives a parameter twice")
+    return given
+
+
+def _explained(error: ValidationError, name: str, model: type[DialectParameters]) -> InvalidRequest:
+    """The first thing wrong in words, all of them in the detail."""
+    problems = [
+        {"parameter": ".".join(map(str, item["loc"])) or None, "problem": _problem(item["type"], item["msg"])}
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = problems[0]
+    where = f"{first['parameter']}: " if first["parameter"] else ""
+    valid = ", ".join(model.model_fields)
+    return InvalidRequest(f"{where}{first['problem']} (parameters of {name}: {valid})", problems)
+
+
+def _problem(kind: str, message: str) -> str:
+    return "no such parameter" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+
+
+def _warnings(parameters: RewardParameters) -> tuple[str, ...]:
+    if not isinstance(parameters, RprParameters) and 0 < parameters.alpha < 0.01:
+        return ("alpha below 0.01: rewards are rounded to 1/1024, which swallows bonuses under 0.0005",)
+    return ()

@@ -1,0 +1,212 @@
+"""The command `reward-server`: serve, score a file, explain one completion, list the rewards."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Any, NoReturn
+from urllib.parse import urlencode
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from reward_server import __version__, logs
+from reward_server.catalog import BadCatalog, Catalog, Plan
+from reward_server.errors import RewardServerError
+from reward_server.offline import BadRow, CannotResume, rows_done, score_rows
+from reward_server.options import options_of
+from reward_server.parameters import PARAMETERS
+from reward_server.settings import PREFIX, Settings, UnknownSetting
+
+app = typer.Typer(
+    help="Rewards for reinforcement learning of language models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+TRY_THESE = r"""
+reward-server {version} listens on {url}
+
+  curl -s '{url}/score/verifier' -d '{{"completions": ["so \\boxed{{4}}"], "ground_truths": ["4"]}}'
+  curl -s '{url}/score/flip?flip_prob=0.4' -d '{{"query": ["\\boxed{{4}}"], "prompts": ["2 + 2?"], "labels": ["4"]}}'
+  curl -s '{url}/explain/verifier' -d '{{"completion": "so \\boxed{{\\frac{{1}}{{2}}}}", "ground_truth": "0.5"}}'
+
+Point a trainer at {url}/score/verifier; every path with its parameters: {url}/docs
+"""
+RewardOption = Annotated[str, typer.Option("--reward", "-r", help="verifier, flip, rpr, rm or a variant of --config.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.toml with variants and phrase lists.")]
+
+
+@app.command()
+@options_of(Settings, variables=PREFIX)
+def serve(**options: Any) -> None:
+    """Serve rewards over HTTP until SIGTERM or Ctrl-C; what was admitted is finished first.
+
+    Every option is a variable too, named at its end; an option wins.
+    """
+    from reward_server.server import serve as run
+
+    settings = _settings(**options)
+    logs.configure(settings)
+    try:
+        run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201
+    except (BadCatalog, RewardServerError) as error:
+        _fail(error)
+
+
+@app.command()
+@options_of(*PARAMETERS.values())
+def score(
+    file: Annotated[
+        str, typer.Argument(help="JSONL: completion, ground_truth, prompt, group, visit, flip; - is stdin.")
+    ],
+    reward: RewardOption = "verifier",
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Where the rows go with their rewards; - is stdout.")
+    ] = "-",
+    config: ConfigOption = None,
+    **options: Any,
+) -> None:
+    """Score a JSONL file without a server: the same rewards, resumed where the output ends.
+
+    Example: reward-server score rollouts.jsonl --reward flip --flip-prob 0.4 --seed 17 -o scored.jsonl
+    """
+    settings = _settings(config=config)
+    try:
+        plan = _plan(settings, reward, options)
+        asyncio.run(_score(settings, plan, file, output))
+    except (BadCatalog, BadRow, CannotResume, RewardServerError, OSError) as error:
+        _fail(error)
+
+
+@app.command()
+@options_of(*PARAMETERS.values())
+def explain(
+    completion: Annotated[str, typer.Argument(help="File with the completion; - is stdin.")],
+    reward: RewardOption = "verifier",
+    ground_truth: Annotated[str | None, typer.Option(help="What the answer is compared with.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="The prompt, as text.")] = None,
+    group: Annotated[str | None, typer.Option(help="The question's id.")] = None,
+    visit: Annotated[int, typer.Option(help="Which visit of the question.")] = 0,
+    config: ConfigOption = None,
+    **options: Any,
+) -> None:
+    """Show how one completion comes to its reward, as JSON.
+
+    Example: reward-server explain out.txt --ground-truth 4
+    """
+    settings = _settings(config=config)
+    try:
+        text = sys.stdin.buffer.read() if completion == "-" else Path(completion).read_bytes()
+        row = {"completion": text.decode("utf-8", "replace"), "ground_truth": ground_truth, "prompt": prompt}
+        plan = _plan(settings, reward, options)
+        derived = asyncio.run(_explain(settings, plan, {**row, "group": group, "visit": visit}))
+    except (BadCatalog, RewardServerError, OSError) as error:
+        _fail(error)
+    print(json.dumps(derived, indent=2))  # noqa: T201
+
+
+@app.command()
+def rewards(config: ConfigOption = None) -> None:
+    """List the rewards with their parameters."""
+    from reward_server.openapi import rewards as described
+
+    try:
+        catalog = Catalog(_settings(config=config))
+    except BadCatalog as error:
+        _fail(error)
+    console = Console()
+    for reward in described(catalog):
+        table = Table(
+            "parameter", "default", "meaning", title=f"{reward['name']}: {reward['meaning']}", title_justify="left"
+        )
+        for name, schema in reward["parameters"].items():
+            default = reward["sets"].get(name, schema.get("default"))
+            table.add_row(name, "" if default is None else str(default), schema.get("description", ""))
+        console.print(table)
+
+
+async def _score(settings: Settings, plan: Plan, file: str, output: str) -> None:
+    from reward_server.metrics import Metrics
+    from reward_server.scoring import Scorer
+
+    scorer = Scorer(settings, Metrics())
+    done = 0 if output == "-" else rows_done(Path(output), plan.config)
+    with (
+        _opened(file, "rb", sys.stdin.buffer) as lines,
+        _opened(output, "a", sys.stdout) as sink,
+        _progress() as progress,
+    ):
+        total = None if file == "-" else _count_rows(file)
+        bar = progress.add_task(plan.name, total=total, completed=done)
+        async with scorer.running():
+            async for scored in score_rows(scorer, plan, lines, done):
+                _write(sink, scored)
+                progress.advance(bar, len(scored))
+
+
+async def _explain(settings: Settings, plan: Plan, row: dict[str, object]) -> dict[str, object]:
+    from reward_server.explanation import explanation
+    from reward_server.json_body import JsonBody
+    from reward_server.metrics import Metrics
+    from reward_server.sample_row import sample_of
+    from reward_server.scoring import Scorer
+
+    sample = sample_of(JsonBody(json.dumps(row).encode()))
+    scorer = Scorer(settings, Metrics())
+    milliseconds: dict[str, float] = {}
+    async with scorer.running():
+        (derivation,) = await scorer.derive(plan, [sample], milliseconds)
+    return explanation(plan, sample, derivation, milliseconds)
+
+
+def _plan(settings: Settings, reward: str, options: dict[str, Any]) -> Plan:
+    given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
+    query = urlencode({name: value for name, value in given.items() if value is not None})
+    return Catalog(settings).resolve(reward, query)
+
+
+def _settings(**options: Any) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
+        _fail("; ".join(problems))
+    except UnknownSetting as error:
+        _fail(error)
+
+
+def _progress() -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=Console(stderr=True))
+
+
+@contextmanager
+def _opened(name: str, mode: str, standard: IO[Any]) -> Iterator[IO[Any]]:
+    """The file of that name, or the standard stream for `-`, which stays open."""
+    if name == "-":
+        yield standard
+    else:
+        with Path(name).open(mode) as file:
+            yield file
+
+
+def _count_rows(file: str) -> int:
+    with Path(file).open("rb") as lines:
+        return sum(bool(line.strip()) for line in lines)
+
+
+def _write(sink: IO[str], lines: list[str]) -> None:
+    sink.writelines(lines)
+    sink.flush()
+
+
+def _fail(problem: object) -> NoReturn:
+    typer.echo(f"reward-server: {problem}", err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,117 @@
+"""The steps from a sample to its score, without waiting, logging or knowing where they run.
+
+`Derivation` keeps what each step found, so that `/explain` shows what `/score` did, not a second implementation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reward_server.catalog import Plan
+from reward_server.errors import InvalidRequest
+from reward_server.parameters import FlipParameters, RprParameters, VerifierParameters
+from reward_server.rewards.answer import Answer, last_box
+from reward_server.rewards.flip import flip_draw, group_of_prompt
+from reward_server.rewards.rpr import Rpr, rpr
+from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_verifier
+from reward_server.rewards.string_check import last_box_string
+from reward_server.rewards.turn import own_turn
+from reward_server.types import Sample, Score, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read from one completion: the policy's own turn and the answer in it."""
+
+    text: str
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """How one sample came to its score; None: the reward has no such step."""
+
+    reading: Reading
+    score: Score
+    verdict: Verdict | None = None
+    rpr: Rpr | None = None
+    draw: float | None = None
+
+
+def check_inputs(plan: Plan, samples: list[Sample]) -> None:
+    """Raises InvalidRequest where a reward lacks a column that it cannot do without."""
+    if not isinstance(plan.parameters, VerifierParameters):
+        return
+    for row, sample in enumerate(samples):
+        if sample.ground_truths is None:
+            raise InvalidRequest(f"{plan.name} needs a ground truth (ground_truths, labels, label): row {row} has none")
+        if plan.base == "flip" and sample.group is None and sample.prompt is None:
+            raise InvalidRequest(
+                f"{plan.name} needs a group or a prompt, which its noise is keyed by: row {row} has neither"
+            )
+
+
+def read(plan: Plan, samples: list[Sample]) -> list[Reading]:
+    """The own turn and the answer of each completion."""
+    find = _string_box if getattr(plan.parameters, "check", "math") == "string" else last_box
+    texts = [own_turn(sample.completion) for sample in samples]
+    return [Reading(text, find(text)) for text in texts]
+
+
+def rprs(plan: Plan, readings: list[Reading]) -> list[Rpr | None]:
+    """RPR of each completion; None where the plan does not pay for it."""
+    parameters = plan.parameters
+    if isinstance(parameters, VerifierParameters) and parameters.alpha == 0:
+        return [None] * len(readings)
+    return [
+        rpr(
+            reading.text,
+            plan.phrases,
+            saturation=parameters.saturation,
+            repetition=parameters.repetition,
+            scope=parameters.rpr_scope,
+        )
+        for reading in readings
+    ]
+
+
+def settle(
+    plan: Plan, sample: Sample, reading: Reading, verdict: Verdict | None, paid_phrases: Rpr | None
+) -> Derivation:
+    """The last steps of one sample: noise, RPR, grid."""
+    match plan.parameters, verdict, paid_phrases:
+        case FlipParameters() as parameters, Verdict(), _:
+            draw = draw_of(sample, reading, parameters)
+            score = settle_flip(verdict.outcome, draw, sample.flip, paid_phrases, parameters)
+            return Derivation(reading, score, verdict, paid_phrases, draw)
+        case VerifierParameters() as parameters, Verdict(), _:
+            score = settle_verifier(verdict.outcome, paid_phrases, parameters)
+            return Derivation(reading, score, verdict, paid_phrases)
+        case RprParameters() as parameters, None, Rpr():
+            score = settle_rpr(paid_phrases, is_answered(reading), parameters)
+            return Derivation(reading, score, rpr=paid_phrases)
+    raise AssertionError(f"no way to settle {plan.base}")
+
+
+def is_answered(reading: Reading) -> bool:
+    """True when there is a box with something in it."""
+    return reading.answer is not None and bool(reading.answer.text.strip())
+
+
+def group_of(sample: Sample) -> str:
+    """The question's id; by default its prompt."""
+    return sample.group if sample.group is not None else group_of_prompt(sample.prompt or "")
+
+
+def draw_of(sample: Sample, reading: Reading, parameters: FlipParameters) -> float:
+    """The noise draw u, keyed by the question and its visit, and in scope `sample` by the own turn too."""
+    text = reading.text if parameters.flip_scope == "sample" else None
+    return flip_draw(seed=parameters.seed, group=group_of(sample), visit=sample.visit, completion=text)
+
+
+def _string_box(text: str) -> Answer | None:
+    content = last_box_string(text)
+    if content is None:
+        return None
+    start = text.rfind(content)
+    return Answer(content, start, start + len(content))

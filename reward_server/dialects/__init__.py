@@ -1,0 +1,46 @@
+"""One URL serves every trainer: the shape of the body says who is calling, the reply has that caller's shape.
+
+A dialect is one module of three functions: `matches(keys)`, `parse(body) -> samples`, `render(reply) -> bytes`.
+The NeMo-Gym family has its own paths and is not recognised by shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from reward_server.dialects import native, openrlhf, slime
+from reward_server.dialects.reply import Reply
+from reward_server.errors import InvalidRequest
+from reward_server.json_body import JsonBody
+from reward_server.types import Sample
+
+
+class Dialect(Protocol):
+    """What a dialect's module has."""
+
+    NAME: str
+
+    def matches(self, keys: Collection[str]) -> bool:
+        """True when a body with these top-level keys is this dialect's."""
+
+    def parse(self, body: JsonBody) -> list[Sample]:
+        """The samples, in order. Raises InvalidRequest."""
+
+    def render(self, reply: Reply) -> bytes:
+        """The whole body of the answer, ASCII JSON."""
+
+
+DIALECTS: tuple[Dialect, ...] = (native, openrlhf, slime)
+
+
+def recognise(body: JsonBody) -> Dialect:
+    """The dialect of a body. Raises InvalidRequest, which shows the shapes we know."""
+    for dialect in DIALECTS:
+        if dialect.matches(body.keys):
+            return dialect
+    raise InvalidRequest(
+        "the body has none of the keys that tell a caller: completions (native), query or queries (OpenRLHF),"
+        " response (slime, miles); NeMo-Gym posts to /score/{name}/verify",
+        {"keys": sorted(body.keys)[:20]},
+    )

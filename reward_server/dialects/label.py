@@ -1,0 +1,89 @@
+"""A label cell: what the answer is compared with, and what the trainer itself cannot carry.
+
+Trainers pass a dataset's label cell through untouched, so a cell may be an object, or a string that holds one, of
+these keys only: `ground_truth` (required), `group`, `visit`, `prompt`, `flip`. What stands in a label wins over what
+the trainer sends beside it: somebody wrote it there for this row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from reward_server.errors import InvalidRequest
+from reward_server.json_body import JsonNumber, read_json
+from reward_server.types import Sample
+
+LABEL_KEYS = frozenset({"ground_truth", "group", "visit", "prompt", "flip"})
+VISIT_RANGE = range(-(2**63), 2**63)
+
+
+def labelled(sample: Sample, label: object) -> Sample:
+    """The sample with what its label says. A label object of the wrong types raises InvalidRequest."""
+    cell = _label_object(label)
+    if cell is None:
+        return replace(sample, ground_truths=ground_truths_of(label))
+    return replace(
+        sample,
+        ground_truths=ground_truths_of(cell["ground_truth"]),
+        prompt=prompt_of(cell["prompt"]) if cell.get("prompt") is not None else sample.prompt,
+        group=group_of(cell["group"]) if cell.get("group") is not None else sample.group,
+        visit=visit_of(cell["visit"]) if cell.get("visit") is not None else sample.visit,
+        flip=flip_of(cell["flip"]) if cell.get("flip") is not None else sample.flip,
+    )
+
+
+def ground_truths_of(value: object) -> tuple[str, ...]:
+    """A text, a number (its JSON text) or a list of those; everything else is unusable: ()."""
+    alternatives = value if isinstance(value, list) else [value]
+    texts = tuple(_ground_truth_text(item) for item in alternatives)
+    return texts if all(text.strip() for text in texts) else ()
+
+
+def group_of(value: object) -> str:
+    """A question's id: a text, or an integer as decimal text."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise InvalidRequest("group: expected a text or an integer")
+    return str(value)
+
+
+def visit_of(value: object) -> int:
+    """Which visit of the question: an integer of 64 bits."""
+    if isinstance(value, JsonNumber):
+        value = int(value) if value.lstrip("-").isdecimal() and len(value) <= 20 else value
+    if isinstance(value, bool) or not isinstance(value, int) or value not in VISIT_RANGE:
+        raise InvalidRequest("visit: expected an integer of 64 bits")
+    return value
+
+
+def flip_of(value: object) -> bool:
+    """False pays the clean score."""
+    if not isinstance(value, bool):
+        raise InvalidRequest("flip: expected true or false")
+    return value
+
+
+def prompt_of(value: object) -> str | list[dict[str, object]]:
+    """A text, or a list of chat messages."""
+    if isinstance(value, str) and not isinstance(value, JsonNumber):
+        return value
+    if isinstance(value, list) and all(isinstance(message, dict) for message in value):
+        return value
+    raise InvalidRequest("prompt: expected a text or a list of messages")
+
+
+def _label_object(label: object) -> dict[str, Any] | None:
+    """The label as an object when it is one of ours; None when it is a plain ground truth."""
+    if isinstance(label, str) and label.startswith("{") and '"ground_truth"' in label:
+        try:
+            label = read_json(label, parse_int=JsonNumber, parse_float=JsonNumber)
+        except InvalidRequest:
+            return None
+    if isinstance(label, dict) and "ground_truth" in label and label.keys() <= LABEL_KEYS:
+        return label
+    return None
+
+
+def _ground_truth_text(value: object) -> str:
+    """Empty for what cannot be a ground truth."""
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,93 @@
+"""Our own wire format: columns in, columns out, in request order.
+
+Request: `completions` and, all of the same length, `prompts`, `ground_truths`, `groups`, `visits`, `flips`.
+Reply: `reward`, `rewards` (null where unscored), `outcomes`, `parts`, `version`, `config`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from itertools import repeat
+
+from reward_server import __version__
+from reward_server.dialects.label import group_of, labelled
+from reward_server.dialects.reply import Reply
+from reward_server.errors import InvalidRequest
+from reward_server.json_body import JsonBody
+from reward_server.types import Message, Sample
+
+NAME = "native"
+COLUMNS = ("completions", "prompts", "ground_truths", "groups", "visits", "flips")
+SCHEMA: dict[str, object] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["completions"],
+    "properties": {
+        "completions": {"type": "array", "items": {"type": "string"}},
+        "prompts": {"type": "array", "items": {"type": ["string", "array"]}, "description": "Text, or messages."},
+        "ground_truths": {"type": "array", "items": {}, "description": "Text, number, list of those, or label object."},
+        "groups": {"type": "array", "items": {"type": ["string", "integer", "null"]}},
+        "visits": {"type": "array", "items": {"type": ["integer", "null"]}},
+        "flips": {"type": "array", "items": {"type": ["boolean", "null"]}},
+    },
+    "example": {"completions": ["2 + 2 is \\boxed{4}"], "ground_truths": ["4"], "groups": ["q-17"]},
+}
+
+
+def matches(keys: Collection[str]) -> bool:
+    return "completions" in keys
+
+
+def parse(body: JsonBody) -> list[Sample]:
+    unknown = sorted(body.keys - set(COLUMNS))
+    if unknown:
+        raise InvalidRequest(f"{unknown[0]}: no such field (fields: {', '.join(COLUMNS)})")
+    completions = body.column("completions", str)
+    samples = _rows(body, completions)
+    if "ground_truths" in body:
+        labels = _same_length("ground_truths", body.labels("ground_truths"), completions)
+        samples = [labelled(sample, label) for sample, label in zip(samples, labels, strict=True)]
+    return samples
+
+
+def _rows(body: JsonBody, completions: list[str]) -> list[Sample]:
+    prompts = _column(body, "prompts", str | list[Message] | None, completions)
+    groups = _column(body, "groups", str | int | None, completions)
+    visits = _column(body, "visits", int | None, completions)
+    flips = _column(body, "flips", bool | None, completions)
+    return [
+        Sample(
+            completion,
+            prompt=prompt,
+            group=None if group is None else group_of(group),
+            visit=visit or 0,
+            flip=flip is not False,
+        )
+        for completion, prompt, group, visit, flip in zip(completions, prompts, groups, visits, flips)  # noqa: B905 - repeat() is endless
+    ]
+
+
+def _column(body: JsonBody, key: str, kind: object, completions: list[str]):  # type: ignore[no-untyped-def]
+    if key not in body:
+        return repeat(None)
+    return _same_length(key, body.column(key, kind), completions)  # type: ignore[arg-type]
+
+
+def _same_length(key: str, values: list[object], completions: list[str]) -> list[object]:
+    if len(values) != len(completions):
+        raise InvalidRequest(f"{key}: {len(values)} entries for {len(completions)} completions")
+    return values
+
+
+def render(reply: Reply) -> bytes:
+    names = reply.scores[0].parts if reply.scores else ()
+    columns = {
+        "reward": reply.plan.name,
+        "rewards": [score.reward for score in reply.scores],
+        "outcomes": [score.outcome for score in reply.scores],
+        "parts": {name: [score.parts[name] for score in reply.scores] for name in names},
+        "version": __version__,
+        "config": reply.plan.config,
+    }
+    return json.dumps(columns, allow_nan=False).encode()

@@ -1,0 +1,40 @@
+"""What every dialect renders: the scores of one request, and what the caller configured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from reward_server.catalog import Plan
+from reward_server.types import Outcome, Score
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The scores in request order, shape (N,)."""
+
+    plan: Plan
+    scores: Sequence[Score]
+
+    @cached_property
+    def unscored(self) -> int:
+        """How many samples have no reward: null, or the fallback."""
+        return sum(score.reward is None for score in self.scores)
+
+    def reward(self, score: Score) -> float:
+        """The reward for a dialect that cannot carry a null."""
+        return self.plan.parameters.fallback_reward if score.reward is None else score.reward
+
+    def shown(self, score: Score) -> float:
+        """What the trainer may filter by, in 0 … 1."""
+        return min(1.0, max(0.0, self.reward(score) if score.shown is None else score.shown))
+
+    def numbers(self, score: Score) -> dict[str, float]:
+        """Every part as a number, the same keys for each sample: trainers crash on null, text and missing keys."""
+        return {
+            **{name: 0.0 if value is None else value for name, value in score.parts.items()},
+            "unscored": float(score.reward is None),
+            "unanswered": float(score.outcome is Outcome.UNANSWERED),
+            "timeout": float(score.outcome is Outcome.TIMEOUT),
+        }

@@ -1,0 +1,50 @@
+"""slime and miles: one flat sample in (`prompt`, `response`, `label`), the reward itself out.
+
+The reply is a bare JSON number, or with `?reply=object` an object for `--reward-key`. The trainer dies on null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+from reward_server.dialects.label import labelled, prompt_of
+from reward_server.dialects.reply import Reply
+from reward_server.json_body import JsonBody
+from reward_server.types import Sample
+
+NAME = "slime"
+SCHEMA: dict[str, object] = {
+    "type": "object",
+    "required": ["response"],
+    "properties": {
+        "response": {"type": "string"},
+        "prompt": {"type": ["string", "array"], "description": "Text, or messages."},
+        "label": {},
+    },
+}
+
+
+def matches(keys: Collection[str]) -> bool:
+    return "response" in keys
+
+
+def parse(body: JsonBody) -> list[Sample]:
+    prompt = body.label("prompt") if "prompt" in body else None
+    sample = Sample(body.field("response", str), prompt=None if prompt is None else prompt_of(prompt))
+    return [labelled(sample, body.label("label"))] if "label" in body else [sample]
+
+
+def render(reply: Reply) -> bytes:
+    (score,) = reply.scores
+    reward = reply.reward(score)
+    if reply.plan.parameters.reply == "number":
+        return json.dumps(reward, allow_nan=False).encode()
+    clean = score.parts.get("clean")
+    answer = {
+        "reward": reward,
+        "score": reply.shown(score),
+        "clean": reward if clean is None else clean,
+        "unscored": float(score.reward is None),
+    }
+    return json.dumps(answer, allow_nan=False).encode()

@@ -1,0 +1,120 @@
+"""Every error a caller can meet, and the one answer each becomes.
+
+    RewardServerError
+    ├── InvalidRequest          422  the request is wrong: which field, and why
+    ├── Unauthorized            401  the key is missing or wrong
+    ├── NotFound                404  no such path, or a route that no setting switches on
+    │   └── UnknownReward       404  no reward of that name; names the known ones
+    ├── MethodNotAllowed        405  the path exists, the method does not
+    ├── TooLarge                413  the body, or the batch, could never fit
+    ├── InternalError           500  our fault; the request id leads to the log
+    ├── NoRewardModel           501  `rm` without a model; says how to configure one
+    └── Unavailable             503  come back after `retry_after_s`
+        ├── Overloaded               more is queued than could be scored in time
+        ├── Draining                 the server is shutting down
+        └── DeadlineExceeded         the request was not finished in time; what is finished is kept
+
+No 429: verl never retries a 4xx, and a refused burst would end the run.
+"""
+
+from __future__ import annotations
+
+import math
+from http import HTTPStatus
+
+
+class RewardServerError(Exception):
+    """The root. `detail` is extra JSON for programs; the message is for people."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "internal_error"
+
+    def __init__(self, message: str = "", detail: object = None) -> None:
+        super().__init__(message, detail)
+        self.message = message
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers that the answer needs beside the body."""
+        return {}
+
+    def body(self) -> dict[str, object]:
+        """The one shape of every error."""
+        error: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.detail is not None:
+            error["detail"] = self.detail
+        return {"error": error}
+
+
+class InvalidRequest(RewardServerError, ValueError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "invalid_request"
+
+
+class Unauthorized(RewardServerError):
+    status = HTTPStatus.UNAUTHORIZED
+    code = "unauthorized"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class NotFound(RewardServerError, LookupError):
+    status = HTTPStatus.NOT_FOUND
+    code = "not_found"
+
+
+class UnknownReward(NotFound):
+    code = "unknown_reward"
+
+
+class MethodNotAllowed(RewardServerError):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    code = "method_not_allowed"
+
+
+class TooLarge(RewardServerError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "too_large"
+
+
+class InternalError(RewardServerError):
+    pass
+
+
+class NoRewardModel(RewardServerError):
+    status = HTTPStatus.NOT_IMPLEMENTED
+    code = "no_reward_model"
+
+
+class Unavailable(RewardServerError):
+    """`retry_after_s`: seconds until it is worth asking again, at least 1 in the header."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "unavailable"
+
+    def __init__(self, message: str = "", detail: object = None, retry_after_s: float = 1.0) -> None:
+        super().__init__(message, detail)
+        self.args = (message, detail, retry_after_s)
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(max(1, math.ceil(self.retry_after_s)))}
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
+
+
+class Draining(Unavailable):
+    code = "draining"
+
+
+class DeadlineExceeded(Unavailable, TimeoutError):
+    code = "deadline_exceeded"

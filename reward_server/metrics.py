@@ -1,0 +1,84 @@
+"""Every metric of the server, once; one registry an app, so that two apps in one process share nothing.
+
+Labels come from closed sets: rewards that are configured, outcomes, stages, tiers, routes; never a prompt or a path.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from reward_server.types import Score
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
+REWARD_VALUES = (-1, -0.5, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.5, 2)
+
+
+STAGES = ("parse", "extract", "judge", "grade", "queue", "verify", "rpr", "render")
+"""`grade` is all of Math-Verify for one request: `queue` and `verify` of each answer, in parallel."""
+# Prometheus knows when a series began; the extra lines would double the page.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the package lacks this annotation
+
+
+class Metrics:
+    """The metrics of one app."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self.requests = Counter(
+            "reward_requests", "Requests answered.", ["route", "dialect", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "reward_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=registry
+        )
+        stage_seconds = Histogram(
+            "reward_stage_seconds", "Time per stage.", ["stage"], buckets=SECONDS, registry=registry
+        )
+        self.stage_seconds = {stage: stage_seconds.labels(stage) for stage in STAGES}
+        self.samples = Counter("reward_samples", "Samples scored.", ["reward", "outcome"], registry=registry)
+        self.values = Histogram("reward_value", "Rewards paid.", ["reward"], buckets=REWARD_VALUES, registry=registry)
+        self.exposed = Counter("reward_flip_exposed", "Samples that noise could flip.", ["reward"], registry=registry)
+        self.flips = Counter("reward_flips", "Samples that noise flipped.", ["reward"], registry=registry)
+        self.unscored = Counter("reward_unscored", "Samples without a reward.", ["reward"], registry=registry)
+        self.verdicts = Counter(
+            "reward_verdicts", "Answers graded, by the rule that decided.", ["tier"], registry=registry
+        )
+        self.cache = Counter("reward_verdict_cache", "Look-ups: hit, joined, miss.", ["result"], registry=registry)
+        self.worker_kills = Counter("reward_worker_kills", "Workers killed at the hard limit.", registry=registry)
+        self.worker_deaths = Counter("reward_worker_deaths", "Workers that died by themselves.", registry=registry)
+        self.dropped = Counter(
+            "reward_dropped", "Answers dropped before they were graded: their callers left.", registry=registry
+        )
+        self.escapes = Counter(
+            "reward_escapes_eaten", "Completions in which a JSON escape ate a backslash.", registry=registry
+        )
+        self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
+
+    def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """A value read when Prometheus asks."""
+        Gauge(name, meaning, registry=self.registry).set_function(read)
+
+    def count_scores(self, reward: str, scores: Sequence[Score]) -> None:
+        """Counts the scores of one request."""
+        outcomes: Tally[str] = Tally()
+        values = self.values.labels(reward)
+        for score in scores:
+            outcomes[score.outcome] += 1
+            if score.reward is not None:
+                values.observe(score.reward)
+        for outcome, number in outcomes.items():
+            self.samples.labels(reward, outcome).inc(number)
+        unscored = sum(score.reward is None for score in scores)
+        if unscored:
+            self.unscored.labels(reward).inc(unscored)
+
+    def exposition(self) -> bytes:
+        """Prometheus' text format."""
+        return generate_latest(self.registry)

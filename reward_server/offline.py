@@ -1,0 +1,77 @@
+"""Scoring a JSONL file without a server: the same Scorer, some rows at a time, resumable.
+
+Each output line is its input row with `reward`, `outcome`, `parts` and `config` added. An interrupted run goes on where
+the output ends; an output made with another configuration is refused rather than mixed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from itertools import islice
+from pathlib import Path
+
+from reward_server.catalog import Plan
+from reward_server.errors import InvalidRequest, RewardServerError
+from reward_server.json_body import JsonBody, read_object
+from reward_server.sample_row import sample_of
+from reward_server.scoring import Scorer
+from reward_server.types import Sample, Score
+
+ROWS_AT_ONCE = 512
+
+
+class CannotResume(ValueError):
+    """The output was made with another configuration, or is no output of ours."""
+
+
+class BadRow(ValueError):
+    """A row of the input is wrong: which line, and why."""
+
+
+async def score_rows(scorer: Scorer, plan: Plan, lines: Iterable[bytes], done: int) -> AsyncIterator[list[str]]:
+    """The output lines, some at a time; blank lines do not count, and the first `done` rows are skipped."""
+    rows = islice(((number, line) for number, line in enumerate(lines, 1) if line.strip()), done, None)
+    while chunk := list(islice(rows, ROWS_AT_ONCE)):
+        samples = [_sample(number, line) for number, line in chunk]
+        try:
+            derivations = await scorer.derive(plan, samples)
+        except RewardServerError as error:
+            raise BadRow(f"lines {chunk[0][0]} to {chunk[-1][0]}: {error.message}") from None
+        yield [_output(line, derivation.score, plan) for (_, line), derivation in zip(chunk, derivations, strict=True)]
+
+
+def rows_done(output: Path, config: str) -> int:
+    """How many rows the output already holds; cuts off a last line that was not finished. Raises CannotResume."""
+    if not output.exists():
+        return 0
+    with output.open("rb+") as file:
+        done, end = 0, 0
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            _check_config(output, line, config)
+            done, end = done + 1, end + len(line)
+        file.truncate(end)
+    return done
+
+
+def _check_config(output: Path, line: bytes, config: str) -> None:
+    try:
+        found = read_object(line).get("config")
+    except InvalidRequest:
+        found = None
+    if found != config:
+        raise CannotResume(f"{output} holds rewards of config {found}, this run has {config}: choose another output")
+
+
+def _sample(number: int, line: bytes) -> Sample:
+    try:
+        return sample_of(JsonBody(line))
+    except InvalidRequest as error:
+        raise BadRow(f"line {number}: {error.message}") from None
+
+
+def _output(line: bytes, score: Score, plan: Plan) -> str:
+    earned = {"reward": score.reward, "outcome": score.outcome, "parts": score.parts, "config": plan.config}
+    return json.dumps({**read_object(line), **earned}) + "\n"

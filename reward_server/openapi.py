@@ -1,0 +1,111 @@
+"""The OpenAPI page: each reward's parameters with their types, each body with its shapes, from the declarations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reward_server.catalog import Catalog
+from reward_server.dialects import native, nemo_gym, openrlhf, slime
+from reward_server.parameters import PARAMETERS
+from reward_server.sample_row import SCHEMA as EXPLAIN_SCHEMA
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}, "detail": {}},
+        }
+    },
+}
+ERRORS = {
+    401: "The key is missing or wrong.",
+    404: "No such path.",
+    413: "The body or the batch could never fit.",
+    422: "The request is wrong.",
+    500: "Our fault.",
+    501: "No reward model is configured.",
+    503: "Come back after Retry-After seconds.",
+}
+Route = dict[str, Any]
+
+
+def score(catalog: Catalog, name: str) -> Route:
+    bodies = {"native": native.SCHEMA, "openrlhf": openrlhf.SCHEMA, "slime": slime.SCHEMA}
+    return _route(
+        catalog,
+        name,
+        f"Score completions with {name}",
+        {"anyOf": [{"title": title, **schema} for title, schema in bodies.items()]},
+    )
+
+
+def explain(catalog: Catalog, name: str) -> Route:
+    route = _route(catalog, name, f"Explain one reward of {name}", EXPLAIN_SCHEMA)
+    content = route["openapi_extra"]["requestBody"]["content"]
+    content["text/plain"] = {"schema": {"type": "string", "description": "The completion; the rest in the query."}}
+    return route
+
+
+def verify(catalog: Catalog, name: str) -> Route:
+    return _route(catalog, name, f"NeMo-Gym: verify a rollout with {name}", nemo_gym.SCHEMA)
+
+
+def seed_session(catalog: Catalog, name: str) -> Route:
+    return _route(catalog, name, f"NeMo-Gym: begin a rollout of {name}", {"type": "object"})
+
+
+def rewards(catalog: Catalog) -> list[dict[str, Any]]:
+    """Every reward: name, base, meaning, what its variant sets, its parameters as JSON schema."""
+    return [
+        {
+            "name": name,
+            "base": catalog.base(name),
+            "meaning": (PARAMETERS[catalog.base(name)].__doc__ or "").strip(),
+            "sets": catalog.defaults(name),
+            "parameters": PARAMETERS[catalog.base(name)].model_json_schema()["properties"],
+        }
+        for name in catalog.names
+    ]
+
+
+def _route(catalog: Catalog, name: str, summary: str, body: dict[str, Any]) -> Route:
+    return {
+        "summary": summary,
+        "responses": {status: _error(meaning) for status, meaning in ERRORS.items()},
+        "openapi_extra": {
+            "parameters": _query_parameters(catalog, name),
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        },
+    }
+
+
+def _query_parameters(catalog: Catalog, name: str) -> list[dict[str, Any]]:
+    """One entry a parameter; a variant's own settings are its defaults."""
+    properties = PARAMETERS[catalog.base(name)].model_json_schema()["properties"]
+    sets = catalog.defaults(name)
+    parameters = []
+    for parameter, schema in properties.items():
+        meaning = schema.pop("description", "")
+        if parameter in sets:
+            schema["default"] = sets[parameter]
+        parameters.append({"name": parameter, "in": "query", "description": meaning, "schema": schema})
+    return parameters
+
+
+def _error(meaning: str) -> dict[str, Any]:
+    return {"description": meaning, "content": {"application/json": {"schema": ERROR_SCHEMA}}}
+
+
+def _plain(summary: str) -> Route:
+    return {"summary": summary, "responses": {503: _error(ERRORS[503])}}
+
+
+PLAIN: dict[str, Route] = {
+    "/rewards": _plain("The rewards and their parameters"),
+    "/health": _plain("The process is alive"),
+    "/ready": _plain("The server takes work"),
+    "/metrics": _plain("Prometheus metrics"),
+}

@@ -1,0 +1,1 @@
+"""The rewards: pure functions, text in, score out."""

@@ -1,0 +1,63 @@
+"""Where the answer stands in a completion: the last balanced `\\boxed{…}` or `\\fbox{…}`.
+
+Runs in the server process on whole completions, so: one forward scan, linear in the text, no regular expression that can
+backtrack. Nothing but a box counts: falling back to other formulas of the text would pay a junk box after the right one.
+
+An unclosed box is no box, so an earlier balanced one counts, exactly as if the text had been cut before the unclosed
+one: a truncated completion and one that never began its last box get the same reward, and there is nothing to win by
+leaving a box open, since one completion has one verdict either way.
+Not covered: `\\boxed 42` without braces; an opening brace that a comment (`%`) or `\\verb` would hide from LaTeX.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_TOKEN = re.compile(r"\\\\?(?:boxed|fbox)(?=\s*\{)|\\[{}\\]|[{}]")
+"""Box commands (also with the backslash doubled by some JSON layer), escaped braces, line breaks, braces."""
+
+_ESCAPED_LENGTH = 2  # `\{`, `\}`, `\\`; a box command is longer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The content of a box. `start`, `end`: its span in the completion, `text == completion[start:end]`."""
+
+    text: str
+    start: int
+    end: int
+
+
+def last_box(text: str) -> Answer | None:
+    """The content of the last balanced box that stands in no other one; None without one. It may be empty.
+
+    A box around nothing but a box is unwrapped: `\\boxed{\\boxed{42}}` is 42. Around more it is not, so that
+    `\\boxed{41 \\text{ or } \\boxed{42}}` names two values.
+    """
+    first = min((at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0), default=-1)
+    if first < 0:
+        return None
+    span: tuple[int, int] | None = None  # the content to return ...
+    outer = (-1, -1)  # ... and where its box, with the boxes around it that hold nothing else, begins and ends
+    command = -1  # where the box command just before this token begins
+    opened: list[tuple[int, int]] = []  # (begin of the box command or -1, begin of the content)
+    for token in _TOKEN.finditer(text, first, text.rfind("}") + 1):
+        kind, at = token.group(), token.start()
+        if kind == "{":
+            opened.append((command, at + 1))
+        elif kind == "}" and opened:
+            begin, content = opened.pop()
+            if begin >= 0:
+                if not _holds_only(text, content, at, outer):
+                    span = (content, at)
+                outer = (begin, at + 1)
+        command = at if len(kind) > _ESCAPED_LENGTH else -1
+    return Answer(text[span[0] : span[1]], *span) if span else None
+
+
+def _holds_only(text: str, start: int, end: int, inner: tuple[int, int]) -> bool:
+    """Is `text[start:end]` the span `inner` and white space?"""
+    if inner[0] < start:
+        return False
+    return not text[start : inner[0]].strip() and not text[inner[1] : end].strip()

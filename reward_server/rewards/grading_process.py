@@ -1,0 +1,16 @@
+"""What a verifier process does before its first job. Light to import: each worker imports it."""
+
+from __future__ import annotations
+
+import signal
+
+from reward_server.rewards.math_verify_tier import warm_up
+from reward_server.workers.budget import die_with_parent, limit_memory
+
+
+def prepare_worker(memory_mb: int) -> None:
+    """Bounds the process and loads what grading needs, outside any sample's time. Safe to call again."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which still finishes its samples
+    die_with_parent()
+    limit_memory(memory_mb * 2**20)
+    warm_up()

@@ -1,0 +1,89 @@
+"""Ground truths that are not mathematics: a choice letter, a numeral in some base, a word. Each has its own small rule.
+
+Math-Verify would read a word as a product of letters (east = seat) and would ignore the base of a numeral. A rule
+returns True or False when it decides, None when the ground truth is not of its kind. Input: normalised texts.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LETTER = re.compile(r"\(?([A-J])\)?[.:]?")
+_CHOICE = re.compile(r"(?:option|choice|answer) ?:? ?", re.IGNORECASE)
+_MARKED = re.compile(r"(?:\(([A-Ja-j])\)|([A-J])(?:[).:](?=\s|$)|\)))\s*")
+_ALONE = re.compile(r"\(?([A-Ja-j])\)?[.:]?")
+_OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])[A-J](?![A-Za-z])")
+
+_BASED = re.compile(r"\(?([0-9A-Z]+)\)?_(?:\{([^{}]*)\}|([0-9]))")
+_TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
+_BASES = {
+    name: base
+    for base, name in enumerate(
+        ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], start=2
+    )
+} | {"sixteen": 16}
+
+_WORD = re.compile(r"[^\W_][\w .:'’-]*")
+_SHORT = 3
+
+
+def choice_matches(ground_truth: str, answer: str) -> bool | None:
+    """One capital A–J: `A`, `(A)`, `A)`, `A.`, `A: text`, `Option A`, `a`; an answer that marks another letter is wrong."""
+    wanted = _LETTER.fullmatch(_flat(ground_truth))
+    return None if wanted is None else _chosen(_flat(answer)) == wanted[1]
+
+
+def _chosen(answer: str) -> str | None:
+    """The one choice letter of the answer. Behind the letter of `A: text` no other letter may stand alone."""
+    answer = _CHOICE.sub("", answer, count=1) if _CHOICE.match(answer) else answer
+    if alone := _ALONE.fullmatch(answer):
+        return alone[1].upper()
+    marked = _MARKED.match(answer)
+    if marked is None or _OTHER_CHOICE.search(answer, marked.end()):
+        return None
+    return (marked[1] or marked[2]).upper()
+
+
+def numeral_matches(ground_truth: str, answer: str) -> bool | None:
+    """`204_5`: same digits and same base, which may be spelt (`204_{\\text{five}}`). A bare `204` is another number."""
+    wanted = _numeral(ground_truth)
+    return None if wanted is None else _numeral(answer) == wanted
+
+
+def _numeral(text: str) -> tuple[str, int] | None:
+    match = _BASED.fullmatch(_flat(text, keep_braces=True).replace(" ", ""))
+    if match is None:
+        return None
+    base = (match[2] or match[3]).lower().removeprefix("base")
+    value = int(base) if base.isascii() and base.isdecimal() and len(base) <= 2 else _BASES.get(base)
+    return None if value is None else (match[1].lstrip("0") or "0", value)
+
+
+def word_matches(raw_ground_truth: str, ground_truth: str, answer: str) -> bool | None:
+    """A word, name, date or time: the same letters and digits in the same order, whatever the case and punctuation.
+
+    Words are what the ground truth sets upright (`\\text{even}`), and bare runs of letters that no one reads as a product:
+    four and more, or capitals (`BAC`). Shorter ones such as `xy` stay mathematics.
+    """
+    text = _flat(ground_truth)
+    if not _WORD.fullmatch(text) or not any(character.isalpha() for character in text):
+        return None
+    upright = raw_ground_truth.lstrip().startswith(("\\text", "\\mbox", "\\math"))
+    if not upright and not _is_bare_word(text):
+        return None
+    return _letters(text) == _letters(_flat(answer))
+
+
+def _is_bare_word(text: str) -> bool:
+    first = text.split()[0].rstrip(".:")
+    return first.isalpha() and len(first) > 1 and (len(first) > _SHORT or not first.islower())
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def _flat(text: str, keep_braces: bool = False) -> str:
+    """The text without `\\text{}` around its parts."""
+    flat = " ".join(_TEXT.sub(r" \1 ", text).split())
+    return flat if keep_braces else flat.replace("{", "").replace("}", "")

@@ -1,0 +1,146 @@
+"""The last tier: values that only algebra can compare. Runs in a worker process, in its main thread.
+
+The only module that knows Math-Verify. Its parser is called directly on one value at a time, not through its `parse`,
+which searches text for formulas, and its own timeouts are off: they are whole seconds, per step, and cancel other
+timers. One CPU budget covers all instead. SymPy objects are never turned into text here (that can hang for ever), and
+the answer never reaches `sympify` or `parse_expr` (they evaluate).
+
+Math-Verify rounds to six places absolutely, so that 10^-20 = 10^-21; values it finds equal must also be close at a point.
+Not covered: equations that SymPy can solve neither way count as different.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from reward_server.rewards.exact_number import read_number
+from reward_server.rewards.normalise import normalise
+from reward_server.rewards.shape import Shape, compare, read_shape
+from reward_server.rewards.units import split_unit
+from reward_server.rewards.values import compare_values
+from reward_server.types import Outcome, Verdict
+from reward_server.workers.budget import BudgetExceeded, cpu_budget
+
+TIER = "math_verify"
+
+_DIGITS = 30
+_TOLERANCE_EXPONENT = -13
+"""Relative: below it two values are equal. A decimal thus equals only what it is exactly, or to 13 digits."""
+
+
+class _UnparseableError(Exception):
+    """Math-Verify cannot read this text."""
+
+
+def judge_with_math_verify(ground_truth: str, answer: str, soft_timeout_s: float) -> Verdict:
+    """The verdict on a pair that `judge_cheaply` left open. `soft_timeout_s`: CPU seconds for everything.
+
+    A ground truth that does not parse, or exhausts the budget or the memory alone, is ungradable; an answer that does
+    not parse is unparseable; one that exhausts them is a timeout. A comparison that fails inside the library is incorrect.
+    """
+    wanted, given = normalise(ground_truth), normalise(answer)
+    exhausted, unreadable = Outcome.UNGRADABLE, Outcome.UNGRADABLE
+    outcome = Outcome.TIMEOUT
+    try:
+        with cpu_budget(soft_timeout_s):
+            shape = read_shape(wanted)
+            for text in _open_values(shape):
+                _parsed_ground_truth(text)
+            exhausted, unreadable = Outcome.TIMEOUT, Outcome.UNPARSEABLE
+            is_correct = compare(shape, read_shape(given), _are_equal)
+            outcome = Outcome.CORRECT if is_correct else Outcome.INCORRECT
+    except (BudgetExceeded, MemoryError):
+        outcome = exhausted
+    except (_UnparseableError, RecursionError):
+        outcome = unreadable
+    return Verdict(outcome, TIER, wanted, given)
+
+
+def warm_up() -> None:
+    """Import everything and grade one pair, so that no real one pays for it."""
+    judge_with_math_verify("2\\sqrt{2}", "\\sqrt{8}", soft_timeout_s=60.0)
+
+
+def _open_values(shape: Shape) -> Iterator[str]:
+    """The texts in `shape` that Math-Verify may be asked about."""
+    if shape.kind in {"value", "equation"}:
+        if read_number(shape.text) is None:
+            yield shape.text
+    else:
+        for part in shape.parts:
+            yield from _open_values(part)
+
+
+def _are_equal(ground_truth: str, answer: str) -> bool:
+    verdict = compare_values(ground_truth, answer)
+    if verdict is not None:
+        return verdict
+    wanted, given = _parsed_ground_truth(ground_truth), _parsed(answer)
+    try:
+        is_equal = _library().verify(wanted, given, timeout_seconds=None, raise_on_error=True)
+        return bool(is_equal) and _is_close(wanted, given)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 -- SymPy raises anything; a comparison that fails pays nothing
+        return False
+
+
+@lru_cache(maxsize=256)
+def _parsed_ground_truth(text: str) -> Any:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Any:
+    """The SymPy object of one value, without its unit."""
+    library = _library()
+    body = split_unit(text)[0]
+    try:
+        latex = library.normalize(body, library.config)
+        is_real = not library.is_complex(latex)
+        return library.parse(latex, is_real=is_real, normalization_config=None, conversion_config=library.conversion)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _UnparseableError from error
+
+
+def _is_close(wanted: Any, given: Any) -> bool:
+    """Are two expressions close, relative to their size, with every variable set to some fixed number?
+
+    Sets and relations have no size: there Math-Verify's word stands.
+    """
+    sympy = import_module("sympy")
+    if not (isinstance(wanted, sympy.Expr) and isinstance(given, sympy.Expr)) or wanted == given:
+        return True
+    names = sorted(wanted.free_symbols | given.free_symbols, key=lambda symbol: str(symbol.name))
+    point = {symbol: sympy.Rational(137 + 61 * place, 100) for place, symbol in enumerate(names)}
+    left, right = (side.subs(point).doit().evalf(_DIGITS) for side in (wanted, given))
+    is_close = abs(left - right) <= abs(left) * sympy.Float(10) ** _TOLERANCE_EXPONENT
+    return bool(is_close)  # an undecided comparison raises TypeError: not equal
+
+
+class _Library:
+    """What is used of Math-Verify, imported late: the server process never loads SymPy."""
+
+    def __init__(self) -> None:
+        for name in ("math_verify", "latex2sympy2_extended"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # it logs the whole answer at each failure
+        grader = import_module("math_verify.grader")
+        latex = import_module("latex2sympy2_extended.latex2sympy2")
+        self.verify: Any = grader.verify
+        self.is_complex: Any = grader.should_treat_as_complex
+        self.parse: Any = latex.latex2sympy
+        self.normalize: Any = latex.normalize_latex
+        self.conversion = latex.ConversionConfig(lowercase_symbols=False)  # r is not R
+        self.config = latex.NormalizationConfig(
+            basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
+        )
+
+
+@lru_cache(maxsize=1)
+def _library() -> _Library:
+    return _Library()

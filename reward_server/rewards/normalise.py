@@ -1,0 +1,123 @@
+"""One spelling for what LaTeX spells in many ways. Text in, text out, linear; it never changes a value.
+
+Used by every tier of `check=math`, on ground truth and answer alike. Not covered: macros, comments, sentences (a box
+should hold the answer alone), `\\frac\\pi2` (left to Math-Verify).
+"""
+
+from __future__ import annotations
+
+import re
+
+_CHARACTERS = str.maketrans(
+    {
+        "−": "-",
+        "–": "-",
+        "°": "^\\circ ",
+        "×": "\\times ",
+        "·": "\\cdot ",
+        "π": "\\pi ",
+        "∞": "\\infty ",
+        "∪": "\\cup ",
+        "±": "\\pm ",
+        "≤": "\\le ",
+        "≥": "\\ge ",
+        "∈": "\\in ",
+        "≠": "\\ne ",
+        "，": ",",
+    }
+)
+
+_COMMANDS = {
+    "": "left right displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits",
+    " ": "quad qquad thinspace enspace",
+    "\\frac": "dfrac tfrac cfrac",
+    "\\text": "mbox hbox textrm textnormal textbf textit textsf mathrm mathbf mathit mathsf",
+    "\\le": "leq leqslant",
+    "\\ge": "geq geqslant",
+    "\\ne": "neq",
+    "<": "lt",
+    ">": "gt",
+    "{": "lbrace",
+    "}": "rbrace",
+    "\\pi": "uppi",
+    "\\cdot": "times ast",
+    "^\\circ": "degree degrees",
+}
+_REPLACEMENT = {f"\\{name}": new for new, names in _COMMANDS.items() for name in names.split()} | {
+    "\\lbrace": "\\{",
+    "\\rbrace": "\\}",
+    "\\%": "%",
+    **dict.fromkeys(("\\,", "\\;", "\\:", "\\ ", "\\>"), " "),
+    **dict.fromkeys(("\\(", "\\)", "\\[", "\\]"), ""),
+}
+
+_STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), new)
+    for pattern, new in (
+        (r"√ ?([0-9]+|[A-Za-z])", r"\\sqrt{\1}"),
+        (r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
+        (r"\\! ?", ""),  # negative space: 10,\!080
+        (r"(?<!\\)\$", ""),  # inner dollars; `\$` is money
+        (r" ?\{,\} ?", ","),  # 10{,}080
+        (r"(?<!\\)~", " "),
+        (r"\^ ?(?:\{ ?\\circ ?\}|\^? ?\\circ(?![A-Za-z]))", r"^\\circ"),
+        (r"\\text ?\{ ?([ied]) ?\}", r"\1"),  # upright i, e, d
+        (r"\\cdot ?i(?![A-Za-z])", "i"),  # 2 \cdot i
+        (r",? ?(?:\\text ?\{ ?,? ?(?:and|or) ?\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))", ", "),  # a list
+        (r"\\(frac|sqrt) ?([0-9])", r"\\\1{\2}"),  # \frac12, \sqrt3
+        (r"\\(frac|sqrt) ([A-Za-z])", r"\\\1{\2}"),
+        (r"\\(frac|sqrt|text) \{", r"\\\1{"),
+        (r"(\\frac\{[^{}]*\}) ?([0-9A-Za-z])", r"\1{\2}"),  # \frac{270}7
+        (r"(\\frac\{[^{}]*\}) \{", r"\1{"),
+        (r"([_^]) ?\{ ?([0-9A-Za-z]) ?\}", r"\1\2"),  # x^{2}
+    )
+)
+_COMMAND = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z])")
+_ROW_END = re.compile(r"\\\\\s*\[[^\[\]{}]*\]")  # \\[4pt]
+_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")
+_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]")
+"""What most answers are, and what is normal already."""
+_MAX_WRAPPERS = 5
+
+
+def normalise(text: str) -> str:
+    """`text` with one spelling a notation, single spaces, and without the wrappers and the full stop around it."""
+    if _PLAIN.fullmatch(text):
+        return text
+    text = _ROW_END.sub(r"\\\\", text.translate(_CHARACTERS))
+    text = _COMMAND.sub(lambda command: _REPLACEMENT.get(command.group(), command.group()), text)
+    text = " ".join(text.split())
+    for pattern, new in _STEPS:
+        text = pattern.sub(new, text)
+    text = " ".join(text.split())
+    if text.endswith(".") and not text.endswith(".."):
+        text = text[:-1].rstrip()
+    for _ in range(_MAX_WRAPPERS):
+        text = _unwrapped(text)
+    return text
+
+
+def compact(text: str) -> str:
+    """A normalised text without a leading plus and without spaces but between digits (`4 2` is not 42)."""
+    return _SPACE.sub("", text).removeprefix("+")
+
+
+def _unwrapped(text: str) -> str:
+    """`{…}` and `\\text{…}` around all of the text add nothing."""
+    opening = next((start for start in ("\\text{", "{") if text.startswith(start)), None)
+    if opening is None or closing_brace(text, len(opening) - 1) != len(text) - 1:
+        return text
+    return text[len(opening) : -1].strip()
+
+
+def closing_brace(text: str, at: int) -> int:
+    """Where the brace opened at `at` is closed; -1 when it is not. Escaped braces do not count."""
+    depth = 0
+    for token in _BRACE.finditer(text, at):
+        depth += {"{": 1, "}": -1}.get(token.group(), 0)
+        if depth == 0:
+            return token.start()
+    return -1
+
+
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)

@@ -1,0 +1,32 @@
+"""Where the policy's turn ends: what it wrote after that does not count, for any reward."""
+
+from __future__ import annotations
+
+END_OF_TURN = (
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "</s>",
+    "<end_of_turn>",
+    "<|end|>",
+    "\nUser: ",
+)
+"""The tokens of the common chat templates, and the paper's plain-text template at a line start; case-sensitive."""
+
+ESCAPES_EATEN = ("\boxed", "\frac", "\text", "\times")
+"""What `\\boxed`, `\\frac`, `\\text`, `\\times` become when JSON is written with a single backslash."""
+
+
+def own_turn(text: str) -> str:
+    """The text up to the first end-of-turn token, or up to `User: ` at a line start."""
+    end = len(text)
+    for token in END_OF_TURN:
+        found = text.find(token, 0, end)
+        end = found if found >= 0 else end
+    return text[:end]
+
+
+def has_eaten_escape(text: str) -> bool:
+    """True where a JSON escape seems to have eaten a backslash: U+0008 before `oxed`, and so on."""
+    return any(eaten in text for eaten in ESCAPES_EATEN)

@@ -1,0 +1,44 @@
+"""Two single values, compared without algebra: as text, as exact numbers, by unit. None where algebra has to decide."""
+
+from __future__ import annotations
+
+import re
+
+from reward_server.rewards.exact_number import is_same_number, read_number
+from reward_server.rewards.kinds import numeral_matches, word_matches
+from reward_server.rewards.normalise import compact
+from reward_server.rewards.units import split_unit
+
+_TO_BE_COMPUTED = re.compile(
+    r"\\(?:int|iint|iiint|oint|sum|prod|lim|det|d?binom|gcd|lcm|max|min|bmod|pmod|mod)(?![A-Za-z])|!|\\frac\{d\}"
+)
+"""Operators that ask for a computation. An answer may use them only where the ground truth does."""
+
+_NOT_ONE_VALUE = re.compile(
+    r"[=<>,;&|?]|\\\\|\\(?:le|ge|ne|in|approx|sim|simeq|cong|equiv|to|(?:long)?(?:right|left)arrow|(?:Long)?(?:Right|Left)arrow"
+    r"|implies|iff|vee|wedge|lor|land|cap|cup|mid|pm|mp|text|[lc]?dots)(?![A-Za-z])"
+)
+"""What puts several things side by side. Math-Verify pays the last side of `3 = 5` and of `41 \\approx 42`, at any depth."""
+
+
+def compare_values(ground_truth: str, answer: str) -> bool | None:
+    """Is `answer` the value `ground_truth`? Both normalised, neither a list nor another structure."""
+    if compact(ground_truth) == compact(answer):
+        return True
+    number = read_number(ground_truth)
+    if number is not None:
+        given = read_number(answer)
+        return given is not None and is_same_number(number, given)
+    verdict = numeral_matches(ground_truth, answer)
+    verdict = word_matches(ground_truth, ground_truth, answer) if verdict is None else verdict
+    if verdict is not None:
+        return verdict
+    return False if _is_surely_other(ground_truth, answer) else None
+
+
+def _is_surely_other(ground_truth: str, answer: str) -> bool:
+    """Another unit, or signs that the ground truth does without."""
+    (wanted, wanted_unit), (given, given_unit) = split_unit(ground_truth), split_unit(answer)
+    if wanted_unit and given_unit and wanted_unit != given_unit:
+        return True
+    return any(sign.search(given) and not sign.search(wanted) for sign in (_TO_BE_COMPUTED, _NOT_ONE_VALUE))

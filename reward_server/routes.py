@@ -1,0 +1,149 @@
+"""HTTP in, HTTP out. Each reward has its own path, so that the OpenAPI page shows its parameters with their types.
+
+An endpoint reads the body, finds the dialect, asks the Scorer, renders; it only raises, `middleware.py` answers.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from reward_server import __version__, openapi
+from reward_server.body import deadline, read_body
+from reward_server.catalog import Plan
+from reward_server.dialects import nemo_gym, recognise
+from reward_server.dialects.reply import Reply
+from reward_server.errors import Draining, NotFound, TooLarge
+from reward_server.explanation import explanation
+from reward_server.json_body import JsonBody, read_object
+from reward_server.middleware import Endpoint, note
+from reward_server.responses import json_response
+from reward_server.sample_row import parse_explain
+from reward_server.service import Service
+from reward_server.types import Sample
+
+log = logging.getLogger(__name__)
+
+
+def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
+    """Adds every path, and returns the scoring ones with their endpoints; an unknown reward's path answers 404."""
+    routes = Routes(service)
+    for name in service.catalog.names:
+        for prefix, endpoint, describe in (
+            ("/score/{}", routes.score, openapi.score),
+            ("/explain/{}", routes.explain, openapi.explain),
+            ("/score/{}/verify", routes.verify, openapi.verify),
+            ("/score/{}/seed_session", routes.seed_session, openapi.seed_session),
+        ):
+            app.post(prefix.format(name), **describe(service.catalog, name))(endpoint(name))
+    if service.settings.verify_reward is not None:
+        name = service.settings.verify_reward
+        app.post("/verify", **openapi.verify(service.catalog, name))(routes.verify(name))
+        app.post("/seed_session", **openapi.seed_session(service.catalog, name))(routes.seed_session(name))
+    else:
+        app.post("/verify", include_in_schema=False)(_no_root_verify)
+        app.post("/seed_session", include_in_schema=False)(_no_root_verify)
+    for path in ("/score/{name}", "/explain/{name}", "/score/{name}/verify", "/score/{name}/seed_session"):
+        app.post(path, include_in_schema=False)(routes.unknown)
+    app.get("/rewards", **openapi.PLAIN["/rewards"])(routes.rewards)
+    app.get("/health", **openapi.PLAIN["/health"])(routes.health)
+    app.get("/ready", **openapi.PLAIN["/ready"])(routes.ready)
+    app.get("/metrics", **openapi.PLAIN["/metrics"])(routes.metrics)
+    return {f"/score/{name}": routes.score(name) for name in service.catalog.names}
+
+
+class Routes:
+    """The endpoints of one service; those of a reward are made for its name."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._settings = service.settings
+
+    def score(self, name: str) -> Endpoint:
+        async def score(request: Request) -> Response:
+            plan = self._plan(request, name)
+            async with deadline(request, self._settings.request_timeout_s):
+                body = JsonBody(await read_body(request, self._settings.max_body_mb))
+                dialect = recognise(body)
+                samples = dialect.parse(body)
+                reply = await self._reply(request, plan, samples, dialect.NAME)
+                return self._answer(dialect.render(reply), reply)
+
+        return score
+
+    def verify(self, name: str) -> Endpoint:
+        async def verify(request: Request) -> Response:
+            plan = self._plan(request, name)
+            async with deadline(request, self._settings.request_timeout_s):
+                row, sample = nemo_gym.parse(await read_body(request, self._settings.max_body_mb))
+                reply = await self._reply(request, plan, [sample], nemo_gym.NAME)
+                return self._answer(nemo_gym.render(reply, row), reply)
+
+        return verify
+
+    def seed_session(self, name: str) -> Endpoint:
+        async def seed_session(request: Request) -> Response:
+            """Nothing to seed: a reward depends on its sample alone. The row must be a JSON object."""
+            read_object(await read_body(request, self._settings.max_body_mb))
+            return json_response({})
+
+        return seed_session
+
+    def explain(self, name: str) -> Endpoint:
+        async def explain(request: Request) -> Response:
+            async with deadline(request, self._settings.request_timeout_s):
+                raw = await read_body(request, self._settings.max_body_mb)
+                sample, query = parse_explain(raw, request.headers.get("content-type", ""), request.url.query)
+                plan = self._service.catalog.resolve(name, query)
+                milliseconds: dict[str, float] = {}
+                (derivation,) = await self._service.scorer.derive(plan, [sample], milliseconds)
+                note(request.scope, reward=name, outcome=derivation.score.outcome)
+                content = explanation(plan, sample, derivation, milliseconds)
+                return json_response(content, headers={"X-Reward-Config": plan.config})
+
+        return explain
+
+    async def unknown(self, request: Request) -> Response:
+        self._service.catalog.check_name(request.path_params["name"])
+        raise NotFound("no such path; GET /docs lists them")
+
+    async def rewards(self) -> Response:
+        """Names, meanings, parameters as JSON schema with their defaults."""
+        return json_response({"rewards": openapi.rewards(self._service.catalog), "version": __version__})
+
+    async def health(self) -> Response:
+        """The process is alive."""
+        return json_response({"status": "alive", "version": __version__})
+
+    async def ready(self) -> Response:
+        """The server takes work; 503 with the reason while it does not."""
+        if self._service.is_draining:
+            raise Draining("the server is shutting down; it finishes what it has and takes nothing new")
+        return json_response({"status": "ready", "version": __version__})
+
+    async def metrics(self) -> Response:
+        """Prometheus' text format."""
+        return Response(self._service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    def _plan(self, request: Request, name: str) -> Plan:
+        return self._service.catalog.resolve(name, request.url.query)
+
+    async def _reply(self, request: Request, plan: Plan, samples: list[Sample], dialect: str) -> Reply:
+        note(request.scope, reward=plan.name, dialect=dialect, samples=len(samples), config=plan.config)
+        if len(samples) > self._settings.max_samples:
+            raise TooLarge(f"{len(samples)} samples are over max_samples={self._settings.max_samples}; send fewer")
+        derivations = await self._service.scorer.derive(plan, samples)
+        return Reply(plan, [derivation.score for derivation in derivations])
+
+    def _answer(self, content: bytes, reply: Reply) -> Response:
+        headers = {"X-Reward-Config": reply.plan.config}
+        if reply.unscored:
+            headers["X-Reward-Unscored"] = str(reply.unscored)
+            log.warning("%d of %d samples have no reward (%s)", reply.unscored, len(reply.scores), reply.plan.name)
+        return Response(content, headers=headers, media_type="application/json")
+
+
+async def _no_root_verify() -> Response:
+    raise NotFound("no reward serves this path: set verify_reward (REWARD_VERIFY_REWARD), or use /score/{name}/verify")

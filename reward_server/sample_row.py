@@ -1,0 +1,94 @@
+"""One sample as a JSON object, or as plain text: what `/explain` is asked, and a row of the offline command.
+
+`/explain` also takes a completion as plain text, with the rest in the query string:
+
+    curl -d '{"completion": "\\\\boxed{4}", "ground_truth": "4"}' …/explain/verifier
+    curl --data-binary @out.txt '…/explain/verifier?ground_truth=4'
+
+curl labels both as a form. So: `application/json` is JSON, `text/plain` is text, and anything else is JSON when it is
+an object with the key `completion`.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode
+
+from reward_server.dialects.label import flip_of, group_of, labelled, prompt_of, visit_of
+from reward_server.errors import InvalidRequest
+from reward_server.json_body import JsonBody, JsonNumber
+from reward_server.types import Sample
+
+SAMPLE_KEYS = ("completion", "prompt", "ground_truth", "group", "visit", "flip")
+SCHEMA: dict[str, object] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["completion"],
+    "properties": {
+        "completion": {"type": "string"},
+        "prompt": {"type": ["string", "array"], "description": "Text, or messages."},
+        "ground_truth": {"description": "Text, number, list of those, or label object."},
+        "group": {"type": ["string", "integer"]},
+        "visit": {"type": "integer"},
+        "flip": {"type": "boolean"},
+    },
+    "example": {"completion": "2 + 2 is \\boxed{4}", "ground_truth": "4"},
+}
+
+
+def parse_explain(raw: bytes, content_type: str, query: str) -> tuple[Sample, str]:
+    """The sample, and the query string of the reward's own parameters. Raises InvalidRequest."""
+    kind = content_type.partition(";")[0].strip().lower()
+    body = None if kind == "text/plain" else _json_sample(raw, is_certain=kind == "application/json")
+    if body is not None:
+        _refuse_unknown(body)
+        return sample_of(body), query
+    pairs = parse_qsl(query, keep_blank_values=True)
+    given = {key: value for key, value in pairs if key in SAMPLE_KEYS}
+    rest = urlencode([(key, value) for key, value in pairs if key not in SAMPLE_KEYS])
+    return _from_text(raw, given), rest
+
+
+def sample_of(row: JsonBody) -> Sample:
+    """The sample in a JSON object; other keys are the caller's own. Raises InvalidRequest."""
+    values = {key: row.label(key) for key in SAMPLE_KEYS if key in row}
+    completion = values.get("completion")
+    if not isinstance(completion, str) or isinstance(completion, JsonNumber):
+        raise InvalidRequest("completion: missing, or not a text")
+    return _sample(completion, values)
+
+
+def _json_sample(raw: bytes, *, is_certain: bool) -> JsonBody | None:
+    try:
+        body = JsonBody(raw)
+    except InvalidRequest:
+        if is_certain:
+            raise
+        return None
+    return body if is_certain or "completion" in body else None
+
+
+def _refuse_unknown(body: JsonBody) -> None:
+    unknown = sorted(body.keys - set(SAMPLE_KEYS))
+    if unknown:
+        raise InvalidRequest(f"{unknown[0]}: no such field (fields: {', '.join(SAMPLE_KEYS)})")
+
+
+def _from_text(raw: bytes, given: dict[str, str]) -> Sample:
+    values: dict[str, object] = dict(given)
+    if "visit" in given:
+        values["visit"] = JsonNumber(given["visit"])
+    if "flip" in given:
+        values["flip"] = {"true": True, "false": False}.get(given["flip"].lower(), given["flip"])
+    return _sample(raw.decode("utf-8", "replace"), values)
+
+
+def _sample(completion: str, values: dict[str, object]) -> Sample:
+    present = {key: value for key, value in values.items() if value is not None}
+    sample = Sample(
+        completion,
+        prompt=prompt_of(present["prompt"]) if "prompt" in present else None,
+        group=group_of(present["group"]) if "group" in present else None,
+        visit=visit_of(present["visit"]) if "visit" in present else 0,
+        flip=flip_of(present["flip"]) if "flip" in present else True,
+    )
+    return labelled(sample, values["ground_truth"]) if "ground_truth" in values else sample

@@ -1,0 +1,141 @@
+"""The Scorer runs each step where it belongs, and gives one Score a sample, in order.
+
+Small work is done on the event loop, large work in one thread, Math-Verify in processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import TypeVar
+
+from reward_server.admission import Admission
+from reward_server.catalog import Plan
+from reward_server.derivation import Derivation, Reading, check_inputs, read, rprs, settle
+from reward_server.errors import NoRewardModel
+from reward_server.metrics import Metrics
+from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
+from reward_server.rewards.grading_process import prepare_worker
+from reward_server.rewards.settlement import is_exposed
+from reward_server.rewards.turn import has_eaten_escape
+from reward_server.settings import Settings
+from reward_server.types import Sample, Verdict
+from reward_server.verdicts import Verdicts, cheaply
+from reward_server.workers.process_pool import PoolEvents, ProcessPool
+
+R = TypeVar("R")
+INLINE_CHARS = 65_536
+"""More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
+
+
+class Scorer:
+    """Scores samples; owns the workers. Open it with `async with scorer.running()`."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        events = PoolEvents(
+            on_queued=metrics.stage_seconds["queue"].observe,
+            on_run=metrics.stage_seconds["verify"].observe,
+            on_kill=metrics.worker_kills.inc,
+            on_death=metrics.worker_deaths.inc,
+            on_drop=metrics.dropped.inc,
+        )
+        self._pool = ProcessPool(
+            workers=settings.verifier_workers, hard_timeout_s=settings.hard_timeout_s, events=events
+        )
+        self._verdicts = Verdicts(
+            self._pool,
+            soft_timeout_s=settings.soft_timeout_s,
+            cache_size=settings.verdict_cache_size,
+            metrics=metrics,
+        )
+        self.admission = Admission(
+            max_pending_samples=settings.max_pending_samples,
+            max_wait_s=settings.request_timeout_s,
+            estimated_wait_s=lambda: self._pool.estimated_wait_s,
+        )
+        self._export_gauges()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Starts the worker processes and the thread; ends them at exit."""
+        with ThreadPoolExecutor(1, thread_name_prefix="rewards") as self._thread:
+            async with self._pool.running(prepare_worker, self._settings.worker_memory_mb):
+                yield
+
+    async def derive(
+        self, plan: Plan, samples: list[Sample], times: dict[str, float] | None = None
+    ) -> list[Derivation]:
+        """The derivation of each sample, in order; `times` receives milliseconds per step.
+
+        Raises InvalidRequest, NoRewardModel, Overloaded; a sample that cannot be scored raises nothing.
+        """
+        if isinstance(plan.parameters, RmParameters):
+            raise NoRewardModel("this server has no reward model yet: /score/rm answers once one can be configured")
+        check_inputs(plan, samples)
+        with self.admission.admit(len(samples)):
+            readings = await self._step("extract", times, samples, lambda: read(plan, samples))
+            verdicts = await self._grade(plan, samples, readings, times)
+            paid = await self._step("rpr", times, samples, lambda: rprs(plan, readings))
+            derivations = [settle(plan, *row) for row in zip(samples, readings, verdicts, paid, strict=True)]
+        self._count(plan, samples, derivations)
+        return derivations
+
+    async def _grade(
+        self, plan: Plan, samples: list[Sample], readings: list[Reading], times: dict[str, float] | None
+    ) -> list[Verdict] | list[None]:
+        if not isinstance(plan.parameters, VerifierParameters):
+            return [None] * len(samples)
+        check = plan.parameters.check
+        pairs = [
+            (sample.ground_truths, reading.answer.text if reading.answer else None)
+            for sample, reading in zip(samples, readings, strict=True)
+        ]
+        known = await self._step("judge", times, samples, lambda: [cheaply(check, *pair) for pair in pairs])
+        started = perf_counter()
+        verdicts = await self._verdicts.complete(known, pairs)
+        self._took("grade", started, times)
+        return verdicts
+
+    async def _step(
+        self, stage: str, times: dict[str, float] | None, samples: list[Sample], work: Callable[[], list[R]]
+    ) -> list[R]:
+        """Runs pure work, here or in the thread, by how much text there is."""
+        started = perf_counter()
+        if sum(len(sample.completion) for sample in samples) <= INLINE_CHARS:
+            results = work()
+        else:
+            results = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        self._took(stage, started, times)
+        return results
+
+    def _took(self, stage: str, started: float, times: dict[str, float] | None) -> None:
+        seconds = perf_counter() - started
+        self._metrics.stage_seconds[stage].observe(seconds)
+        if times is not None:
+            times[stage] = round(seconds * 1000, 3)
+
+    def _count(self, plan: Plan, samples: list[Sample], derivations: list[Derivation]) -> None:
+        metrics = self._metrics
+        metrics.count_scores(plan.name, [derivation.score for derivation in derivations])
+        eaten = sum(has_eaten_escape(derivation.reading.text) for derivation in derivations)
+        if eaten:
+            metrics.escapes.inc(eaten)
+        if isinstance(plan.parameters, FlipParameters):
+            parts = [derivation.score.parts for derivation in derivations]
+            metrics.flips.labels(plan.name).inc(sum(part["flipped"] or 0.0 for part in parts))
+            exposed = [
+                sample.flip and is_exposed(derivation.score.outcome, plan.parameters)
+                for sample, derivation in zip(samples, derivations, strict=True)
+            ]
+            metrics.exposed.labels(plan.name).inc(sum(exposed))
+
+    def _export_gauges(self) -> None:
+        gauge, pool = self._metrics.gauge, self._pool
+        gauge("reward_pending_samples", "Samples admitted and not yet answered.", lambda: self.admission.pending)
+        gauge("reward_queue_depth", "Answers that wait for a worker.", lambda: pool.queued)
+        gauge("reward_queue_wait_seconds", "Estimated wait of an answer queued now.", lambda: pool.estimated_wait_s)

@@ -1,0 +1,86 @@
+"""uvicorn with our own way to stop: nothing that was admitted is lost, and nobody is kept waiting.
+
+First SIGTERM or SIGINT: /ready fails, the listener stays open `drain_delay_s` so that load balancers see it, then it
+closes, what was admitted is finished, and the process exits with 0. A second signal ends it at once, non-zero. (uvicorn
+closes the listener first, and re-raises the signal at the end: exit 143.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from reward_server.app import create_app
+from reward_server.settings import Settings
+
+log = logging.getLogger(__name__)
+BACKLOG = 16_384
+"""A whole OpenRLHF rollout connects at once; the kernel caps this at net.core.somaxconn."""
+KEEP_ALIVE_S = 75
+"""Longer than the pause between two training steps' requests usually is: a connection closed under a request that is
+just being sent looks like a failure to the trainer."""
+
+
+class DrainingServer(uvicorn.Server):
+    """One server; `on_started(url)` is called when it listens."""
+
+    def __init__(self, settings: Settings, on_started: Callable[[str], None]) -> None:
+        app, self._service = create_app(settings)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                http="httptools",
+                loop="uvloop",
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_S,
+            )
+        )
+        self._settings = settings
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        self._on_started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        yield
+
+    def _stop(self, number: signal.Signals) -> None:
+        if self._service.is_draining:
+            os._exit(128 + number)
+        log.info("%s: draining", number.name)
+        self._service.is_draining = True
+        asyncio.get_running_loop().call_later(self._settings.drain_delay_s, setattr, self, "should_exit", True)
+
+
+def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
+    """Runs until a signal; returns when everything admitted is answered. SystemExit when it cannot start."""
+    _raise_file_limit()
+    if not settings.api_keys and not settings.is_loopback:
+        log.warning("listening on %s without api_keys: everybody who reaches the port can use it", settings.host)
+    DrainingServer(settings, on_started).run()
+
+
+def _raise_file_limit() -> None:
+    """As many open connections as the system allows without asking for more rights."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

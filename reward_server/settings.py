@@ -1,0 +1,91 @@
+"""Every knob of the server, once: name, type, default, unit and meaning.
+
+Each field is the flag `--name-with-dashes` of `reward-server serve` and the variable `REWARD_NAME`; a flag wins over
+a variable. This module is the only reader of the environment. A misspelt `REWARD_*` variable is an error, since
+a setting that is silently ignored is found after the run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "REWARD_"
+CLIENT_VARIABLES = frozenset({"REWARD_URL", "REWARD_API_KEY"})
+"""Read by `trainer_client`; both sides often share one environment."""
+
+
+class UnknownSetting(ValueError):
+    """A `REWARD_*` variable that no setting reads."""
+
+
+class Settings(BaseSettings):
+    """Settings of one server; immutable."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Keys, separated by commas; a caller needs one of them. Unset: open to everybody."
+    )
+    config: Path | None = Field(None, description="rewards.toml with named variants and phrase lists.")
+    verify_reward: str | None = Field(
+        None, description="Reward that POST /verify and /seed_session at the root serve (NeMo-Gym, verifiers)."
+    )
+    max_samples: int = Field(4096, ge=1, description="Samples a request may hold.")
+    max_body_mb: int = Field(64, ge=1, description="Size of a request body, in MiB.")
+    max_pending_samples: int = Field(
+        65_536, ge=1, description="Samples admitted and not yet answered; a request beyond it gets 503."
+    )
+    request_timeout_s: float = Field(
+        170.0, gt=0, description="Seconds until an unfinished request gets 503 (OpenRLHF's client gives up at 180)."
+    )
+    verifier_workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 2,
+        ge=1,
+        description="Processes that run Math-Verify; by default one a core.",
+    )
+    soft_timeout_s: float = Field(2.0, gt=0, description="CPU seconds that grading one answer may take.")
+    hard_timeout_s: float = Field(8.0, gt=0, description="Wall seconds after which a worker that hangs is killed.")
+    worker_memory_mb: int = Field(1024, ge=128, description="Address space of one worker, in MiB.")
+    verdict_cache_size: int = Field(65_536, ge=0, description="Verdicts of Math-Verify kept for repeated answers.")
+    drain_delay_s: float = Field(
+        0.0, ge=0, description="Seconds between failing /ready and closing the listener on SIGTERM (Kubernetes: 5)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="Shape of a log line; auto is console on a terminal and JSON elsewhere."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_variables(cls, values: Any) -> Any:
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        for name in sorted(os.environ):
+            if name.upper().startswith(PREFIX) and name.upper() not in known | CLIENT_VARIABLES:
+                close = difflib.get_close_matches(name.upper(), known, n=1)
+                hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"
+                raise UnknownSetting(f"{name} is not a setting{hint}")
+        return values
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _order_timeouts(self) -> Self:
+        if self.hard_timeout_s <= self.soft_timeout_s:
+            raise ValueError("hard_timeout_s must be greater than soft_timeout_s: it is the backstop of the other")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when nobody outside this machine can connect."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")

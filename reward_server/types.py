@@ -1,0 +1,91 @@
+"""The nouns that every layer speaks: a sample comes in, a score goes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Message = dict[str, object]
+"""One chat message: `{"role": …, "content": …}`."""
+
+
+class Outcome(StrEnum):
+    """What became of one sample: the closed set of the reply's `outcomes` and of a metric's labels."""
+
+    CORRECT = "correct"
+    INCORRECT = "incorrect"
+    UNPARSEABLE = "unparseable"
+    """The answer cannot be parsed, or is longer than 1,000 characters."""
+    UNANSWERED = "unanswered"
+    """No box, or an empty one."""
+    TIMEOUT = "timeout"
+    """The answer exhausts the verifier's budget of time or memory."""
+    UNGRADABLE = "ungradable"
+    """The ground truth itself is unusable; the reward is null."""
+    ERROR = "error"
+    """Our fault; the reward is null."""
+    SCORED = "scored"
+
+    @property
+    def is_unscored(self) -> bool:
+        """True where there is no reward to give: null, never a silent 0.0."""
+        return self in (Outcome.UNGRADABLE, Outcome.ERROR)
+
+    @property
+    def is_exposed(self) -> bool:
+        """True where a usable answer was graded: noise may flip it, and RPR may top it up.
+
+        A `timeout` is neither: a policy must not be paid for bombs.
+        """
+        return self in (Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNPARSEABLE)
+
+    @property
+    def clean(self) -> float | None:
+        """The verifier's own score: 1, 0, or None where it could not grade."""
+        return None if self.is_unscored else float(self is Outcome.CORRECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the verifier says of one (ground truth, answer).
+
+    `tier` names the rule that decided. The forms are the two texts as that rule compared them: always text, since
+    turning a SymPy object into a string can hang for ever.
+    """
+
+    outcome: Outcome
+    tier: str
+    ground_truth_form: str
+    answer_form: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row to score, whoever sent it.
+
+    `ground_truths`: any of them matches; None when the caller gave none, empty when what it gave is unusable.
+    `group`: the question's id, None when the caller gave none (it then defaults to the prompt).
+    `flip`: False pays the clean score, for evaluation.
+    """
+
+    completion: str
+    prompt: str | list[Message] | None = None
+    ground_truths: tuple[str, ...] | None = None
+    group: str | None = None
+    visit: int = 0
+    flip: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one sample earned.
+
+    `reward` goes to the trainer: on the 1/1024 grid, None where the sample could not be scored. `shown` is what a
+    trainer may filter groups by, in 0 … 1: for `flip` the noisy outcome, so that clean labels do not leak.
+    `parts` has the same keys for every sample of one reward; its numbers are unrounded.
+    """
+
+    outcome: Outcome
+    reward: float | None
+    shown: float | None
+    parts: dict[str, float | None]

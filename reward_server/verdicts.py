@@ -1,0 +1,114 @@
+"""Verdicts for many samples: cheap rules here, Math-Verify in the worker pool, each question asked once.
+
+A GRPO group repeats its answers, so verdicts are kept by (ground truth, answer), and a pair that is being graded is
+awaited rather than graded again. Kept: verdicts and soft timeouts. Never kept: hard kills and errors, which say more
+about the machine than about the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from hashlib import blake2b
+
+from reward_server.metrics import Metrics
+from reward_server.rewards.math_verify_tier import judge_with_math_verify
+from reward_server.rewards.verifier import judge_cheaply, judge_string
+from reward_server.types import Outcome, Verdict
+from reward_server.workers.process_pool import Job, ProcessPool, WorkerDied, WorkerKilled
+
+log = logging.getLogger(__name__)
+CHEAP_RULES: dict[str, Callable[[str, str], Verdict | None]] = {"math": judge_cheaply, "string": judge_string}
+PRECEDENCE = (Outcome.CORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.INCORRECT, Outcome.UNPARSEABLE)
+"""Of several ground truths any one may match; failing that, what the sample's outcome is."""
+
+Pair = tuple[tuple[str, ...] | None, str | None]
+"""(ground truths, answer): () and None are unusable ground truths, a None answer is no box."""
+
+NO_GROUND_TRUTH = Verdict(Outcome.UNGRADABLE, "ground_truth", "", "")
+NO_ANSWER = Verdict(Outcome.UNANSWERED, "box", "", "")
+
+
+class Verdicts:
+    """Grades (ground truths, answer) pairs; owns the cache of verdicts and what is in flight."""
+
+    def __init__(self, pool: ProcessPool, *, soft_timeout_s: float, cache_size: int, metrics: Metrics) -> None:
+        self._pool = pool
+        self._soft_timeout_s = soft_timeout_s
+        self._cache_size = cache_size
+        self._cache: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._in_flight: dict[bytes, Job[Verdict]] = {}
+        self._metrics = metrics
+
+    async def complete(self, known: Sequence[Verdict | None], pairs: Sequence[Pair]) -> list[Verdict]:
+        """What `cheaply` said, with Math-Verify's verdict where it said None, in order."""
+        left_open = [pair for verdict, pair in zip(known, pairs, strict=True) if verdict is None]
+        graded = iter(await asyncio.gather(*(self._any_of(*pair) for pair in left_open))) if left_open else iter(())
+        verdicts = [next(graded) if verdict is None else verdict for verdict in known]
+        for tier, number in Counter(verdict.tier for verdict in verdicts).items():
+            self._metrics.verdicts.labels(tier).inc(number)
+        return verdicts
+
+    async def _any_of(self, ground_truths: tuple[str, ...] | None, answer: str | None) -> Verdict:
+        assert ground_truths and answer is not None  # noqa: S101 - what lacks either is settled by `cheaply`
+        return best([judge_cheaply(truth, answer) or await self._math_verify(truth, answer) for truth in ground_truths])
+
+    async def _math_verify(self, ground_truth: str, answer: str) -> Verdict:
+        key = _key(ground_truth, answer)
+        known = self._cache.get(key)
+        if known is not None:
+            self._cache.move_to_end(key)
+            self._metrics.cache.labels("hit").inc()
+            return known
+        job = self._in_flight.get(key)
+        self._metrics.cache.labels("miss" if job is None else "joined").inc()
+        if job is None:
+            job = self._in_flight[key] = self._pool.submit(
+                judge_with_math_verify, ground_truth, answer, self._soft_timeout_s
+            )
+            job.future.add_done_callback(partial(self._landed, key))
+        try:
+            return await self._pool.result(job)
+        except WorkerKilled:
+            return Verdict(Outcome.TIMEOUT, "killed", ground_truth, answer)
+        except WorkerDied:
+            log.error("a verifier worker died twice on one answer; the sample has no reward")
+        except Exception:
+            log.exception("grading failed; the sample has no reward")
+        return Verdict(Outcome.ERROR, "error", ground_truth, answer)
+
+    def _landed(self, key: bytes, future: asyncio.Future[Verdict]) -> None:
+        del self._in_flight[key]
+        if future.cancelled() or future.exception() is not None:
+            return
+        self._cache[key] = future.result()
+        if len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+
+
+def cheaply(check: str, ground_truths: tuple[str, ...] | None, answer: str | None) -> Verdict | None:
+    """What needs no worker; None when Math-Verify must decide."""
+    if not ground_truths:
+        return NO_GROUND_TRUTH
+    if answer is None or not answer.strip():
+        return NO_ANSWER
+    rule = CHEAP_RULES[check]
+    verdicts = [rule(truth, answer) for truth in ground_truths]
+    settled = [verdict for verdict in verdicts if verdict is not None]
+    if len(settled) == len(verdicts) or any(verdict.outcome is Outcome.CORRECT for verdict in settled):
+        return best(settled)
+    return None
+
+
+def best(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of several ground truths: the first in PRECEDENCE; ungradable only when all are."""
+    return min(verdicts, key=lambda verdict: (PRECEDENCE + (verdict.outcome,)).index(verdict.outcome))
+
+
+def _key(ground_truth: str, answer: str) -> bytes:
+    """A digest, so that the cache's memory does not depend on the texts' length."""
+    text = f"{len(ground_truth)}\0{ground_truth}\0{answer}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,1 @@
+"""What runs outside the event loop; knows nothing about rewards."""

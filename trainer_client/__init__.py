@@ -1,0 +1,1 @@
+"""The thin client that points a trainer at a reward server."""
