@@ -11,9 +11,9 @@ from starlette.types import ASGIApp
 
 from reward_server import __version__
 from reward_server.catalog import Catalog
+from reward_server.errors import RewardServerError
 from reward_server.metrics import Metrics
-from reward_server.middleware import RequestLayer
-from reward_server.responses import answer_framework_error
+from reward_server.middleware import RequestLayer, answer_error
 from reward_server.routes import add_routes
 from reward_server.scoring import Scorer
 from reward_server.service import Service
@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
         redoc_url=None,
     )
     direct = add_routes(app, service)
-    app.add_exception_handler(HTTPException, answer_framework_error)
+    for kind in (RewardServerError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer_error)
     keys = [key.get_secret_value().encode() for key in settings.api_keys]
     return RequestLayer(app, direct=direct, keys=keys, metrics=metrics), service

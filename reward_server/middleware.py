@@ -1,7 +1,7 @@
 """The outermost layer: request ids, keys, errors, the log line and the metrics of every request.
 
-Pure ASGI, outside FastAPI's own layers. A burst of 16,384 one-sample requests is the common case, so the scoring paths are
-looked up in a dict and called directly; FastAPI serves all others, and documents these too.
+Pure ASGI, outside FastAPI's own layers. A burst of 16,384 one-sample requests is the common case, so the scoring paths
+are looked up in a dict and called directly; FastAPI serves all others, and documents these too.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reward_server.auth import is_authorised, is_protected
-from reward_server.errors import InternalError, RewardServerError, Unauthorized
+from reward_server.errors import InternalError, Unauthorized
 from reward_server.logs import FIELDS
 from reward_server.metrics import Metrics
-from reward_server.responses import error_response
+from reward_server.responses import as_ours, error_response
 
 log = logging.getLogger("reward_server.requests")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -48,16 +48,14 @@ class RequestLayer:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = Exchange(scope, send)
         try:
             self._check_key(scope["path"], exchange.headers.get(b"authorization", b""))
             await self._dispatch(scope, receive, exchange.send)
-        except RewardServerError as error:
-            await self._answer(error, exchange, scope, receive)
-        except Exception:
-            log.exception("a request failed", extra={FIELDS: {"request_id": exchange.request_id}})
-            ours = InternalError(f"an internal error; the log has it under request id {exchange.request_id}")
-            await self._answer(ours, exchange, scope, receive)
+        except Exception as error:  # noqa: BLE001 - every exception becomes an answer, here and nowhere else
+            response = exchange.failed(error)
+            if not exchange.status:  # else an answer has begun, and cutting it off is all that is left
+                await response(scope, receive, exchange.send)
         self._record(exchange, scope)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,19 +70,15 @@ class RequestLayer:
         if self._keys and is_protected(path) and not is_authorised(authorization, self._keys):
             raise Unauthorized("this server needs a key: `Authorization: Bearer KEY`, or http://user:KEY@host")
 
-    async def _answer(self, error: RewardServerError, exchange: _Exchange, scope: Scope, receive: Receive) -> None:
-        exchange.fields["error"] = error.code
-        self._metrics.rejected.labels(error.code).inc()
-        if not exchange.status:  # else the answer has begun, and cutting it off is all that is left
-            await error_response(error)(scope, receive, exchange.send)
-
-    def _record(self, exchange: _Exchange, scope: Scope) -> None:
+    def _record(self, exchange: Exchange, scope: Scope) -> None:
         seconds = perf_counter() - exchange.started
         path = scope["path"]
         route = path if path in self._direct else getattr(scope.get("route"), "path", "none")
         dialect = exchange.fields.get("dialect", "none")
         self._metrics.requests.labels(route, dialect, exchange.status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
+        if "error" in exchange.fields:
+            self._metrics.rejected.labels(exchange.fields["error"]).inc()
         level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
         if log.isEnabledFor(level):
             line = {
@@ -98,7 +92,7 @@ class RequestLayer:
             log.log(level, "request", extra={FIELDS: line})
 
 
-class _Exchange:
+class Exchange:
     """One request and its answer: the id goes in and out, the status is seen on its way."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
@@ -108,8 +102,16 @@ class _Exchange:
         self.request_id = given.decode() if REQUEST_ID.fullmatch(given) else f"{PROCESS_ID}-{next(NUMBERS)}"
         self.status = 0
         self.fields: dict[str, Any] = {}
-        scope.setdefault("state", {})["fields"] = self.fields
+        scope.setdefault("state", {})["exchange"] = self
         self._send = send
+
+    def failed(self, error: Exception) -> Response:
+        """The answer to an error; an unexpected one goes to the log with its traceback."""
+        ours = as_ours(error, self.request_id)
+        if isinstance(ours, InternalError) and "error" not in self.fields:
+            log.error("a request failed", exc_info=error, extra={FIELDS: {"request_id": self.request_id}})
+        self.fields["error"] = ours.code
+        return error_response(ours)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -120,4 +122,11 @@ class _Exchange:
 
 def note(scope: Scope, **fields: object) -> None:
     """Adds fields to the request's log line; never a prompt or a completion."""
-    scope["state"]["fields"].update(fields)
+    exchange: Exchange = scope["state"]["exchange"]
+    exchange.fields.update(fields)
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The handler of every exception inside FastAPI's layers."""
+    exchange: Exchange = request.scope["state"]["exchange"]
+    return exchange.failed(error)

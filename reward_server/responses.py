@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
-from fastapi import Request, Response
+from fastapi import Response
 from starlette.exceptions import HTTPException
 
-from reward_server.errors import MethodNotAllowed, NotFound, RewardServerError
+from reward_server.errors import InternalError, MethodNotAllowed, NotFound, RewardServerError
+
+NO_SUCH_PATH = "no such path; GET /docs lists them"
 
 
 def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -20,9 +22,11 @@ def error_response(error: RewardServerError) -> Response:
     return json_response(error.body(), error.status, error.headers)
 
 
-async def answer_framework_error(request: Request, error: Exception) -> Response:
-    """Starlette's own 404 and 405, in our shape."""
-    status = error.status_code if isinstance(error, HTTPException) else 0
-    if status == MethodNotAllowed.status:
-        return error_response(MethodNotAllowed(f"{request.method} is not allowed on this path"))
-    return error_response(NotFound("no such path; GET /docs lists them"))
+def as_ours(error: Exception, request_id: str) -> RewardServerError:
+    """Any exception as one of ours: Starlette's own 404 and 405, and everything else as an internal error."""
+    if isinstance(error, RewardServerError):
+        return error
+    if isinstance(error, HTTPException):
+        is_wrong_method = error.status_code == MethodNotAllowed.status
+        return MethodNotAllowed("the path exists, the method does not") if is_wrong_method else NotFound(NO_SUCH_PATH)
+    return InternalError(f"an internal error; the log has it under request id {request_id}")

@@ -20,7 +20,7 @@ CLIENT_VARIABLES = frozenset({"REWARD_URL", "REWARD_API_KEY"})
 """Read by `trainer_client`; both sides often share one environment."""
 
 
-class UnknownSetting(ValueError):
+class UnknownSetting(Exception):
     """A `REWARD_*` variable that no setting reads."""
 
 

@@ -42,7 +42,8 @@ def ground_truths_of(value: object) -> tuple[str, ...]:
 
 def group_of(value: object) -> str:
     """A question's id: a text, or an integer as decimal text."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    is_fraction = isinstance(value, JsonNumber) and not _is_integer(value)
+    if isinstance(value, bool) or is_fraction or not isinstance(value, str | int):
         raise InvalidRequest("group: expected a text or an integer")
     return str(value)
 
@@ -50,7 +51,7 @@ def group_of(value: object) -> str:
 def visit_of(value: object) -> int:
     """Which visit of the question: an integer of 64 bits."""
     if isinstance(value, JsonNumber):
-        value = int(value) if value.lstrip("-").isdecimal() and len(value) <= 20 else value
+        value = int(value) if _is_integer(value) and len(value) <= len(str(-(2**63))) else None
     if isinstance(value, bool) or not isinstance(value, int) or value not in VISIT_RANGE:
         raise InvalidRequest("visit: expected an integer of 64 bits")
     return value
@@ -87,3 +88,7 @@ def _label_object(label: object) -> dict[str, Any] | None:
 def _ground_truth_text(value: object) -> str:
     """Empty for what cannot be a ground truth."""
     return value if isinstance(value, str) else ""
+
+
+def _is_integer(number: JsonNumber) -> bool:
+    return number.removeprefix("-").isdecimal()

@@ -1,7 +1,7 @@
 """Where the answer stands in a completion: the last balanced `\\boxed{…}` or `\\fbox{…}`.
 
-Runs in the server process on whole completions, so: one forward scan, linear in the text, no regular expression that can
-backtrack. Nothing but a box counts: falling back to other formulas of the text would pay a junk box after the right one.
+Runs in the server process on whole completions, so: one forward scan, linear in the text, no regular expression that
+can backtrack. Nothing but a box counts: falling back to other formulas would pay a junk box behind the right one.
 
 An unclosed box is no box, so an earlier balanced one counts, exactly as if the text had been cut before the unclosed
 one: a truncated completion and one that never began its last box get the same reward, and there is nothing to win by

@@ -13,6 +13,9 @@ from fractions import Fraction
 
 from reward_server.rewards.units import split_unit
 
+MAX_CHARS = 4000
+"""Longer texts are not read: Python refuses to read more than 4,300 digits at once."""
+
 MAX_EXPONENT = 1000
 """Powers of ten beyond 10^±1000 are not read: their digits would cost memory for nothing."""
 
@@ -26,7 +29,8 @@ _FRACTION = re.compile(
 )
 _SLASHED = re.compile(rf"{_SIGN}(?:(?P<whole>[0-9]+) )?(?P<top>{_DECIMAL}) ?/ ?(?P<bottom>{_SIGNED})")
 _POWER = re.compile(
-    rf"{_SIGN}(?:(?P<number>{_DECIMAL}) ?(?:\\cdot|\*|x) ?)?10 ?\^ ?(?:\{{ ?(?P<exp>[+-]?[0-9]{{1,4}}) ?\}}|(?P<exp1>[0-9]))"
+    rf"{_SIGN}(?:(?P<number>{_DECIMAL}) ?(?:\\cdot|\*|x) ?)?"
+    rf"10 ?\^ ?(?:\{{ ?(?P<exp>[+-]?[0-9]{{1,4}}) ?\}}|(?P<exp1>[0-9]))"
 )
 _E_NOTATION = re.compile(rf"{_SIGN}(?P<number>{_DECIMAL})[eE](?P<exp>[+-]?[0-9]{{1,4}})")
 _REPEATING = re.compile(rf"{_SIGN}(?P<head>[0-9]*\.[0-9]*)\\(?:overline|bar)\{{(?P<cycle>[0-9]+)\}}")
@@ -42,6 +46,8 @@ class Number:
 
 def read_number(text: str) -> Number | None:
     """The plain number that `text` is, or None."""
+    if len(text) > MAX_CHARS:
+        return None
     body, unit = split_unit(text)
     value = _value(body)
     return None if value is None else Number(value, unit)
@@ -78,7 +84,7 @@ def _value(text: str) -> Fraction | None:
 
 
 def _decimal(text: str) -> Fraction:
-    """Digits, perhaps grouped, perhaps with a point. By hand: Python refuses to read more than 4,300 digits at once."""
+    """Digits, perhaps grouped, perhaps with a point."""
     return Fraction(text.replace(",", "").replace(" ", "").removesuffix("."))
 
 

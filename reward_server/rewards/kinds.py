@@ -28,7 +28,7 @@ _SHORT = 3
 
 
 def choice_matches(ground_truth: str, answer: str) -> bool | None:
-    """One capital A–J: `A`, `(A)`, `A)`, `A.`, `A: text`, `Option A`, `a`; an answer that marks another letter is wrong."""
+    """One capital A–J: `A`, `(A)`, `A)`, `A.`, `A: text`, `Option A`, `a`. Marking another letter is wrong."""
     wanted = _LETTER.fullmatch(_flat(ground_truth))
     return None if wanted is None else _chosen(_flat(answer)) == wanted[1]
 
@@ -62,8 +62,8 @@ def _numeral(text: str) -> tuple[str, int] | None:
 def word_matches(raw_ground_truth: str, ground_truth: str, answer: str) -> bool | None:
     """A word, name, date or time: the same letters and digits in the same order, whatever the case and punctuation.
 
-    Words are what the ground truth sets upright (`\\text{even}`), and bare runs of letters that no one reads as a product:
-    four and more, or capitals (`BAC`). Shorter ones such as `xy` stay mathematics.
+    Words are what the ground truth sets upright (`\\text{even}`), and bare runs of letters that no one reads as a
+    product: four and more, or capitals (`BAC`). Shorter ones such as `xy` stay mathematics.
     """
     text = _flat(ground_truth)
     if not _WORD.fullmatch(text) or not any(character.isalpha() for character in text):

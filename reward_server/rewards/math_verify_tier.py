@@ -5,7 +5,7 @@ which searches text for formulas, and its own timeouts are off: they are whole s
 timers. One CPU budget covers all instead. SymPy objects are never turned into text here (that can hang for ever), and
 the answer never reaches `sympify` or `parse_expr` (they evaluate).
 
-Math-Verify rounds to six places absolutely, so that 10^-20 = 10^-21; values it finds equal must also be close at a point.
+Math-Verify rounds to six places absolutely, so that 10^-20 = 10^-21; what it finds equal must also be close at a point.
 Not covered: equations that SymPy can solve neither way count as different.
 """
 
@@ -18,8 +18,9 @@ from importlib import import_module
 from typing import Any
 
 from reward_server.rewards.exact_number import read_number
+from reward_server.rewards.matching import compare
 from reward_server.rewards.normalise import normalise
-from reward_server.rewards.shape import Shape, compare, read_shape
+from reward_server.rewards.shape import Shape, read_shape
 from reward_server.rewards.units import split_unit
 from reward_server.rewards.values import compare_values
 from reward_server.types import Outcome, Verdict
@@ -40,7 +41,7 @@ def judge_with_math_verify(ground_truth: str, answer: str, soft_timeout_s: float
     """The verdict on a pair that `judge_cheaply` left open. `soft_timeout_s`: CPU seconds for everything.
 
     A ground truth that does not parse, or exhausts the budget or the memory alone, is ungradable; an answer that does
-    not parse is unparseable; one that exhausts them is a timeout. A comparison that fails inside the library is incorrect.
+    not parse is unparseable; one that exhausts them is a timeout. A comparison that fails in the library is incorrect.
     """
     wanted, given = normalise(ground_truth), normalise(answer)
     exhausted, unreadable = Outcome.UNGRADABLE, Outcome.UNGRADABLE

@@ -9,7 +9,6 @@ Not covered: French intervals `]0,1[`, systems of inequalities, set-builder nota
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reward_server.rewards.exact_number import read_number
@@ -18,15 +17,14 @@ from reward_server.rewards.normalise import compact
 MAX_DEPTH = 12
 """Brackets nested deeper are not read: no ground truth needs it, and parsers take exponential time on them."""
 
-UNORDERED = frozenset({"set", "union"})
-
 _TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|.", re.DOTALL)
 _OPENING = frozenset({"(", "[", "{", "\\{", "\\begin"})
 _CLOSING = frozenset({")", "]", "}", "\\}", "\\end"})
 _LESS, _GREATER = frozenset({"<", "\\le"}), frozenset({">", "\\ge"})
 _BRACKETS = re.compile(r"(?:\(|\[|\\\{).*(?:\)|\]|\\\})", re.DOTALL)
 _MATRIX = re.compile(
-    r"(?P<fence>[(\[])?\s*\\begin\{(?P<kind>[pb]?matrix|array)\}(?:\{[clr| ]*\})?(?P<rows>.*)\\end\{(?P=kind)\}\s*(?(fence)[)\]])",
+    r"(?P<fence>[(\[])?\s*\\begin\{(?P<kind>[pb]?matrix|array)\}(?:\{[clr| ]*\})?"
+    r"(?P<rows>.*)\\end\{(?P=kind)\}\s*(?(fence)[)\]])",
     re.DOTALL,
 )
 _NAME = re.compile(
@@ -35,7 +33,6 @@ _NAME = re.compile(
     r"|\([a-z](?:,[a-z])+\)|\|[A-Z]{2}\||\\angle ?[A-Z]{1,3}"  # (x,y), |AB|, \angle ABC
 )
 _SIGNS = re.compile(r"\\(?:pm|mp)(?![A-Za-z])")
-_SUM_OF_NAMES = re.compile(r"[A-Za-z](?:[+-][A-Za-z])*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,11 @@ class Shape:
 
 
 def read_shape(text: str) -> Shape:
-    """The structure of a normalised text; what has none is a value."""
+    """The structure of a normalised text; what has none, or is nested too deep, is a value."""
+    return Shape("value", text) if depth(text) > MAX_DEPTH else _read(text)
+
+
+def _read(text: str) -> Shape:
     text = text.strip()
     for read in (_matrix, _list, _relation, _union, _bracketed, _ratio, _plus_minus):
         shape = read(text)
@@ -102,7 +103,7 @@ def _gathered(kind: str, text: str, pieces: list[str]) -> Shape:
     """A list inside a list is one list: `\\{1 \\pm \\sqrt{5}, -2\\}` has three members."""
     parts: list[Shape] = []
     for piece in pieces:
-        part = read_shape(piece)
+        part = _read(piece)
         parts.extend(part.parts if kind == "set" == part.kind and not _BRACKETS.fullmatch(piece) else [part])
     return Shape(kind, text, tuple(parts))
 
@@ -127,7 +128,7 @@ def _bracketed(text: str) -> Shape | None:
         return _as_set(text, pieces) if kind == "\\{}" else None
     if between:
         return _gathered(kind, text, pieces)
-    return read_shape(inside) if kind == "()" and inside else None  # (5) is 5
+    return _read(inside) if kind == "()" and inside else None  # (5) is 5
 
 
 def _as_set(text: str, pieces: list[str]) -> Shape:
@@ -152,13 +153,13 @@ def _relation(text: str) -> Shape | None:
     if set(signs) == {"="}:
         return _equation(text, sides)
     if signs == ["\\in"] and _NAME.fullmatch(compact(sides[0])):
-        return replace(read_shape(sides[1]), name=compact(sides[0]))
+        return replace(_read(sides[1]), name=compact(sides[0]))
     return _interval(text, sides, signs) or Shape("value", text)
 
 
 def _equation(text: str, sides: list[str]) -> Shape:
     first = compact(sides[0])
-    parts = tuple(read_shape(side) for side in sides)
+    parts = tuple(_read(side) for side in sides)
     if not _NAME.fullmatch(first):
         return Shape("equation", text, parts, first)
     if len(parts) == 2:
@@ -194,72 +195,3 @@ def _plus_minus(text: str) -> Shape | None:
     if len(pieces) != 2:
         return None
     return Shape("set", text, tuple(Shape("value", sign.join(pieces).strip()) for sign in "+-"))
-
-
-Leaf = Callable[[str, str], bool | None]
-"""Are two values equal? None: cannot say here."""
-
-
-def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
-    """Is the answer the ground truth? None when a pair of values that matters was left open by `leaf`."""
-    if ground_truth.kind == "equation":
-        is_equation = answer.kind == "equation" or bool(answer.name)
-        return is_equation and leaf(ground_truth.text, _with_name(answer))
-    if answer.kind == "equation":
-        return _against_equation(ground_truth, answer, leaf)
-    if ground_truth.name and answer.name and ground_truth.name != answer.name:
-        return False
-    if ground_truth.kind == "chain":
-        return compare(replace(ground_truth.parts[-1], name=ground_truth.name), answer, leaf)
-    if answer.kind == "chain":  # x = 2 + 3 = 5: every side has to be right
-        return _all(compare(ground_truth, part, leaf) for part in answer.parts)
-    return _same_structure(ground_truth, answer, leaf)
-
-
-def _with_name(shape: Shape) -> str:
-    return shape.text if shape.kind == "equation" or not shape.name else f"{shape.name}={shape.text}"
-
-
-def _against_equation(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
-    """Against an equation whose left side is no name: `m+n = 13`, `\\frac{1}{2} = 0.5`, `3 = 5`, `2x-y = 0`."""
-    if ground_truth.name:  # y = 2x + 3 may have been rearranged
-        return leaf(_with_name(ground_truth), answer.text)
-    is_sum = _SUM_OF_NAMES.fullmatch(answer.name) is not None
-    if is_sum and compact(answer.parts[-1].text) == "0":  # `a-b = 0` relates a and b; it does not answer 0
-        return False
-    return _all(compare(ground_truth, part, leaf) for part in answer.parts[is_sum:])
-
-
-def _same_structure(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
-    if ground_truth.kind != answer.kind or len(ground_truth.parts) != len(answer.parts):
-        return False
-    if ground_truth.kind == "value":
-        return leaf(ground_truth.text, answer.text)
-    if ground_truth.kind in UNORDERED:
-        return _matching(ground_truth.parts, list(answer.parts), leaf)
-    pairs = zip(ground_truth.parts, answer.parts, strict=True)
-    return _all(compare(wanted, given, leaf) for wanted, given in pairs)
-
-
-def _all(verdicts: Iterable[bool | None]) -> bool | None:
-    """False if any is False; else None if any is open. Later ones are not asked for after the first False."""
-    result: bool | None = True
-    for verdict in verdicts:
-        if verdict is False:
-            return False
-        result = result and verdict
-    return result
-
-
-def _matching(wanted: Sequence[Shape], given: list[Shape], leaf: Leaf) -> bool | None:
-    """Is there a partner for each, in any order? Equality is an equivalence, so the first partner found will do."""
-    result: bool | None = True
-    for one in wanted:
-        verdicts = [compare(one, other, leaf) for other in given]
-        if True in verdicts:
-            del given[verdicts.index(True)]
-        elif None in verdicts:
-            result = None
-        else:
-            return False
-    return result

@@ -83,7 +83,7 @@ def _with_braced_roots(text: str) -> str | None:
 
 
 def _fractions(text: str) -> str | None:
-    """`\\frac12`, `0.5` and `1/2` are `\\frac{1}{2}`; None for a fraction directly followed by another or by nothing."""
+    """`\\frac12`, `0.5` and `1/2` are `\\frac{1}{2}`; None for a fraction of nothing."""
     braced = _with_braced_fractions(text)
     if braced is None:
         return None

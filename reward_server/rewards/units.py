@@ -43,29 +43,13 @@ _CURRENCY = re.compile(r"([+-]?)\s*(\\\$|[€£])\s*([+-]?)(?=[\s0-9.\\])")
 _TEXT = re.compile(r"\\text\{([^{}]*)\}\s*(?:\^\s*\{?\s*([23])\s*\}?)?$")
 _SYMBOL = re.compile(r"(?:\^\\circ(?:\s*\\text\{\s*([CF])\s*\}|\s*([CF]))?|%|¢|[€£]|\\\$)$")
 _WORDS = re.compile(r"(?<=[0-9}])\s*([A-Za-z]{2,}(?:\s+[A-Za-z]{2,})?)(?:\^([23]))?$")
-_NO_UNIT = frozenset(
-    [
-        "or",
-        "and",
-        "not",
-        "is",
-        "if",
-        "but",
-        "then",
-        "either",
-        "neither",
-        "nor",
-        "maybe",
-        "than",
-        "to",
-        "by",
-        "mod",
-        "base",
-        "no",
-        "answer",
-        "wrong",
-    ]
+_NO_UNIT_WORDS = (
+    "or and not is if but then either neither nor maybe than to by mod base no answer wrong plus minus times over half "
+    "pi hundred thousand million billion trillion dozen factorial"
 )
+"""Words that say more than a unit: another value, a condition, a factor."""
+_NO_UNIT = frozenset(_NO_UNIT_WORDS.split())
+_MAX_WORDS = 4
 _FUNCTIONS = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 
 
@@ -83,7 +67,9 @@ def split_unit(text: str) -> tuple[str, str]:
 def _text_unit(match: re.Match[str], text: str) -> str | None:
     """Any short text without digits and connectives names a unit: `\\text{ apples}`."""
     words = match[1].lower().replace(".", "").split()
-    if not 0 < len(words) <= 4 or any(not word.replace("/", "").isalpha() or word in _NO_UNIT for word in words):
+    if len(words) > _MAX_WORDS or not all(word.replace("/", "").isalpha() for word in words):
+        return None
+    if _NO_UNIT.intersection(words) or _only_powers(words):
         return None
     return _canonical(words, match[2])
 
@@ -97,7 +83,13 @@ def _symbol_unit(match: re.Match[str], text: str) -> str | None:
 
 def _bare_unit(match: re.Match[str], text: str) -> str | None:
     words = match[1].lower().split()
-    return _canonical(words, match[2]) if all(word in _BARE_WORDS for word in words) else None
+    is_unit = _BARE_WORDS.issuperset(words) and not _only_powers(words)
+    return _canonical(words, match[2]) if is_unit else None
+
+
+def _only_powers(words: list[str]) -> bool:
+    """`5 squared` is 25, and no text is no unit."""
+    return _POWERS.keys() >= set(words)
 
 
 def _canonical(words: list[str], power: str | None) -> str:

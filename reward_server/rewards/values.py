@@ -18,7 +18,7 @@ _NOT_ONE_VALUE = re.compile(
     r"[=<>,;&|?]|\\\\|\\(?:le|ge|ne|in|approx|sim|simeq|cong|equiv|to|(?:long)?(?:right|left)arrow|(?:Long)?(?:Right|Left)arrow"
     r"|implies|iff|vee|wedge|lor|land|cap|cup|mid|pm|mp|text|[lc]?dots)(?![A-Za-z])"
 )
-"""What puts several things side by side. Math-Verify pays the last side of `3 = 5` and of `41 \\approx 42`, at any depth."""
+"""What puts several things side by side. Math-Verify would pay the last side of `3 = 5`, in any braces."""
 
 
 def compare_values(ground_truth: str, answer: str) -> bool | None:

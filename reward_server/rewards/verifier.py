@@ -4,8 +4,8 @@
 |-------------|--------------------------------------------------------------------------|--------------|
 | length      | answers over 1,000 characters: unparseable                               | server, 0 µs |
 | text        | equal after `normalise`: correct                                         | server       |
-| choice      | the ground truth is a choice letter                                      | server       |
-| number      | the ground truth is a plain number: only the same plain number is correct | server       |
+| number      | the ground truth is a plain number: only that number, written out        | server       |
+| choice      | … a choice letter                                                        | server       |
 | numeral     | … a numeral with a base: same digits, same base                          | server       |
 | word        | … a word, name, date or time: same letters                               | server       |
 | depth       | answers nested deeper than 12 brackets: unparseable                      | server       |
@@ -17,17 +17,19 @@ incorrect for 4, 120 and 3, since a policy that may box the question instead of 
 sums, products, limits, binomials for any ground truth without them. Decimals have to be exact (`0.66667` is not 2/3),
 fractions may be unreduced, units may be missing but not wrong, a base may not be missing, a name may be missing
 (`x = 5`) but not wrong. Several values never match one; a sentence is no answer.
-Not covered: whether an expression had to be expanded or factored (`2(k+1)` is `2k+2`, so a restated polynomial is paid).
+Not covered: whether an expression had to be expanded or factored (`2(k+1)` is `2k+2`: a restated polynomial is paid).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
-from reward_server.rewards.exact_number import is_same_number, read_number
+from reward_server.rewards.exact_number import Number, is_same_number, read_number
 from reward_server.rewards.kinds import choice_matches, numeral_matches, word_matches
+from reward_server.rewards.matching import compare
 from reward_server.rewards.normalise import compact, normalise
-from reward_server.rewards.shape import MAX_DEPTH, Shape, compare, depth, read_shape
+from reward_server.rewards.shape import MAX_DEPTH, Shape, depth, read_shape
 from reward_server.rewards.string_check import is_same_string, string_form
 from reward_server.rewards.values import compare_values
 from reward_server.types import Outcome, Verdict
@@ -35,17 +37,27 @@ from reward_server.types import Outcome, Verdict
 MAX_ANSWER_CHARS = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class _GroundTruth:
+    """A ground truth read once; the rollouts of a group share it."""
+
+    raw: str
+    text: str
+    number: Number | None
+    shape: Shape
+
+
 def judge_cheaply(ground_truth: str, answer: str) -> Verdict | None:
-    """The verdict where no worker is needed, else None. Pure, some ten microseconds; 0.3 ms for the longest answers."""
+    """The verdict where no worker is needed, else None. Pure; 3 to 90 µs, at most 10 ms at 1,000 characters."""
     if len(answer) > MAX_ANSWER_CHARS:
         return Verdict(Outcome.UNPARSEABLE, "length", "", "")
-    wanted, given = normalised_ground_truth(ground_truth), normalise(answer)
-    if not wanted:
-        return Verdict(Outcome.UNGRADABLE, "text", wanted, given)
-    tier, is_correct = _decide(ground_truth, wanted, given)
+    wanted, given = _read(ground_truth), normalise(answer)
+    if not wanted.text:
+        return Verdict(Outcome.UNGRADABLE, "text", wanted.text, given)
+    tier, is_correct = _decide(wanted, given)
     if tier == "depth":
-        return Verdict(Outcome.UNPARSEABLE, tier, wanted, given)
-    return None if is_correct is None else Verdict(_outcome(is_correct), tier, wanted, given)
+        return Verdict(Outcome.UNPARSEABLE, tier, wanted.text, given)
+    return None if is_correct is None else Verdict(_outcome(is_correct), tier, wanted.text, given)
 
 
 def judge_string(ground_truth: str, answer: str) -> Verdict:
@@ -54,37 +66,37 @@ def judge_string(ground_truth: str, answer: str) -> Verdict:
     return Verdict(_outcome(is_correct), "string", string_form(ground_truth), string_form(answer))
 
 
-def _decide(raw: str, wanted: str, given: str) -> tuple[str, bool | None]:
-    """(tier, is it correct or still open)."""
-    if compact(wanted) == compact(given):
+@lru_cache(maxsize=1024)
+def _read(ground_truth: str) -> _GroundTruth:
+    text = normalise(ground_truth)
+    return _GroundTruth(ground_truth, text, read_number(text), read_shape(text))
+
+
+def _decide(wanted: _GroundTruth, given: str) -> tuple[str, bool | None]:
+    """(tier, is it correct), or None for correct where Math-Verify has to decide."""
+    if compact(wanted.text) == compact(given):
         return "text", True
-    if (verdict := choice_matches(wanted, given)) is not None:
+    if wanted.number is not None:
+        return _decide_number(wanted, wanted.number, given)
+    if (verdict := choice_matches(wanted.text, given)) is not None:
         return "choice", verdict
-    number = read_number(wanted)
-    if number is not None:
-        if (other := read_number(given)) is not None:
-            return "number", is_same_number(number, other)
-    else:
-        if (verdict := numeral_matches(wanted, given)) is not None:
-            return "numeral", verdict
-        if (verdict := word_matches(raw, wanted, given)) is not None:
-            return "word", verdict
+    if (verdict := numeral_matches(wanted.text, given)) is not None:
+        return "numeral", verdict
+    if (verdict := word_matches(wanted.raw, wanted.text, given)) is not None:
+        return "word", verdict
     if depth(given) > MAX_DEPTH:
         return "depth", None
-    verdict = compare(ground_truth_shape(wanted), read_shape(given), compare_values)
-    return "structure" if number is None else "number", verdict
+    return "structure", compare(wanted.shape, read_shape(given), compare_values)
+
+
+def _decide_number(wanted: _GroundTruth, number: Number, given: str) -> tuple[str, bool | None]:
+    """The answer may be a number as it stands, or behind a name (`x = 5`)."""
+    if (other := read_number(given)) is not None:
+        return "number", is_same_number(number, other)
+    if depth(given) > MAX_DEPTH:
+        return "depth", None
+    return "number", compare(wanted.shape, read_shape(given), compare_values)
 
 
 def _outcome(is_correct: bool) -> Outcome:
     return Outcome.CORRECT if is_correct else Outcome.INCORRECT
-
-
-@lru_cache(maxsize=1024)
-def normalised_ground_truth(ground_truth: str) -> str:
-    """Cached: the rollouts of a group share their ground truth."""
-    return normalise(ground_truth)
-
-
-@lru_cache(maxsize=1024)
-def ground_truth_shape(ground_truth: str) -> Shape:
-    return read_shape(ground_truth)

@@ -92,17 +92,15 @@ class ProcessPool:
     async def running(self, warm_up: Callable[..., object], *args: object) -> AsyncIterator[ProcessPool]:
         """Starts the workers, calls `warm_up(*args)` in each, and ends them at exit."""
         self._warm_up = (warm_up, args)
-        async with anyio.create_task_group() as tasks:
-            # All at once: each call finds no idle worker and starts its own.
-            async with anyio.create_task_group() as starting:
-                for _ in range(self._workers):
-                    starting.start_soon(self._start_worker)
-            for _ in range(self._workers):
-                tasks.start_soon(self._runner)
-            try:
-                yield self
-            finally:
-                tasks.cancel_scope.cancel()
+        # All at once: each call finds no idle worker and starts its own.
+        await asyncio.gather(*(self._start_worker() for _ in range(self._workers)))
+        runners = [asyncio.create_task(self._runner()) for _ in range(self._workers)]
+        try:
+            yield self
+        finally:
+            for runner in runners:
+                runner.cancel()
+            await asyncio.gather(*runners, return_exceptions=True)
 
     def submit(self, call: Callable[..., R], *args: object) -> Job[R]:
         """Queues `call(*args)`; both must pickle, and the call's module must be light."""

@@ -1,0 +1,85 @@
+"""Structures compared: same kind, same number of parts, and each pair of values as `leaf` says.
+
+Ordered: points, intervals, matrices, ratios. Unordered: sets, bare lists, unions.
+Not covered: two lists of named values in which only one side has the names (`x=1, y=2` against `2, 1` is a match).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from reward_server.rewards.normalise import compact
+from reward_server.rewards.shape import Shape
+
+_UNORDERED = frozenset({"set", "union"})
+_SUM_OF_NAMES = re.compile(r"[A-Za-z](?:[+-][A-Za-z])*")
+
+Leaf = Callable[[str, str], bool | None]
+"""Are two values equal? None: cannot say here."""
+
+
+def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
+    """Is the answer the ground truth? None when a pair of values that matters was left open by `leaf`."""
+    if ground_truth.kind == "equation":
+        is_equation = answer.kind == "equation" or bool(answer.name)
+        return is_equation and leaf(ground_truth.text, _with_name(answer))
+    if answer.kind == "equation":
+        return _against_equation(ground_truth, answer, leaf)
+    if ground_truth.name and answer.name and ground_truth.name != answer.name:
+        return False
+    if ground_truth.kind == "chain":
+        return compare(replace(ground_truth.parts[-1], name=ground_truth.name), answer, leaf)
+    if answer.kind == "chain":  # x = 2 + 3 = 5: every side has to be right
+        return _all(compare(ground_truth, part, leaf) for part in answer.parts)
+    return _same_structure(ground_truth, answer, leaf)
+
+
+def _with_name(shape: Shape) -> str:
+    return shape.text if shape.kind == "equation" or not shape.name else f"{shape.name}={shape.text}"
+
+
+def _against_equation(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
+    """Against an equation whose left side is no name: `m+n = 13`, `\\frac{1}{2} = 0.5`, `3 = 5`, `2x-y = 0`."""
+    if ground_truth.name:  # y = 2x + 3 may have been rearranged
+        return leaf(_with_name(ground_truth), answer.text)
+    is_sum = _SUM_OF_NAMES.fullmatch(answer.name) is not None
+    if is_sum and compact(answer.parts[-1].text) == "0":  # `a-b = 0` relates a and b; it does not answer 0
+        return False
+    return _all(compare(ground_truth, part, leaf) for part in answer.parts[is_sum:])
+
+
+def _same_structure(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
+    if ground_truth.kind != answer.kind or len(ground_truth.parts) != len(answer.parts):
+        return False
+    if ground_truth.kind == "value":
+        return leaf(ground_truth.text, answer.text)
+    if ground_truth.kind in _UNORDERED:
+        return _matching(ground_truth.parts, list(answer.parts), leaf)
+    pairs = zip(ground_truth.parts, answer.parts, strict=True)
+    return _all(compare(wanted, given, leaf) for wanted, given in pairs)
+
+
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
+    """False if any is False; else None if any is open. Later ones are not asked for after the first False."""
+    result: bool | None = True
+    for verdict in verdicts:
+        if verdict is False:
+            return False
+        result = result and verdict
+    return result
+
+
+def _matching(wanted: Sequence[Shape], given: list[Shape], leaf: Leaf) -> bool | None:
+    """Is there a partner for each, in any order? Equality is an equivalence, so the first partner found will do."""
+    result: bool | None = True
+    for one in wanted:
+        verdicts = [compare(one, other, leaf) for other in given]
+        if True in verdicts:
+            del given[verdicts.index(True)]
+        elif None in verdicts:
+            result = None
+        else:
+            return False
+    return result

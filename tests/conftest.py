@@ -1,0 +1,50 @@
+"""Fixtures: one live server that most tests share, and a way to start others; the data that may be absent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_server import RunningServer, running_server
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+WITHOUT_DATA = "needs ../shared/data/"
+Starter = Callable[..., AbstractContextManager[RunningServer]]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with default settings; a test must leave it as it found it."""
+    with running_server(tmp_path_factory.mktemp("server") / "log") as running:
+        yield running
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Starter:
+    """Starts a server of the test's own: `with start_server("--max-samples", "8") as server`."""
+    return partial(running_server, tmp_path / "log")
+
+
+@pytest.fixture(scope="session")
+def shared_rows() -> Callable[[str], list[dict[str, Any]]]:
+    """Rows of a file of the shared data; skips the test, with the reason, where that data is not at hand."""
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        if not SHARED_DATA.is_dir():
+            pytest.skip(f"{WITHOUT_DATA}{name}, which is not part of the repository")
+        with (SHARED_DATA / name).open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    return rows
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how much was not tested for want of the shared data."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if WITHOUT_DATA in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests skipped: ../shared/data is not there")

@@ -1,0 +1,78 @@
+"""A real server in its own process, for tests: started on a free port of the loopback, ended by its own process id."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+
+@dataclass
+class RunningServer:
+    """One server: its URL, its process, its log file."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: Path
+
+    def post(self, path: str, body: object = None, **options: object) -> httpx.Response:
+        """POSTs JSON, written by Python's json so that lone surrogates pass."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return httpx.post(self.url + path, content=content, timeout=60, **options)  # type: ignore[arg-type]
+
+    def get(self, path: str, **options: object) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=60, **options)  # type: ignore[arg-type]
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of one series, 0 when it does not exist yet."""
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        for line in self.get("/metrics").text.splitlines():
+            series, _, value = line.rpartition(" ")
+            found, _, rest = series.partition("{")
+            if found == name and wanted <= set(rest.rstrip("}").split(",")):
+                return float(value)
+        return 0.0
+
+    def log_lines(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def workers(self) -> list[int]:
+        """Process ids of the verifier workers."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Sends the signal and returns the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextmanager
+def running_server(log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[RunningServer]:
+    """Starts `reward-server serve` and waits for the line that tells its URL."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_")}
+    with log.open("a") as log_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "reward_server", "serve", "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            text=True,
+            env={**inherited, **(environment or {})},
+        )
+    assert process.stdout is not None
+    with process:
+        try:
+            line = next((line for line in process.stdout if "listens on" in line), None)
+            assert line is not None, f"the server did not start: {log.read_text()}"
+            yield RunningServer(line.split()[-1], process, log)
+        finally:
+            if process.poll() is None:
+                process.kill()

@@ -1,0 +1,112 @@
+"""One URL becomes one plan: parameters checked, variants merged, and a digest of all that can change a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reward_server.catalog import BadCatalog, Catalog
+from reward_server.errors import InvalidRequest, UnknownReward
+from reward_server.parameters import FlipParameters
+from reward_server.settings import Settings
+
+
+def catalog(tmp_path: Path, text: str) -> Catalog:
+    path = tmp_path / "rewards.toml"
+    path.write_text(text)
+    return Catalog(Settings(config=path))
+
+
+def test_the_query_string_sets_the_parameters() -> None:
+    plan = Catalog(Settings()).resolve("flip", "flip_prob=0.4&seed=17&flip_unanswered=true")
+    assert isinstance(plan.parameters, FlipParameters)
+    assert (plan.parameters.noise_rates, plan.parameters.seed, plan.parameters.flip_unanswered) == (
+        (0.4, 0.4),
+        17,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "complaint"),
+    [
+        ("flip", "", "give flip_prob, or both"),
+        ("flip", "flip_prob=0.1&false_positive_prob=0.1&false_negative_prob=0.1", "give flip_prob, or both"),
+        ("flip", "false_positive_prob=0.1", "give flip_prob, or both"),
+        ("flip", "flip_prob=1.5", "flip_prob: Input should be less than or equal to 1"),
+        ("flip", "flip_prob=nan", "flip_prob"),
+        ("flip", "flip_prob=0.5&correction=backward", "needs false_positive_prob"),
+        ("flip", "flip_prob=0.2&correction=backward&alpha=0.1", "do not go together"),
+        ("flip", "flip_prob=0.2&seed=1.5", "seed"),
+        ("verifier", "chek=string", "chek: no such parameter (parameters of verifier: reply, fallback_reward"),
+        ("verifier", "alpha=-1", "alpha"),
+        ("verifier", "alpha=inf", "alpha"),
+        ("verifier", "check=math&check=string", "gives a parameter twice"),
+        ("verifier", "phrases=mine", "no list is called 'mine'; known: math, open_ended"),
+        ("rpr", "saturation=0", "saturation"),
+        ("rpr", "alpha=1", "alpha: no such parameter"),
+    ],
+)
+def test_a_wrong_parameter_is_an_error_that_says_what_is_valid(name: str, query: str, complaint: str) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        Catalog(Settings()).resolve(name, query)
+    assert complaint in error.value.message
+
+
+def test_a_variant_gives_defaults_that_the_query_string_may_change(tmp_path: Path) -> None:
+    rewards = catalog(tmp_path, '[math-noisy]\nbase = "flip"\nflip_prob = 0.4\nseed = 3\n')
+    assert rewards.names == ("verifier", "flip", "rpr", "rm", "math-noisy")
+    same = rewards.resolve("flip", "flip_prob=0.4&seed=3")
+    assert rewards.resolve("math-noisy", "").parameters == same.parameters
+    assert rewards.resolve("math-noisy", "").config == same.config
+    asymmetric = rewards.resolve("math-noisy", "false_positive_prob=0&false_negative_prob=0.1").parameters
+    assert isinstance(asymmetric, FlipParameters)
+    assert (asymmetric.noise_rates, asymmetric.seed) == ((0.0, 0.1), 3)
+
+
+def test_phrase_lists_are_named_in_rewards_toml(tmp_path: Path) -> None:
+    rewards = catalog(tmp_path, '[phrases]\nmine = ["Aha ", "so"]\n[aha]\nbase = "rpr"\nphrases = "mine"\n')
+    assert tuple(rewards.resolve("aha", "").phrases.phrases) == ("aha ", "so")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[flip]\nbase = 'flip'", "a variant needs a name of its own"),
+        ("[Bad/Name]\nbase = 'flip'", "cannot read"),
+        ("['bad/name']\nbase = 'flip'", "a variant needs a name of its own"),
+        ("[x]\nflip_prob = 0.4", "base must be one of verifier, flip, rpr, rm"),
+        ("[x]\nbase = 'flip'\nflip_prop = 0.4", "flip_prop: no such parameter"),
+        ("[x]\nbase = 'flip'", "give flip_prob"),
+        ("x = 1", "base must be one of"),
+        ("[phrases]\nmath = ['a']", "is taken"),
+        ("[phrases]\nmine = ['a', 'a']", "occurs twice"),
+        ("[phrases]\nmine = 'a'", "must be a list of texts"),
+        ("phrases = 1", "must be a table"),
+    ],
+)
+def test_a_wrong_rewards_toml_is_refused_at_start(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(BadCatalog) as error:
+        catalog(tmp_path, text)
+    assert complaint in str(error.value)
+
+
+def test_an_absent_rewards_toml_and_an_unknown_verify_reward_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadCatalog, match="cannot read"):
+        Catalog(Settings(config=tmp_path / "none.toml"))
+    with pytest.raises(UnknownReward, match="known: verifier, flip, rpr, rm"):
+        Catalog(Settings(verify_reward="nobody"))
+
+
+def test_the_digest_changes_with_all_that_can_change_a_value_and_nothing_else() -> None:
+    rewards = Catalog(Settings())
+    base = rewards.resolve("verifier", "").config
+    assert rewards.resolve("verifier", "reply=object").config == base
+    assert rewards.resolve("verifier", "alpha=0").config == base
+    for query in ("alpha=0.1", "check=string", "fallback_reward=1", "phrases=open_ended", "saturation=40"):
+        assert rewards.resolve("verifier", query).config != base
+    slower = Catalog(Settings(soft_timeout_s=1.0))
+    assert slower.resolve("verifier", "").config != base
+    assert slower.resolve("rpr", "").config == rewards.resolve("rpr", "").config  # no budget in it
+    assert Catalog(Settings(port=1, verifier_workers=7)).resolve("verifier", "").config == base

@@ -1,0 +1,94 @@
+"""`/explain`: the same reward as `/score`, with everything that led to it."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from running_server import RunningServer
+
+THINKING = "Wait, let me check. Hence \\boxed{\\frac{8}{2}}"
+
+
+def test_it_shows_the_whole_derivation(server: RunningServer) -> None:
+    body = {"completion": THINKING + "<|im_end|>", "ground_truth": "4", "group": "q1"}
+    reply = server.post("/explain/flip?flip_prob=0.2&alpha=0.5", body)
+    derived = reply.json()
+    assert derived["value"] == 77 / 1024  # flipped to 0; topped up with 0.5 · 3/20 = 0.075, and 76.8/1024 on the grid
+    assert derived["outcome"] == "correct"
+    assert derived["parts"] == {"clean": 1.0, "flipped": 1.0, "flip_draw": 0.13348106209414912, "rpr": 0.15}
+    start = THINKING.index("\\frac")
+    assert derived["answer"] == {"text": "\\frac{8}{2}", "start": start, "end": start + 11}
+    assert derived["verdict"]["tier"] == "number"
+    assert derived["noise"] == {
+        "seed": 0,
+        "group": "q1",
+        "visit": 0,
+        "scope": "question",
+        "draw": 0.13348106209414912,
+        "threshold": 0.2,
+        "exposed": True,
+        "flipped": True,
+    }
+    assert [hit["phrase"] for hit in derived["rpr"]["phrases"]] == ["wait", "let me check", "hence"]
+    assert derived["rpr"]["phrases"][1] == {"phrase": "let me check", "start": 6, "end": 18}
+    assert derived["turn"] == {"characters": len(THINKING), "ignored_characters": 10}
+    assert set(derived["milliseconds"]) == {"extract", "judge", "grade", "rpr"}
+    assert derived["config"] == reply.headers["x-reward-config"]
+
+
+def test_plain_text_is_the_completion_and_the_rest_is_in_the_query(server: RunningServer) -> None:
+    for content_type in ("text/plain; charset=utf-8", "application/x-www-form-urlencoded", None):
+        reply = httpx.post(
+            server.url + "/explain/flip?ground_truth=4&group=q1&visit=1&flip=false&flip_prob=1",
+            content=b"so \\boxed{4}",
+            headers={"content-type": content_type} if content_type else {},
+        )
+        assert reply.json()["value"] == 1.0
+        assert reply.json()["noise"]["draw"] == 0.875899998593988  # noise_golden.jsonl: seed 0, q1, visit 1
+
+
+def test_json_is_recognised_under_curls_default_content_type(server: RunningServer) -> None:
+    reply = httpx.post(
+        server.url + "/explain/verifier",
+        content=b'{"completion": "\\\\boxed{4}", "ground_truth": 4}',
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+    assert reply.json()["value"] == 1.0
+
+
+@pytest.mark.parametrize("eaten", [b'"\\boxed{4}"', b'"\\frac12"', b'"\\text{a}"', b'"2\\times 2"'])
+def test_an_eaten_backslash_is_a_warning_here_and_a_metric_in_score(server: RunningServer, eaten: bytes) -> None:
+    before = server.metric("reward_escapes_eaten_total")
+    reply = server.post("/explain/verifier", b'{"ground_truth": "4", "completion": ' + eaten + b"}")
+    assert "a JSON escape ate a backslash; write \\\\boxed" in reply.json()["warnings"]
+    server.post("/score/verifier", b'{"ground_truths": ["4"], "completions": [' + eaten + b"]}")
+    assert server.metric("reward_escapes_eaten_total") == before + 2
+
+
+def test_it_warns_of_text_after_the_turn_of_an_open_box_and_of_a_tiny_alpha(server: RunningServer) -> None:
+    body = {"completion": "so \\boxed{4\nUser: and now? Assistant: the answer is \\boxed{5}", "ground_truth": "5"}
+    derived = server.post("/explain/verifier?alpha=0.001", body).json()
+    assert derived["outcome"] == "unanswered"
+    warnings = " ".join(derived["warnings"])
+    for part in ("alpha below 0.01", "after the end of the turn", "never closed"):
+        assert part in warnings
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ({"ground_truth": "4"}, "completion"),
+        ({"completion": 4, "ground_truth": "4"}, "completion: missing, or not a text"),
+        ({"completion": "x", "ground_truths": ["4"]}, "ground_truths: no such field"),
+        ({"completion": "x"}, "needs a ground truth"),
+        ({"completion": "x", "ground_truth": "4", "visit": "one"}, "visit: expected an integer"),
+        ({"completion": "x", "ground_truth": "4", "visit": 2**63}, "visit: expected an integer"),
+        ({"completion": "x", "ground_truth": "4", "flip": "no"}, "flip: expected true or false"),
+        ({"completion": "x", "ground_truth": "4", "group": 1.5}, "group"),
+        ({"completion": "x", "ground_truth": "4", "prompt": 7}, "prompt: expected a text or a list"),
+    ],
+)
+def test_a_wrong_request_is_a_422(server: RunningServer, body: object, complaint: str) -> None:
+    reply = server.post("/explain/verifier", body, headers={"content-type": "application/json"})
+    assert reply.status_code == 422
+    assert complaint in reply.json()["error"]["message"]

@@ -1,0 +1,76 @@
+"""Settings: each knob once, and a misspelt one is an error."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from reward_server.cli import app
+from reward_server.settings import PREFIX, Settings, UnknownSetting
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+def test_a_variable_sets_a_field_and_a_flag_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_PORT", "9000")
+    assert Settings().port == 9000
+    assert Settings(port=9001).port == 9001
+
+
+def test_a_misspelt_variable_is_an_error_that_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_SOFT_TIMEOUTS", "3")
+    with pytest.raises(UnknownSetting, match="did you mean REWARD_SOFT_TIMEOUT_S"):
+        Settings()
+
+
+def test_the_clients_variables_may_stand_in_the_same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_URL", "http://127.0.0.1:8000/score/verifier")
+    monkeypatch.setenv("REWARD_API_KEY", "k")
+    assert Settings().api_keys == ()
+
+
+def test_keys_are_separated_by_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_API_KEYS", "secret-1, secret-2,")
+    settings = Settings()
+    assert [key.get_secret_value() for key in settings.api_keys] == ["secret-1", "secret-2"]
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"port": 70_000}, {"soft_timeout_s": 0}, {"soft_timeout_s": 9}, {"max_samples": 0}, {"log_level": "loud"}]
+)
+def test_values_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_every_setting_is_a_flag_of_serve_and_stands_in_the_readme() -> None:
+    help_text = CliRunner().invoke(app, ["serve", "--help"], env={"COLUMNS": "200"}).output
+    readme = README.read_text()
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')}" in help_text
+        assert f"REWARD_{name.upper()}" in help_text
+        assert f"`{name}`" in readme, name
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", readme.partition("## Settings")[2], re.MULTILINE))
+    assert documented == set(Settings.model_fields)
+
+
+def test_serve_refuses_a_misspelt_variable_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_PROT", "1")
+    result = CliRunner().invoke(app, ["serve"])
+    assert result.exit_code == 2
+    assert "REWARD_PROT is not a setting; did you mean REWARD_PORT?" in result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,115 @@
+"""The pool: a job that hangs or dies costs itself only, the queue is in order, abandoned work is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from reward_server.workers import process_pool
+from reward_server.workers.process_pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
+
+Scenario = Callable[[ProcessPool], Awaitable[None]]
+
+
+def run(scenario: Scenario, *, workers: int = 2, hard_timeout_s: float = 1.0) -> Counter[str]:
+    """Runs the scenario with an open pool and returns how often each event happened."""
+    events: Counter[str] = Counter()
+    names = ("queued", "run", "kill", "death", "drop")
+    heard = {f"on_{name}": lambda *_, name=name: events.update([name]) for name in names}
+
+    async def with_pool() -> None:
+        pool = ProcessPool(workers=workers, hard_timeout_s=hard_timeout_s, events=PoolEvents(**heard))
+        async with pool.running(os.getpid):
+            await scenario(pool)
+
+    asyncio.run(with_pool())
+    return events
+
+
+def test_results_and_exceptions_come_back() -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        assert await pool.result(pool.submit(pow, 2, 10)) == 1024
+        with pytest.raises(ZeroDivisionError):
+            await pool.result(pool.submit(divmod, 1, 0))
+
+    assert run(scenario) == {"queued": 2, "run": 2}
+
+
+def test_a_job_that_hangs_is_killed_and_its_neighbours_are_not() -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        hanging = [pool.submit(time.sleep, 60) for _ in range(2)]
+        others = [pool.submit(pow, 2, k) for k in range(20)]
+        assert await asyncio.gather(*(pool.result(job) for job in others)) == [2**k for k in range(20)]
+        for job in hanging:
+            with pytest.raises(WorkerKilled):
+                await pool.result(job)
+
+    assert run(scenario, hard_timeout_s=0.5)["kill"] == 2
+
+
+def test_waiting_in_the_queue_does_not_count_towards_the_hard_limit() -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        jobs = [pool.submit(time.sleep, 0.3) for _ in range(6)]  # 1.8 s in all, one worker, 1 s each at the most
+        await asyncio.gather(*(pool.result(job) for job in jobs))
+
+    assert run(scenario, workers=1)["kill"] == 0
+
+
+def test_a_worker_that_dies_costs_one_retry_and_a_job_that_kills_two_is_an_error() -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        with pytest.raises(WorkerDied):
+            await pool.result(pool.submit(os._exit, 1))
+        assert await pool.result(pool.submit(pow, 2, 2)) == 4
+        pid = await pool.result(pool.submit(os.getpid))
+        os.kill(pid, signal.SIGKILL)
+        assert await pool.result(pool.submit(pow, 2, 3)) == 8
+
+    assert run(scenario, workers=1)["death"] >= 2
+
+
+def test_a_job_has_any_number_of_waiters_and_survives_one_that_leaves() -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        job = pool.submit(time.sleep, 0.2)
+        leaving = asyncio.create_task(pool.result(job))
+        staying = asyncio.create_task(pool.result(job))
+        await asyncio.sleep(0.05)
+        leaving.cancel()
+        await staying
+        assert job.future.done()
+
+    assert run(scenario)["drop"] == 0
+
+
+def test_queued_work_is_dropped_only_after_everybody_left_and_the_grace_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_pool, "ABANDONED_GRACE_S", 0.2)
+
+    async def scenario(pool: ProcessPool) -> None:
+        busy = pool.submit(time.sleep, 0.6)
+        waiting = [asyncio.create_task(pool.result(pool.submit(os.getpid))) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        for task in waiting[:2]:
+            task.cancel()
+        assert isinstance(await waiting[2], int)
+        assert busy.future.done()
+
+    events = run(scenario, workers=1)
+    assert (events["drop"], events["run"]) == (2, 2)
+
+
+def test_the_estimated_wait_follows_the_measured_rate() -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        assert pool.estimated_wait_s == 0
+        await asyncio.gather(*(pool.result(pool.submit(time.sleep, 0.05)) for _ in range(60)))
+        jobs = [pool.submit(time.sleep, 0.05) for _ in range(10)]
+        # 10 jobs of about 0.05 s on one worker; the average is still moving there from its start at 0.01
+        assert 0.3 < pool.estimated_wait_s < 0.8
+        await asyncio.gather(*(pool.result(job) for job in jobs))
+        assert pool.queued == 0
+
+    run(scenario, workers=1)
