@@ -20,7 +20,7 @@ check: $(VENV)/installed  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/installed  ## measure against the alternatives, about 10 minutes
+bench: $(VENV)/installed  ## measure against the alternatives, about ten minutes
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what the other targets installed

@@ -1,0 +1,94 @@
+"""What the server tells of itself: rewards, OpenAPI, metrics, health."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import Starter
+from prometheus_client.parser import text_string_to_metric_families
+from running_server import RunningServer
+
+from reward_server.parameters import PARAMETERS
+from reward_server.types import Outcome
+
+
+def test_rewards_lists_every_reward_with_its_parameters(server: RunningServer) -> None:
+    listed = {reward["name"]: reward for reward in server.get("/rewards").json()["rewards"]}
+    assert set(listed) == set(PARAMETERS)
+    for name, model in PARAMETERS.items():
+        assert set(listed[name]["parameters"]) == set(model.model_fields)
+        assert listed[name]["meaning"]
+        assert all("description" in schema for schema in listed[name]["parameters"].values())
+
+
+def test_the_openapi_page_has_every_parameter_with_its_type(server: RunningServer) -> None:
+    paths = server.get("/openapi.json").json()["paths"]
+    for name, model in PARAMETERS.items():
+        for path in (f"/score/{name}", f"/explain/{name}", f"/score/{name}/verify"):
+            parameters = {entry["name"]: entry for entry in paths[path]["post"]["parameters"]}
+            assert set(parameters) == set(model.model_fields)
+            assert all("type" in entry["schema"] or "anyOf" in entry["schema"] for entry in parameters.values())
+            assert "application/json" in paths[path]["post"]["requestBody"]["content"]
+
+
+def test_a_variant_is_on_every_page_with_its_own_defaults(start_server: Starter, tmp_path: Path) -> None:
+    config = tmp_path / "rewards.toml"
+    config.write_text('[math-noisy]\nbase = "flip"\nflip_prob = 0.4\n')
+    with start_server("--config", str(config)) as server:
+        variant = server.get("/rewards").json()["rewards"][-1]
+        assert (variant["name"], variant["base"], variant["sets"]) == ("math-noisy", "flip", {"flip_prob": 0.4})
+        parameters = server.get("/openapi.json").json()["paths"]["/score/math-noisy"]["post"]["parameters"]
+        assert {"name": "flip_prob", "default": 0.4}.items() <= {
+            "name": "flip_prob",
+            "default": next(entry["schema"]["default"] for entry in parameters if entry["name"] == "flip_prob"),
+        }.items()
+        body = {"completions": ["\\boxed{4}"] * 20, "ground_truths": ["4"] * 20, "groups": list(range(20))}
+        same = server.post("/score/flip?flip_prob=0.4", body).json()
+        assert server.post("/score/math-noisy", body).json() == same | {"reward": "math-noisy"}
+
+
+def test_the_metrics_count_what_was_scored(server: RunningServer) -> None:
+    def counted(outcome: str) -> float:
+        return server.metric("reward_samples_total", reward="flip", outcome=outcome)
+
+    before = {outcome: counted(outcome) for outcome in Outcome}
+    flips = server.metric("reward_flips_total", reward="flip")
+    exposed = server.metric("reward_flip_exposed_total", reward="flip")
+    unscored = server.metric("reward_unscored_total", reward="flip")
+    body = {
+        "completions": ["\\boxed{4}", "\\boxed{4}", "\\boxed{5}", "none", "\\boxed{4}", "\\boxed{x^{9^{9^{9}}}}"],
+        "ground_truths": ["4", {"ground_truth": "4", "flip": False}, "4", "4", None, "x^3"],
+        "groups": [1] * 6,
+    }
+    reply = server.post("/score/flip?flip_prob=1", body).json()
+    for outcome in Outcome:
+        assert counted(outcome) - before[outcome] == reply["outcomes"].count(outcome), outcome
+    assert server.metric("reward_flips_total", reward="flip") - flips == sum(reply["parts"]["flipped"]) == 2
+    assert server.metric("reward_flip_exposed_total", reward="flip") - exposed == 2
+    assert server.metric("reward_unscored_total", reward="flip") - unscored == 1
+
+
+def test_metrics_are_prometheus_text_with_our_prefix_and_no_text_of_a_sample(server: RunningServer) -> None:
+    body = {"completions": ["Unmistakable \\boxed{77}"], "ground_truths": ["Unmistakable"], "groups": ["Unmistakable"]}
+    server.post("/score/flip?flip_prob=0.5", body)
+    page = server.get("/metrics")
+    assert page.headers["content-type"].startswith("text/plain")
+    families = {family.name for family in text_string_to_metric_families(page.text)}
+    ours = {"reward_requests", "reward_samples", "reward_value", "reward_stage_seconds", "reward_queue_depth"}
+    assert ours <= families
+    assert all(name.startswith(("reward_", "process_", "python_")) for name in families)
+    assert "Unmistakable" not in page.text
+
+
+def test_a_repeated_answer_is_graded_once(server: RunningServer) -> None:
+    body = {"completions": ["\\boxed{(y+3)^2}"] * 50, "ground_truths": ["y^2+6y+9"] * 50}
+    before = server.metric("reward_stage_seconds_count", stage="verify")
+    for _ in range(2):
+        assert server.post("/score/verifier", body).json()["rewards"] == [1.0] * 50
+    assert server.metric("reward_stage_seconds_count", stage="verify") == before + 1
+
+
+def test_health_and_ready_answer(server: RunningServer) -> None:
+    assert server.get("/health").json()["status"] == "alive"
+    assert server.get("/ready").json()["status"] == "ready"
+    assert "swagger" in server.get("/docs").text.lower()

@@ -1,0 +1,78 @@
+"""Every command of the README runs as it stands, and prints what the README says it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from running_server import RunningServer
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+NOT_RUN_HERE = {
+    "make test": "this is it",
+    "make check": "CI runs it before the tests",
+    "make bench": "takes about ten minutes",
+    "make serve": "run below, on a free port",
+}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder with the repository's environment in it."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    return folder
+
+
+def run(script: str, server: RunningServer, workplace: Path) -> str:
+    script = script.replace("http://127.0.0.1:8000", server.url)
+    result = subprocess.run(
+        ["bash", "-euc", script], cwd=workplace, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("number", [i for i, (kind, _) in enumerate(BLOCKS) if kind == "bash"])
+def test_a_block_of_commands_runs(number: int, server: RunningServer, workplace: Path) -> None:
+    commands = "\n".join(line for line in BLOCKS[number][1].splitlines() if line not in NOT_RUN_HERE)
+    if not commands.strip():
+        return
+    printed = run(commands, server, workplace)
+    assert '"error"' not in printed
+    if number + 1 < len(BLOCKS) and BLOCKS[number + 1][1].startswith('{"reward"'):
+        expected, found = json.loads(BLOCKS[number + 1][1]), json.loads(printed)
+        assert found == expected | {"config": found["config"]}
+
+
+def test_make_serve_prints_its_url_and_lines_that_work(workplace: Path) -> None:
+    with subprocess.Popen(
+        ["make", "serve", "ARGS=--port 0"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as make:
+        assert make.stdout is not None
+        try:
+            printed = ""
+            for line in make.stdout:
+                printed += line
+                if "/docs" in line:
+                    break
+            curls = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl")]
+            assert len(curls) == 3
+            for curl in curls:
+                reply = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True).stdout
+                assert "error" not in json.loads(reply), reply
+                assert "1.0" in reply
+        finally:
+            for child in Path(f"/proc/{make.pid}/task/{make.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGTERM)
+
+
+def test_links_point_at_files() -> None:
+    for path in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / path).exists(), path
