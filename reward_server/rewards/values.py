@@ -1,9 +1,10 @@
-"""Two single values, compared without algebra: as text, as exact numbers, by unit. None where algebra has to decide."""
+"""Two single values, compared without SymPy: as text, as exact numbers, by unit, by algebra; None is left to it."""
 
 from __future__ import annotations
 
 import re
 
+from reward_server.rewards import algebra
 from reward_server.rewards.exact_number import is_same_number, read_number
 from reward_server.rewards.kinds import numeral_matches, word_matches
 from reward_server.rewards.normalise import compact
@@ -33,7 +34,9 @@ def compare_values(ground_truth: str, answer: str) -> bool | None:
     verdict = word_matches(ground_truth, ground_truth, answer) if verdict is None else verdict
     if verdict is not None:
         return verdict
-    return False if _is_surely_other(ground_truth, answer) else None
+    if _is_surely_other(ground_truth, answer):
+        return False
+    return algebra.is_equal(split_unit(ground_truth)[0], split_unit(answer)[0])
 
 
 def _is_surely_other(ground_truth: str, answer: str) -> bool:

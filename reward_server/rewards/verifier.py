@@ -9,7 +9,8 @@
 | numeral     | … a numeral with a base: same digits, same base                          | server       |
 | word        | … a word, name, date or time: same letters                               | server       |
 | depth       | answers nested deeper than 12 brackets: unparseable                      | server       |
-| structure   | point, interval, set, matrix …: another structure, or all values decided | server       |
+| structure   | another structure (point, interval, set, …), or values all decided by    | server       |
+|             | text, number, unit, or algebra in a finite field (`algebra.py`)          |              |
 | math_verify | the pairs of values that are left                                        | worker       |
 
 Choices, where a right value could be paid or not. A plain number has to be written out: `2+2`, `5!` and `\\log_2 8` are

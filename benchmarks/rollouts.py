@@ -1,0 +1,63 @@
+"""A made-up set of rollouts, the same every time: questions with the mix of answers that GRPO groups have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+CHARACTERS = 6000
+SENTENCES = (
+    "We know that $x^2 - {a}x + {b} = 0$ has two roots, so let me check their sum.",
+    "Wait, the case $n = {a}$ gives \\frac{{{b}}}{{{a}}} and not what I wrote above.",
+    "Alternatively, count the ways to choose {a} of {b} objects: \\binom{{{b}}}{{{a}}}.",
+    "Therefore \\[ \\sum_{{k=1}}^{{{a}}} k^2 = {b} \\] and the remainder is what we need.",
+)
+KINDS: tuple[Callable[[int, int], tuple[str, str, str, str]], ...] = (
+    # (ground truth, the same in another notation, a common wrong answer, another wrong one)
+    lambda a, b: (str(a), f"{a}.0", str(a + 1), str(-a)),
+    lambda a, b: (str(a * 1000), f"{a},000", str(a * 100), str(a)),
+    lambda a, b: (f"\\frac{{{a}}}{{{b}}}", f"{a}/{b}", f"\\frac{{{b}}}{{{a}}}", f"\\frac{{{a}}}{{{b + 1}}}"),
+    lambda a, b: (f"{a}\\sqrt{{{b}}}", f"\\sqrt{{{a * a * b}}}", f"{b}\\sqrt{{{a}}}", f"{a + b}"),
+    lambda a, b: (f"({a},{b})", f"\\left({a}, {b}\\right)", f"({b},{a})", f"({a},{-b})"),
+    lambda a, b: (f"x^2+{a + b}x+{a * b}", f"(x+{a})(x+{b})", f"x^2+{a}x+{b}", f"(x-{a})(x-{b})"),
+    lambda a, b: (f"{a}\\pi", f"\\pi\\cdot {a}", f"{b}\\pi", f"{a}"),
+)
+WEIGHTS = (0.62, 0.05, 0.1, 0.07, 0.06, 0.06, 0.04)
+"""Plain integers are 311 of MATH-500's 500 ground truths."""
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Columns of shape (questions x 8,), a question's rollouts together."""
+
+    completions: list[str]
+    ground_truths: list[str]
+    rewards: list[float]
+    """What each should be paid."""
+
+
+def make_rollouts(questions: int) -> Rollouts:
+    """In each group: four right in two notations, two with one shared wrong answer, one other wrong, one unanswered."""
+    rng = np.random.default_rng(7)
+    completions: list[str] = []
+    ground_truths: list[str] = []
+    for _ in range(questions):
+        a, b = (int(n) for n in rng.choice(np.arange(3, 98), size=2, replace=False))
+        truth, same, common, other = KINDS[rng.choice(len(KINDS), p=WEIGHTS)](a, b)
+        for answer in (truth, same, truth, same, common, common, other, None):
+            box = "I am not sure." if answer is None else f"So the answer is $\\boxed{{{answer}}}$."
+            completions.append(_reasoning(rng, CHARACTERS - len(box)) + box)
+            ground_truths.append(truth)
+    return Rollouts(completions, ground_truths, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0] * questions)
+
+
+def _reasoning(rng: np.random.Generator, characters: int) -> str:
+    lines = []
+    length = 0
+    while length < characters:
+        a, b = rng.integers(2, 999, 2)
+        lines.append(SENTENCES[rng.integers(len(SENTENCES))].format(a=a, b=b))
+        length += len(lines[-1]) + 1
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,115 @@
+"""Verifier throughput: this server over HTTP, against a plain Math-Verify loop and against one process per check.
+
+The plain loop is what trainers do in process: parse(whole completion), verify. One process per check is NeMo-Gym's way
+of surviving answers that hang; it runs a part of the samples, since it takes long. Both get the ground truth in a box.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+import resource
+import time
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from benchmarks.processes import cpu_seconds, reward_server
+from benchmarks.rollouts import Rollouts, make_rollouts
+from benchmarks.rounds import Cost, report, take_turns
+
+SAMPLES_A_REQUEST = 1024
+PART_OF_PROCESS_PER_CHECK = 10
+
+
+def ours(rollouts: Rollouts) -> Cost:
+    """Native batches over HTTP; a fresh server each time, so that nothing is cached from the round before."""
+    with reward_server() as (url, pid):
+        cpu, wall = cpu_seconds(pid), time.perf_counter()
+        rewards: list[float] = []
+        for begin in range(0, len(rollouts.completions), SAMPLES_A_REQUEST):
+            part = slice(begin, begin + SAMPLES_A_REQUEST)
+            body = {"completions": rollouts.completions[part], "ground_truths": rollouts.ground_truths[part]}
+            with urlopen(Request(url + "/score/verifier", json.dumps(body).encode())) as reply:
+                rewards += json.load(reply)["rewards"]
+        cost = Cost(cpu_seconds(pid) - cpu, time.perf_counter() - wall, len(rewards))
+    wrong = sum(got != want for got, want in zip(rewards, rollouts.rewards, strict=True))
+    if wrong:
+        raise AssertionError(f"{wrong} of {len(rewards)} rewards are wrong: the figures would mean nothing")
+    return cost
+
+
+def plain_loop(rollouts: Rollouts) -> Cost:
+    """math_verify.parse and verify over everything, in a process of its own."""
+    pairs = list(zip(rollouts.completions, rollouts.ground_truths, strict=True))
+    return _in_child(_check_all, pairs)
+
+
+def process_per_check(rollouts: Rollouts) -> Cost:
+    """A fork for each sample, from a process that has imported everything."""
+    pairs = list(zip(rollouts.completions, rollouts.ground_truths, strict=True))[::PART_OF_PROCESS_PER_CHECK]
+    return _in_child(_fork_for_each, pairs)
+
+
+def _in_child(run, pairs: list[tuple[str, str]]) -> Cost:  # type: ignore[no-untyped-def]
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=run, args=(sender, pairs))
+    child.start()
+    cost: Cost = receiver.recv()
+    child.join()
+    return cost
+
+
+def _check(completion: str, ground_truth: str) -> float:
+    from math_verify import parse, verify
+
+    return float(verify(parse(f"\\boxed{{{ground_truth}}}"), parse(completion)))
+
+
+def _check_all(sender, pairs: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+    _check("\\boxed{1}", "1")
+    begin, wall = _own_cpu(), time.perf_counter()
+    for pair in pairs:
+        _check(*pair)
+    sender.send(Cost(_own_cpu() - begin, time.perf_counter() - wall, len(pairs)))
+
+
+def _fork_for_each(sender, pairs: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+    _check("\\boxed{1}", "1")
+    fork = multiprocessing.get_context("fork")
+    begin, wall = _own_cpu(), time.perf_counter()
+    for pair in pairs:
+        child = fork.Process(target=_check, args=pair)
+        child.start()
+        child.join()
+    sender.send(Cost(_own_cpu() - begin, time.perf_counter() - wall, len(pairs)))
+
+
+def _own_cpu() -> float:
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def main(output: Path | None = None, questions: int = 500, rounds: int = 3) -> None:
+    """Measures and prints the table."""
+    logging.disable(logging.WARNING)
+    rollouts = make_rollouts(questions)
+    contenders = {
+        "reward-server, HTTP included": lambda: ours(rollouts),
+        "plain math_verify loop": lambda: plain_loop(rollouts),
+        "one process per check": lambda: process_per_check(rollouts),
+    }
+    costs = take_turns(contenders, rounds)
+    title = f"verifier: {questions} questions x 8 completions of about 6,000 characters"
+    report(title, costs, "reward-server, HTTP included", output)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--questions", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path, help="append the figures to this JSONL file")
+    arguments = parser.parse_args()
+    main(arguments.output, arguments.questions, arguments.rounds)

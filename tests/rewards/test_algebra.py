@@ -1,0 +1,128 @@
+"""Equality by images in a finite field, against SymPy's own algebra."""
+
+from __future__ import annotations
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reward_server.rewards import algebra
+from reward_server.rewards.algebra import P, image, is_equal
+from reward_server.rewards.normalise import normalise
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("2\\sqrt{113}", "\\sqrt{452}"),
+        ("\\sqrt{2}\\sqrt{3}", "\\sqrt{6}"),
+        ("\\frac{\\sqrt{3}}{3}", "\\frac{1}{\\sqrt{3}}"),
+        ("\\sqrt{\\frac{1}{2}}", "\\frac{\\sqrt{2}}{2}"),
+        ("\\sqrt{-4}", "2i"),
+        ("\\frac{1+i}{2}", "\\frac{1}{1-i}"),
+        ("x^2+5x+6", "(x+2)(x+3)"),
+        ("-\\frac{1}{x}", "\\frac{-1}{x}"),
+        ("x^{-2}", "1/x^2"),
+        ("0.5x", "\\frac{x}{2}"),
+        ("18+2\\pi", "2(\\pi+9)"),
+        ("\\frac{x^2-1}{x-1}", "x+1"),
+        ("x_1+2", "2+x_1"),
+        ("2^{10}y", "1024y"),
+    ],
+)
+def test_equal_expressions_are_equal(left: str, right: str) -> None:
+    assert is_equal(left, right) is True
+    assert is_equal(right, left) is True
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("1+2\\sqrt{3}", "2+\\sqrt{3}"),
+        ("\\sqrt{2}+\\sqrt{3}", "\\sqrt{5}"),
+        ("12\\pi", "12"),
+        ("x+1", "y+1"),
+        ("x+1", "X+1"),
+        ("x^2", "x^3"),
+        ("2i", "-2i"),
+        ("\\sqrt{2}", "-\\sqrt{2}"),
+        ("\\pi", "3.14159265358979"),
+        ("10^{-20}x", "10^{-21}x"),
+    ],
+)
+def test_different_expressions_are_different(left: str, right: str) -> None:
+    assert is_equal(left, right) is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", ".", "+", "x+", "(x", "x)", "{x", "\\frac{1}", "\\frac12", "\\sqrt", "\\sqrt3", "\\sqrt[3]{2}"),
+        *("^2", "x^", "1/2x", "x^10", "x2", "2 3", "3\\frac{1}{2}", "f(x)", "\\sin x", "\\sqrt{x}", "x^{y}", "x^{1/2}"),
+        *(
+            "|x|",
+            "x=1",
+            "1/0",
+            "\\frac{1}{x-x}",
+            "0^0",
+            "90^\\circ",
+            "5!",
+            "\\infty",
+            "1,2",
+            "\\text{a}",
+            "²",
+            "x²",
+            "७",
+        ),
+        *("\x00", "\ud800", "(" * 500 + "x" + ")" * 500, "\\sqrt{1000003}", "x^{1000}", f"x+{P + 1}"),
+    ],
+)
+def test_what_is_not_covered_is_left_open(text: str) -> None:
+    assert image(text) is None
+    assert is_equal(text, "x") is None
+
+
+X, Y = sympy.symbols("x y")
+LEAVES = st.sampled_from([X, Y, sympy.pi, sympy.I]) | st.integers(-30, 30).map(sympy.Integer)
+ROOTS = st.integers(0, 60).map(sympy.sqrt)
+FRACTIONS = st.builds(sympy.Rational, st.integers(-30, 30), st.integers(1, 30))
+EXPRESSIONS = st.recursive(
+    LEAVES | ROOTS | FRACTIONS,
+    lambda inner: (
+        st.builds(lambda a, b: a + b, inner, inner)
+        | st.builds(lambda a, b: a * b, inner, inner)
+        | st.builds(lambda a, n: a**n, inner, st.integers(1, 3))
+    ),
+    max_leaves=6,
+)
+
+
+def written(expression: sympy.Expr) -> str:
+    """As SymPy writes LaTeX; 5^{2} and such come out in our notation after normalising."""
+    return normalise(sympy.latex(expression, mul_symbol="dot"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(EXPRESSIONS, EXPRESSIONS)
+def test_it_agrees_with_sympy(left: sympy.Expr, right: sympy.Expr) -> None:
+    same = is_equal(written(left), written(sympy.expand(left)))
+    assert same is not False, (written(left), written(sympy.expand(left)))
+    verdict = is_equal(written(left), written(right))
+    if verdict is not None:
+        assert verdict == (sympy.simplify(sympy.expand(left - right)) == 0), (written(left), written(right))
+
+
+@settings(max_examples=500)
+@given(st.lists(st.sampled_from([*"12x+-*/^(){} .iπe_", "\\frac", "\\sqrt", "\\pi"]), max_size=30).map("".join))
+def test_any_text_is_read_or_left_open(text: str) -> None:
+    found = image(text)
+    assert found is None or all(0 <= part < P for part in found)
+
+
+def test_the_field_is_one() -> None:
+    assert sympy.isprime(P)
+    assert P % 4 == 3
+    for prime in (2, 3, 5, 7, 999_983):
+        root = algebra._root_image(prime)
+        assert algebra._times(root, root) == (prime, 0)
