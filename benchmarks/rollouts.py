@@ -9,10 +9,13 @@ import numpy as np
 
 CHARACTERS = 6000
 SENTENCES = (
-    "We know that $x^2 - {a}x + {b} = 0$ has two roots, so let me check their sum.",
-    "Wait, the case $n = {a}$ gives \\frac{{{b}}}{{{a}}} and not what I wrote above.",
+    "Let me check whether $x = {a}$ satisfies the equation $x^2 - {b}x + {c} = 0$.",
+    "Since we have \\frac{{{a}}}{{{b}}} = {c}, it follows that the ratio is fixed.",
+    "Wait, I assumed that $n$ is even, but for $n = {a}$ this gives ${b}$.",
+    "Therefore the sum of the first {a} terms is \\sum_{{k=1}}^{{{b}}} k^2 = {c}.",
+    "We know that the triangle has sides {a}, {b} and {c}, so its area comes from Heron's formula.",
     "Alternatively, count the ways to choose {a} of {b} objects: \\binom{{{b}}}{{{a}}}.",
-    "Therefore \\[ \\sum_{{k=1}}^{{{a}}} k^2 = {b} \\] and the remainder is what we need.",
+    "So the remainder of {c} divided by {a} must be {b}, which is what the problem asks.",
 )
 KINDS: tuple[Callable[[int, int], tuple[str, str, str, str]], ...] = (
     # (ground truth, the same in another notation, a common wrong answer, another wrong one)
@@ -23,9 +26,10 @@ KINDS: tuple[Callable[[int, int], tuple[str, str, str, str]], ...] = (
     lambda a, b: (f"({a},{b})", f"\\left({a}, {b}\\right)", f"({b},{a})", f"({a},{-b})"),
     lambda a, b: (f"x^2+{a + b}x+{a * b}", f"(x+{a})(x+{b})", f"x^2+{a}x+{b}", f"(x-{a})(x-{b})"),
     lambda a, b: (f"{a}\\pi", f"\\pi\\cdot {a}", f"{b}\\pi", f"{a}"),
+    lambda a, b: (f"{a}\\ln x+{b}", f"{b}+{a}\\ln(x)", f"{b}\\ln x+{a}", f"{a}\\ln x-{b}"),
 )
-WEIGHTS = (0.62, 0.05, 0.1, 0.07, 0.06, 0.06, 0.04)
-"""Plain integers are 311 of MATH-500's 500 ground truths."""
+WEIGHTS = (0.62, 0.05, 0.1, 0.07, 0.06, 0.04, 0.03, 0.03)
+"""Plain integers are 311 of MATH-500's 500 ground truths. Only the last kind needs Math-Verify in a worker."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,17 @@ def make_rollouts(questions: int) -> Rollouts:
         truth, same, common, other = KINDS[rng.choice(len(KINDS), p=WEIGHTS)](a, b)
         for answer in (truth, same, truth, same, common, common, other, None):
             box = "I am not sure." if answer is None else f"So the answer is $\\boxed{{{answer}}}$."
-            completions.append(_reasoning(rng, CHARACTERS - len(box)) + box)
+            completions.append(reasoning(rng, CHARACTERS - len(box)) + box)
             ground_truths.append(truth)
     return Rollouts(completions, ground_truths, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0] * questions)
 
 
-def _reasoning(rng: np.random.Generator, characters: int) -> str:
-    lines = []
+def reasoning(rng: np.random.Generator, characters: int) -> str:
+    """English and LaTeX as a policy writes them: sentences that come back with other numbers."""
+    lines: list[str] = []
     length = 0
     while length < characters:
-        a, b = rng.integers(2, 999, 2)
-        lines.append(SENTENCES[rng.integers(len(SENTENCES))].format(a=a, b=b))
-        length += len(lines[-1]) + 1
-    return "\n".join(lines) + "\n"
+        a, b, c = rng.integers(2, 999, 3)
+        lines.append(SENTENCES[rng.integers(len(SENTENCES))].format(a=a, b=b, c=c) + "\n")
+        length += len(lines[-1])
+    return "".join(lines)[:characters]

@@ -37,7 +37,7 @@ def take_turns(contenders: Mapping[str, Callable[[], Cost]], rounds: int) -> dic
 
 def report(title: str, costs: Mapping[str, list[Cost]], reference: str, output: Path | None) -> None:
     """Prints a table with the ratio of each contender's CPU time to the reference's, and appends it all as JSON."""
-    table = Table("contender", "CPU ms a sample", "range", "wall ms a sample", f"CPU, {reference} = 1", title=title)
+    table = Table("contender", "CPU ms a sample", "range", "wall ms a sample", "CPU, ratio", title=title)
     base = statistics.median(cost.cpu_s / cost.units for cost in costs[reference])
     rows = {}
     for name, runs in costs.items():
@@ -47,7 +47,7 @@ def report(title: str, costs: Mapping[str, list[Cost]], reference: str, output: 
         rows[name] = {"cpu_ms": cpu, "wall_ms": wall, "cpu_ratio": ratio}
         span = f"{min(cpu):.3f} … {max(cpu):.3f}"
         table.add_row(name, f"{statistics.median(cpu):.3f}", span, f"{statistics.median(wall):.3f}", f"{ratio:.2f}")
-    Console().print(table)
+    Console(width=120).print(table)
     if output:
         with output.open("a") as file:
             file.write(json.dumps({"title": title, "reference": reference, "rows": rows, **machine()}) + "\n")

@@ -23,14 +23,15 @@ class CallerLeft(RewardServerError):
 async def read_body(request: Request, limit_mb: int) -> bytes:
     """The whole body. Raises TooLarge as soon as it passes `limit_mb` MiB."""
     limit = limit_mb * 2**20
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(limit_mb)
-    chunks, size = [], 0
-    async for chunk in request.stream():
+    chunks, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise CallerLeft("the caller closed the connection before its request was complete")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit_mb)
+            raise TooLarge(f"the body is over max_body_mb={limit_mb} MiB; send fewer samples a request")
         chunks.append(chunk)
     if not size:
         raise InvalidRequest("the body is empty; send a JSON object")
@@ -69,7 +70,3 @@ async def _cancel_when_gone(request: Request, task: asyncio.Task[object]) -> Non
     while (await request.receive())["type"] != "http.disconnect":
         pass
     task.cancel()
-
-
-def _too_large(limit_mb: int) -> TooLarge:
-    return TooLarge(f"the body is over max_body_mb={limit_mb} MiB; send fewer samples a request")

@@ -15,16 +15,17 @@ from reward_server.rewards.flip import flip_draw, group_of_prompt
 from reward_server.rewards.rpr import Rpr, rpr
 from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_verifier
 from reward_server.rewards.string_check import last_box_string
-from reward_server.rewards.turn import own_turn
+from reward_server.rewards.turn import has_eaten_escape, own_turn
 from reward_server.types import Sample, Score, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read from one completion: the policy's own turn and the answer in it."""
+    """What was read from one completion: the policy's own turn, the answer in it, and whether a backslash was eaten."""
 
     text: str
     answer: Answer | None
+    lost_backslash: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def read(plan: Plan, samples: list[Sample]) -> list[Reading]:
     """The own turn and the answer of each completion."""
     find = _string_box if getattr(plan.parameters, "check", "math") == "string" else last_box
     texts = [own_turn(sample.completion) for sample in samples]
-    return [Reading(text, find(text)) for text in texts]
+    return [Reading(text, find(text), has_eaten_escape(text)) for text in texts]
 
 
 def rprs(plan: Plan, readings: list[Reading]) -> list[Rpr | None]:

@@ -7,7 +7,6 @@ from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, group_of, is_answered
 from reward_server.parameters import FlipParameters, VerifierParameters
 from reward_server.rewards.settlement import is_exposed
-from reward_server.rewards.turn import has_eaten_escape
 from reward_server.types import Outcome, Sample
 
 MEANINGS = {
@@ -105,7 +104,7 @@ def _rpr(plan: Plan, derivation: Derivation) -> dict[str, object]:
 def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
     reading = derivation.reading
     warnings = list(plan.warnings)
-    if has_eaten_escape(sample.completion):
+    if reading.lost_backslash:
         warnings.append("a JSON escape ate a backslash; write \\\\boxed")
     if len(reading.text) < len(sample.completion.rstrip()) - 32:
         warnings.append(f"what follows character {len(reading.text)} is after the end of the turn and does not count")

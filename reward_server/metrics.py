@@ -41,6 +41,7 @@ class Metrics:
         stage_seconds = Histogram(
             "reward_stage_seconds", "Time per stage.", ["stage"], buckets=SECONDS, registry=registry
         )
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.stage_seconds = {stage: stage_seconds.labels(stage) for stage in STAGES}
         self.samples = Counter("reward_samples", "Samples scored.", ["reward", "outcome"], registry=registry)
         self.values = Histogram("reward_value", "Rewards paid.", ["reward"], buckets=REWARD_VALUES, registry=registry)
@@ -60,6 +61,16 @@ class Metrics:
             "reward_escapes_eaten", "Completions in which a JSON escape ate a backslash.", registry=registry
         )
         self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
+
+    def answered(self, route: str, dialect: str, status: int, seconds: float) -> None:
+        """Counts one request and its time. The series are looked up once each: their labels come from closed sets."""
+        key = (route, dialect, status)
+        series = self._answered.get(key)
+        if series is None:
+            series = self.requests.labels(*key), self.request_seconds.labels(route)
+            self._answered[key] = series
+        series[0].inc()
+        series[1].observe(seconds)
 
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """A value read when Prometheus asks."""

@@ -75,8 +75,7 @@ class RequestLayer:
         path = scope["path"]
         route = path if path in self._direct else getattr(scope.get("route"), "path", "none")
         dialect = exchange.fields.get("dialect", "none")
-        self._metrics.requests.labels(route, dialect, exchange.status).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
+        self._metrics.answered(route, dialect, exchange.status, seconds)
         if "error" in exchange.fields:
             self._metrics.rejected.labels(exchange.fields["error"]).inc()
         level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO

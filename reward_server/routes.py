@@ -128,7 +128,7 @@ class Routes:
         return Response(self._service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     def _plan(self, request: Request, name: str) -> Plan:
-        return self._service.catalog.resolve(name, request.url.query)
+        return self._service.catalog.resolve(name, request.scope["query_string"].decode("latin-1"))
 
     async def _reply(self, request: Request, plan: Plan, samples: list[Sample], dialect: str) -> Reply:
         note(request.scope, reward=plan.name, dialect=dialect, samples=len(samples), config=plan.config)

@@ -6,11 +6,11 @@ Small work is done on the event loop, large work in one thread, Math-Verify in p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from reward_server.admission import Admission
 from reward_server.catalog import Plan
@@ -20,15 +20,26 @@ from reward_server.metrics import Metrics
 from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
 from reward_server.rewards.grading_process import prepare_worker
 from reward_server.rewards.settlement import is_exposed
-from reward_server.rewards.turn import has_eaten_escape
 from reward_server.settings import Settings
 from reward_server.types import Sample, Verdict
 from reward_server.verdicts import Verdicts, cheaply
 from reward_server.workers.process_pool import PoolEvents, ProcessPool
 
 R = TypeVar("R")
+Times = dict[str, float] | None
+"""Receives milliseconds per step."""
 INLINE_CHARS = 65_536
 """More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
+
+
+async def _inline(work: Callable[[], R]) -> R:
+    return work()
+
+
+class Runner(Protocol):
+    """Runs pure work somewhere."""
+
+    def __call__(self, work: Callable[[], R]) -> Awaitable[R]: ...
 
 
 class Scorer:
@@ -67,9 +78,7 @@ class Scorer:
             async with self._pool.running(prepare_worker, self._settings.worker_memory_mb):
                 yield
 
-    async def derive(
-        self, plan: Plan, samples: list[Sample], times: dict[str, float] | None = None
-    ) -> list[Derivation]:
+    async def derive(self, plan: Plan, samples: list[Sample], times: Times = None) -> list[Derivation]:
         """The derivation of each sample, in order; `times` receives milliseconds per step.
 
         Raises InvalidRequest, NoRewardModel, Overloaded; a sample that cannot be scored raises nothing.
@@ -78,15 +87,17 @@ class Scorer:
             raise NoRewardModel("this server has no reward model yet: /score/rm answers once one can be configured")
         check_inputs(plan, samples)
         with self.admission.admit(len(samples)):
-            readings = await self._step("extract", times, samples, lambda: read(plan, samples))
-            verdicts = await self._grade(plan, samples, readings, times)
-            paid = await self._step("rpr", times, samples, lambda: rprs(plan, readings))
+            is_large = sum(len(sample.completion) for sample in samples) > INLINE_CHARS
+            run = self._in_thread if is_large else _inline
+            readings = await self._timed("extract", times, run(lambda: read(plan, samples)))
+            verdicts = await self._grade(plan, samples, readings, times, run)
+            paid = await self._timed("rpr", times, run(lambda: rprs(plan, readings)))
             derivations = [settle(plan, *row) for row in zip(samples, readings, verdicts, paid, strict=True)]
         self._count(plan, samples, derivations)
         return derivations
 
     async def _grade(
-        self, plan: Plan, samples: list[Sample], readings: list[Reading], times: dict[str, float] | None
+        self, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times, run: Runner
     ) -> list[Verdict] | list[None]:
         if not isinstance(plan.parameters, VerifierParameters):
             return [None] * len(samples)
@@ -95,36 +106,25 @@ class Scorer:
             (sample.ground_truths, reading.answer.text if reading.answer else None)
             for sample, reading in zip(samples, readings, strict=True)
         ]
-        known = await self._step("judge", times, samples, lambda: [cheaply(check, *pair) for pair in pairs])
-        started = perf_counter()
-        verdicts = await self._verdicts.complete(known, pairs)
-        self._took("grade", started, times)
-        return verdicts
+        known = await self._timed("judge", times, run(lambda: [cheaply(check, *pair) for pair in pairs]))
+        return await self._timed("grade", times, self._verdicts.complete(known, pairs))
 
-    async def _step(
-        self, stage: str, times: dict[str, float] | None, samples: list[Sample], work: Callable[[], list[R]]
-    ) -> list[R]:
-        """Runs pure work, here or in the thread, by how much text there is."""
-        started = perf_counter()
-        if sum(len(sample.completion) for sample in samples) <= INLINE_CHARS:
-            results = work()
-        else:
-            results = await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        self._took(stage, started, times)
-        return results
+    async def _in_thread(self, work: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _took(self, stage: str, started: float, times: dict[str, float] | None) -> None:
+    async def _timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:
+        started = perf_counter()
+        result = await work
         seconds = perf_counter() - started
         self._metrics.stage_seconds[stage].observe(seconds)
         if times is not None:
             times[stage] = round(seconds * 1000, 3)
+        return result
 
     def _count(self, plan: Plan, samples: list[Sample], derivations: list[Derivation]) -> None:
         metrics = self._metrics
         metrics.count_scores(plan.name, [derivation.score for derivation in derivations])
-        eaten = sum(has_eaten_escape(derivation.reading.text) for derivation in derivations)
-        if eaten:
-            metrics.escapes.inc(eaten)
+        metrics.escapes.inc(sum(derivation.reading.lost_backslash for derivation in derivations))
         if isinstance(plan.parameters, FlipParameters):
             parts = [derivation.score.parts for derivation in derivations]
             metrics.flips.labels(plan.name).inc(sum(part["flipped"] or 0.0 for part in parts))

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-END_OF_TURN = (
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|end_of_text|>",
-    "<|endoftext|>",
-    "</s>",
-    "<end_of_turn>",
-    "<|end|>",
-    "\nUser: ",
-)
-"""The tokens of the common chat templates, and the paper's plain-text template at a line start; case-sensitive."""
+NEXT_TURN = "\nUser: "
+"""How the paper's plain-text template begins the next turn."""
+TOKENS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "</s>", "<end_of_turn>", "<|end|>")
+"""The end-of-turn tokens of the common chat templates; case-sensitive."""
+END_OF_TURN = (NEXT_TURN, *TOKENS)
 
 ESCAPES_EATEN = ("\boxed", "\frac", "\text", "\times")
 """What `\\boxed`, `\\frac`, `\\text`, `\\times` become when JSON is written with a single backslash."""
@@ -21,7 +15,7 @@ ESCAPES_EATEN = ("\boxed", "\frac", "\text", "\times")
 def own_turn(text: str) -> str:
     """The text up to the first end-of-turn token, or up to `User: ` at a line start."""
     end = len(text)
-    for token in END_OF_TURN:
+    for token in END_OF_TURN if "<" in text else (NEXT_TURN,):  # most text has no token, and one character tells
         found = text.find(token, 0, end)
         end = found if found >= 0 else end
     return text[:end]
@@ -29,4 +23,5 @@ def own_turn(text: str) -> str:
 
 def has_eaten_escape(text: str) -> bool:
     """True where a JSON escape seems to have eaten a backslash: U+0008 before `oxed`, and so on."""
-    return any(eaten in text for eaten in ESCAPES_EATEN)
+    has_control = "\b" in text or "\f" in text or "\t" in text
+    return has_control and any(eaten in text for eaten in ESCAPES_EATEN)

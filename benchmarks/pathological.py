@@ -1,0 +1,66 @@
+"""Answers made to hang a checker: how long each takes over HTTP, one at a time, and what the workers' memory becomes.
+
+`--cases FILE.jsonl` has rows with `completion` and `ground_truth`; without it a few of the classic ones are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from rich.console import Console
+
+from benchmarks.processes import children, reward_server
+from benchmarks.rounds import machine
+
+CLASSICS = (
+    "9^{9^{9^{9}}}",
+    "x^{9^{9^{9}}}",
+    "\\binom{10^8}{10^7}x",
+    "(a+b+c+d+e)^{60}",
+    "\\sin(x^x)^{x^x}",
+    "100000000!x",
+)
+
+
+def main(output: Path | None = None, cases: Path | None = None) -> None:
+    """Measures and prints the slowest."""
+    rows = [json.loads(line) for line in cases.read_text().splitlines()] if cases else _classics()
+    taken = []
+    with reward_server() as (url, pid):
+        for row in rows:
+            body = {"completions": [row["completion"]], "ground_truths": [row["ground_truth"]]}
+            started = time.perf_counter()
+            with urlopen(Request(url + "/score/verifier", json.dumps(body).encode())) as reply:
+                outcome = json.load(reply)["outcomes"][0]
+            taken.append((time.perf_counter() - started, outcome, str(row.get("id", row["completion"]))[:40]))
+        memory = [_peak_mb(worker) for worker in children(pid)]
+    taken.sort(reverse=True)
+    for seconds, outcome, name in taken[:8]:
+        Console().print(f"{seconds:6.2f} s  {outcome:12}  {name}", markup=False)
+    outcomes = {outcome: sum(found == outcome for _, found, _ in taken) for _, outcome, _ in taken}
+    Console().print(f"{len(taken)} answers: {outcomes}; peak memory of the workers {memory} MB", markup=False)
+    if output:
+        result = {"title": "pathological", "slowest_s": taken[0][0], "outcomes": outcomes, "peak_mb": memory}
+        with output.open("a") as file:
+            file.write(json.dumps(result | machine()) + "\n")
+
+
+def _classics() -> list[dict[str, str]]:
+    return [{"completion": f"\\boxed{{{answer}}}", "ground_truth": "x^2+1"} for answer in CLASSICS]
+
+
+def _peak_mb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=Path, help="JSONL with completion and ground_truth")
+    parser.add_argument("--output", type=Path, help="append the figures to this JSONL file")
+    arguments = parser.parse_args()
+    main(arguments.output, arguments.cases)
