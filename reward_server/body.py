@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from fastapi import Request
 
@@ -38,35 +36,47 @@ async def read_body(request: Request, limit_mb: int) -> bytes:
     return b"".join(chunks)
 
 
-@asynccontextmanager
-async def deadline(request: Request, seconds: float) -> AsyncIterator[None]:
-    """Ends the block with DeadlineExceeded after `seconds`, with CallerLeft when the connection closes.
+class Deadline:
+    """Ends a block with DeadlineExceeded after `seconds`, or with CallerLeft once `watch` sees the connection close.
 
     Work that the block queued goes on for others, or for the caller's retry.
     """
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a request is always handled in a task
-    watcher: list[asyncio.Task[None]] = []
-    start = asyncio.get_running_loop().call_later(
-        WATCH_AFTER_S, lambda: watcher.append(asyncio.create_task(_cancel_when_gone(request, task)))
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise DeadlineExceeded(f"not finished within {seconds:g} s; what is finished is kept for a retry") from None
-    except asyncio.CancelledError:
-        if watcher and watcher[0].done() and task.cancelling() == 1:
-            task.uncancel()
-            raise CallerLeft("the caller closed the connection") from None
-        raise
-    finally:
-        start.cancel()
-        for watching in watcher:
-            watching.cancel()
 
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._reason: RewardServerError | None = None
+        self._watching: asyncio.Task[None] | None = None
 
-async def _cancel_when_gone(request: Request, task: asyncio.Task[object]) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    task.cancel()
+    def __enter__(self) -> Deadline:
+        self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._timers = [self._loop.call_later(self._seconds, self._too_late)]
+        return self
+
+    def watch(self, request: Request) -> None:
+        """From here on notices when the caller leaves. Its body must have been read: this reads on."""
+        self._timers.append(self._loop.call_later(WATCH_AFTER_S, self._start_watching, request))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        if self._watching:
+            self._watching.cancel()
+        if kind is asyncio.CancelledError and self._reason and self._task and self._task.uncancel() == 0:
+            raise self._reason from None
+
+    def _start_watching(self, request: Request) -> None:
+        self._watching = self._loop.create_task(self._until_gone(request))
+
+    async def _until_gone(self, request: Request) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        self._end(CallerLeft("the caller closed the connection"))
+
+    def _too_late(self) -> None:
+        self._end(DeadlineExceeded(f"not finished within {self._seconds:g} s; what is finished is kept for a retry"))
+
+    def _end(self, reason: RewardServerError) -> None:
+        if self._task and self._reason is None:
+            self._reason = reason
+            self._task.cancel()

@@ -9,6 +9,7 @@ import time
 
 from reward_server.settings import Settings
 
+_ENCODER = json.JSONEncoder(default=str)
 FIELDS = "fields"
 """The key under `extra` that holds a line's own fields."""
 
@@ -26,7 +27,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
 
 class ConsoleLines(logging.Formatter):

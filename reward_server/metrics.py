@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from reward_server.types import Score
+from reward_server.types import Score, Verdict
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
 REWARD_VALUES = (-1, -0.5, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.5, 2)
@@ -30,6 +32,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self._series = lru_cache(maxsize=4096)(_labelled)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self.requests = Counter(
@@ -41,7 +44,6 @@ class Metrics:
         stage_seconds = Histogram(
             "reward_stage_seconds", "Time per stage.", ["stage"], buckets=SECONDS, registry=registry
         )
-        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.stage_seconds = {stage: stage_seconds.labels(stage) for stage in STAGES}
         self.samples = Counter("reward_samples", "Samples scored.", ["reward", "outcome"], registry=registry)
         self.values = Histogram("reward_value", "Rewards paid.", ["reward"], buckets=REWARD_VALUES, registry=registry)
@@ -62,15 +64,10 @@ class Metrics:
         )
         self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
 
-    def answered(self, route: str, dialect: str, status: int, seconds: float) -> None:
-        """Counts one request and its time. The series are looked up once each: their labels come from closed sets."""
-        key = (route, dialect, status)
-        series = self._answered.get(key)
-        if series is None:
-            series = self.requests.labels(*key), self.request_seconds.labels(route)
-            self._answered[key] = series
-        series[0].inc()
-        series[1].observe(seconds)
+    def count_request(self, route: str, dialect: str, status: int, seconds: float) -> None:
+        """Counts one request and its time."""
+        self._series(self.requests, route, dialect, status).inc()
+        self._series(self.request_seconds, route).observe(seconds)
 
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """A value read when Prometheus asks."""
@@ -78,18 +75,26 @@ class Metrics:
 
     def count_scores(self, reward: str, scores: Sequence[Score]) -> None:
         """Counts the scores of one request."""
-        outcomes: Tally[str] = Tally()
-        values = self.values.labels(reward)
+        values = self._series(self.values, reward)
         for score in scores:
-            outcomes[score.outcome] += 1
             if score.reward is not None:
                 values.observe(score.reward)
-        for outcome, number in outcomes.items():
-            self.samples.labels(reward, outcome).inc(number)
+        for outcome, number in Tally(score.outcome for score in scores).items():
+            self._series(self.samples, reward, outcome).inc(number)
         unscored = sum(score.reward is None for score in scores)
         if unscored:
-            self.unscored.labels(reward).inc(unscored)
+            self._series(self.unscored, reward).inc(unscored)
+
+    def count_tiers(self, verdicts: Sequence[Verdict]) -> None:
+        """Counts which rule decided each verdict."""
+        for tier, number in Tally(verdict.tier for verdict in verdicts).items():
+            self._series(self.verdicts, tier).inc(number)
 
     def exposition(self) -> bytes:
         """Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def _labelled(metric: Any, *labels: object) -> Any:
+    """`metric.labels(*labels)`, which is slow; cached by each app, since labels come from closed sets."""
+    return metric.labels(*labels)

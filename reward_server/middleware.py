@@ -75,7 +75,7 @@ class RequestLayer:
         path = scope["path"]
         route = path if path in self._direct else getattr(scope.get("route"), "path", "none")
         dialect = exchange.fields.get("dialect", "none")
-        self._metrics.answered(route, dialect, exchange.status, seconds)
+        self._metrics.count_request(route, dialect, exchange.status, seconds)
         if "error" in exchange.fields:
             self._metrics.rejected.labels(exchange.fields["error"]).inc()
         level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
@@ -98,7 +98,7 @@ class Exchange:
         self.started = perf_counter()
         self.headers = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if REQUEST_ID.fullmatch(given) else f"{PROCESS_ID}-{next(NUMBERS)}"
+        self.request_id = given.decode() if given and REQUEST_ID.fullmatch(given) else f"{PROCESS_ID}-{next(NUMBERS)}"
         self.status = 0
         self.fields: dict[str, Any] = {}
         scope.setdefault("state", {})["exchange"] = self

@@ -32,7 +32,7 @@ def _option(name: str, field: FieldInfo, variables: str | None) -> inspect.Param
     default = (
         ""
         if field.is_required() or field.get_default(call_default_factory=True) in (None, ())
-        else (f" (default {_text(field.get_default(call_default_factory=True))}]")
+        else (f" (default {_text(field.get_default(call_default_factory=True))})")
     )
     variable = f" [{variables}{name.upper()}]" if variables else ""
     flag = f"--{name.replace('_', '-')}"

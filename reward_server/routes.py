@@ -6,14 +6,17 @@ An endpoint reads the body, finds the dialect, asks the Scorer, renders; it only
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import TypeVar
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from reward_server import __version__, openapi
-from reward_server.body import deadline, read_body
+from reward_server.body import Deadline, read_body
 from reward_server.catalog import Plan
-from reward_server.dialects import nemo_gym, recognise
+from reward_server.dialects import Dialect, nemo_gym, recognise
 from reward_server.dialects.reply import Reply
 from reward_server.errors import Draining, NotFound, TooLarge
 from reward_server.explanation import explanation
@@ -25,6 +28,7 @@ from reward_server.service import Service
 from reward_server.types import Sample
 
 log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 
 def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
@@ -64,20 +68,20 @@ class Routes:
     def score(self, name: str) -> Endpoint:
         async def score(request: Request) -> Response:
             plan = self._plan(request, name)
-            async with deadline(request, self._settings.request_timeout_s):
-                body = JsonBody(await read_body(request, self._settings.max_body_mb))
-                dialect = recognise(body)
-                samples = dialect.parse(body)
+            with Deadline(self._settings.request_timeout_s) as deadline:
+                raw = await self._read(request, deadline)
+                dialect, samples = await self._run("parse", len(raw), lambda: _parsed(raw))
                 reply = await self._reply(request, plan, samples, dialect.NAME)
-                return self._answer(dialect.render(reply), reply)
+                content = await self._run("render", len(raw), lambda: dialect.render(reply))
+                return self._answer(content, reply)
 
         return score
 
     def verify(self, name: str) -> Endpoint:
         async def verify(request: Request) -> Response:
             plan = self._plan(request, name)
-            async with deadline(request, self._settings.request_timeout_s):
-                row, sample = nemo_gym.parse(await read_body(request, self._settings.max_body_mb))
+            with Deadline(self._settings.request_timeout_s) as deadline:
+                row, sample = nemo_gym.parse(await self._read(request, deadline))
                 reply = await self._reply(request, plan, [sample], nemo_gym.NAME)
                 return self._answer(nemo_gym.render(reply, row), reply)
 
@@ -86,15 +90,16 @@ class Routes:
     def seed_session(self, name: str) -> Endpoint:
         async def seed_session(request: Request) -> Response:
             """Nothing to seed: a reward depends on its sample alone. The row must be a JSON object."""
-            read_object(await read_body(request, self._settings.max_body_mb))
-            return json_response({})
+            with Deadline(self._settings.request_timeout_s) as deadline:
+                read_object(await self._read(request, deadline))
+                return json_response({})
 
         return seed_session
 
     def explain(self, name: str) -> Endpoint:
         async def explain(request: Request) -> Response:
-            async with deadline(request, self._settings.request_timeout_s):
-                raw = await read_body(request, self._settings.max_body_mb)
+            with Deadline(self._settings.request_timeout_s) as deadline:
+                raw = await self._read(request, deadline)
                 sample, query = parse_explain(raw, request.headers.get("content-type", ""), request.url.query)
                 plan = self._service.catalog.resolve(name, query)
                 milliseconds: dict[str, float] = {}
@@ -127,6 +132,17 @@ class Routes:
         """Prometheus' text format."""
         return Response(self._service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
+    async def _run(self, stage: str, size: int, work: Callable[[], R]) -> R:
+        started = perf_counter()
+        result = await self._service.scorer.run(size, work)
+        self._service.metrics.stage_seconds[stage].observe(perf_counter() - started)
+        return result
+
+    async def _read(self, request: Request, deadline: Deadline) -> bytes:
+        body = await read_body(request, self._settings.max_body_mb)
+        deadline.watch(request)
+        return body
+
     def _plan(self, request: Request, name: str) -> Plan:
         return self._service.catalog.resolve(name, request.scope["query_string"].decode("latin-1"))
 
@@ -143,6 +159,12 @@ class Routes:
             headers["X-Reward-Unscored"] = str(reply.unscored)
             log.warning("%d of %d samples have no reward (%s)", reply.unscored, len(reply.scores), reply.plan.name)
         return Response(content, headers=headers, media_type="application/json")
+
+
+def _parsed(raw: bytes) -> tuple[Dialect, list[Sample]]:
+    body = JsonBody(raw)
+    dialect = recognise(body)
+    return dialect, dialect.parse(body)
 
 
 async def _no_root_verify() -> Response:

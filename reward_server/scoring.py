@@ -6,11 +6,11 @@ Small work is done on the event loop, large work in one thread, Math-Verify in p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from reward_server.admission import Admission
 from reward_server.catalog import Plan
@@ -19,6 +19,7 @@ from reward_server.errors import NoRewardModel
 from reward_server.metrics import Metrics
 from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
 from reward_server.rewards.grading_process import prepare_worker
+from reward_server.rewards.rpr import Rpr
 from reward_server.rewards.settlement import is_exposed
 from reward_server.settings import Settings
 from reward_server.types import Sample, Verdict
@@ -30,16 +31,6 @@ Times = dict[str, float] | None
 """Receives milliseconds per step."""
 INLINE_CHARS = 65_536
 """More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
-
-
-async def _inline(work: Callable[[], R]) -> R:
-    return work()
-
-
-class Runner(Protocol):
-    """Runs pure work somewhere."""
-
-    def __call__(self, work: Callable[[], R]) -> Awaitable[R]: ...
 
 
 class Scorer:
@@ -87,17 +78,20 @@ class Scorer:
             raise NoRewardModel("this server has no reward model yet: /score/rm answers once one can be configured")
         check_inputs(plan, samples)
         with self.admission.admit(len(samples)):
-            is_large = sum(len(sample.completion) for sample in samples) > INLINE_CHARS
-            run = self._in_thread if is_large else _inline
-            readings = await self._timed("extract", times, run(lambda: read(plan, samples)))
-            verdicts = await self._grade(plan, samples, readings, times, run)
-            paid = await self._timed("rpr", times, run(lambda: rprs(plan, readings)))
-            derivations = [settle(plan, *row) for row in zip(samples, readings, verdicts, paid, strict=True)]
-        self._count(plan, samples, derivations)
-        return derivations
+            size = sum(len(sample.completion) for sample in samples)
+            readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
+            verdicts = await self._grade(plan, samples, readings, times, size)
+            paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
+            return await self.run(size, lambda: self._settled(plan, samples, readings, verdicts, paid))
+
+    async def run(self, size: int, work: Callable[[], R]) -> R:
+        """Runs pure work on `size` characters: small work here, large work in the thread."""
+        if size <= INLINE_CHARS:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _grade(
-        self, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times, run: Runner
+        self, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times, size: int
     ) -> list[Verdict] | list[None]:
         if not isinstance(plan.parameters, VerifierParameters):
             return [None] * len(samples)
@@ -106,11 +100,8 @@ class Scorer:
             (sample.ground_truths, reading.answer.text if reading.answer else None)
             for sample, reading in zip(samples, readings, strict=True)
         ]
-        known = await self._timed("judge", times, run(lambda: [cheaply(check, *pair) for pair in pairs]))
+        known = await self._timed("judge", times, self.run(size, lambda: [cheaply(check, *pair) for pair in pairs]))
         return await self._timed("grade", times, self._verdicts.complete(known, pairs))
-
-    async def _in_thread(self, work: Callable[[], R]) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:
         started = perf_counter()
@@ -120,6 +111,19 @@ class Scorer:
         if times is not None:
             times[stage] = round(seconds * 1000, 3)
         return result
+
+    def _settled(
+        self,
+        plan: Plan,
+        samples: list[Sample],
+        readings: list[Reading],
+        verdicts: Sequence[Verdict | None],
+        paid: list[Rpr | None],
+    ) -> list[Derivation]:
+        rows = zip(samples, readings, verdicts, paid, strict=True)
+        derivations = [settle(plan, *row) for row in rows]
+        self._count(plan, samples, derivations)
+        return derivations
 
     def _count(self, plan: Plan, samples: list[Sample], derivations: list[Derivation]) -> None:
         metrics = self._metrics

@@ -8,6 +8,7 @@ closes the listener first, and re-raises the signal at the end: exit 143.)
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -54,6 +55,8 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what is there now stays: collections need not look through it again
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         self._on_started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 

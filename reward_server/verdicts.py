@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
@@ -48,8 +48,7 @@ class Verdicts:
         left_open = [pair for verdict, pair in zip(known, pairs, strict=True) if verdict is None]
         graded = iter(await asyncio.gather(*(self._any_of(*pair) for pair in left_open))) if left_open else iter(())
         verdicts = [next(graded) if verdict is None else verdict for verdict in known]
-        for tier, number in Counter(verdict.tier for verdict in verdicts).items():
-            self._metrics.verdicts.labels(tier).inc(number)
+        self._metrics.count_tiers(verdicts)
         return verdicts
 
     async def _any_of(self, ground_truths: tuple[str, ...] | None, answer: str | None) -> Verdict:

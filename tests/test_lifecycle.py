@@ -80,7 +80,7 @@ def test_a_worker_killed_from_outside_costs_nothing_but_a_retry(start_server: St
     with start_server("--verifier-workers", "1") as server, ThreadPoolExecutor() as threads:
         (idle,) = server.workers()
         os.kill(idle, signal.SIGKILL)
-        body = {"completions": ["\\boxed{(x+1)^2}"], "ground_truths": ["x^2+2x+1"]}
+        body = {"completions": ["\\boxed{1+\\ln(x)}"], "ground_truths": ["\\ln x+1"]}
         assert server.post("/score/verifier", body).json()["rewards"] == [1.0]
         pending = threads.submit(server.post, "/score/verifier", bombs(1))
         until(lambda: server.metric("reward_pending_samples") == 1)
@@ -191,8 +191,8 @@ def test_a_burst_of_single_samples_is_all_answered(server: RunningServer) -> Non
     host, port = server.url.removeprefix("http://").split(":")
 
     def one(number: int) -> float:
-        answer = f"({number}+x)^2" if number % 10 == 0 else str(number)
-        truth = f"x^2+{2 * number}x+{number**2}" if number % 10 == 0 else str(number)
+        answer = f"{number}+\\ln(x)" if number % 10 == 0 else str(number)
+        truth = f"\\ln x+{number}" if number % 10 == 0 else str(number)
         body = {"query": [f"p\\boxed{{{answer}}}"], "prompts": ["p"], "labels": [truth]}
         connection = HTTPConnection(host, int(port), timeout=60)
         connection.request("POST", "/score/verifier", json.dumps(body))
@@ -219,3 +219,16 @@ def is_alive(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_body_that_arrives_slowly_is_read_whole(server: RunningServer) -> None:
+    """Its second half comes after the server has begun to watch whether callers leave."""
+    body = json.dumps({"completions": ["\\boxed{4}"] * 200, "ground_truths": ["4"] * 200}).encode()
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head = f"POST /score/verifier HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body[:1000])
+        time.sleep(0.6)  # longer than WATCH_AFTER_S: what is tested
+        connection.sendall(body[1000:])
+        reply = b"".join(iter(lambda: connection.recv(2**16), b""))
+    assert json.loads(reply.partition(b"\r\n\r\n")[2])["rewards"] == [1.0] * 200

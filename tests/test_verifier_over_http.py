@@ -59,8 +59,8 @@ def test_pathological_answers_end_within_their_budget_and_harm_nobody(start_serv
         attack = thread.submit(server.post, "/score/verifier", bombs)
         numbers = range(1, 1001)
         ordinary = {
-            "completions": [f"so \\boxed{{({n}+x)(x-{n})}}" for n in numbers],
-            "ground_truths": [f"x^2-{n**2}" for n in numbers],
+            "completions": [f"so \\boxed{{{n}+\\ln(x)}}" for n in numbers],
+            "ground_truths": [f"\\ln x+{n}" for n in numbers],
         }
         assert server.post("/score/verifier", ordinary).json()["rewards"] == [1.0] * 1000
         assert attack.result().status_code == 200

@@ -6,13 +6,12 @@ Reply: `reward`, `rewards` (null where unscored), `outcomes`, `parts`, `version`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from itertools import repeat
 
 from reward_server import __version__
 from reward_server.dialects.label import group_of, labelled
-from reward_server.dialects.reply import Reply
+from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody
 from reward_server.types import Message, Sample
@@ -90,4 +89,4 @@ def render(reply: Reply) -> bytes:
         "version": __version__,
         "config": reply.plan.config,
     }
-    return json.dumps(columns, allow_nan=False).encode()
+    return to_json(columns).encode()

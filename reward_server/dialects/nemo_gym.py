@@ -7,11 +7,10 @@ could not be scored carries `_ng_failure_class`, which they leave out of their m
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from reward_server.dialects.label import flip_of, group_of, labelled, visit_of
-from reward_server.dialects.reply import Reply
+from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody, read_object
 from reward_server.types import Sample
@@ -51,7 +50,7 @@ def render(reply: Reply, row: dict[str, Any]) -> bytes:
     answer = {**row, **reply.numbers(score), "reward": reply.reward(score)}
     if score.reward is None:
         answer["_ng_failure_class"] = f"reward_{score.outcome}"
-    return json.dumps(answer, allow_nan=False).encode()
+    return to_json(answer).encode()
 
 
 def _completion(response: object) -> str:

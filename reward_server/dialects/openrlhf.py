@@ -8,11 +8,10 @@ too and wants empty lists back.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 
 from reward_server.dialects.label import labelled
-from reward_server.dialects.reply import Reply
+from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody
 from reward_server.types import Sample
@@ -67,7 +66,7 @@ def render(reply: Reply) -> bytes:
         "scores": [reply.shown(score) for score in reply.scores],
         "extra_logs": {name: [row[name] for row in numbers] for name in names},
     }
-    return json.dumps(answer, allow_nan=False).encode()
+    return to_json(answer).encode()
 
 
 def without_prompt(query: str, prompt: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from reward_server.catalog import Plan
 from reward_server.types import Outcome, Score
+
+to_json = json.JSONEncoder(allow_nan=False).encode
+"""ASCII, and NaN is a bug of ours: ValueError. (json.dumps makes an encoder for each call with options.)"""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ The reply is a bare JSON number, or with `?reply=object` an object for `--reward
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 
 from reward_server.dialects.label import labelled, prompt_of
-from reward_server.dialects.reply import Reply
+from reward_server.dialects.reply import Reply, to_json
 from reward_server.json_body import JsonBody
 from reward_server.types import Sample
 
@@ -39,7 +38,7 @@ def render(reply: Reply) -> bytes:
     (score,) = reply.scores
     reward = reply.reward(score)
     if reply.plan.parameters.reply == "number":
-        return json.dumps(reward, allow_nan=False).encode()
+        return to_json(reward).encode()
     clean = score.parts.get("clean")
     answer = {
         "reward": reward,
@@ -47,4 +46,4 @@ def render(reply: Reply) -> bytes:
         "clean": reward if clean is None else clean,
         "unscored": float(score.reward is None),
     }
-    return json.dumps(answer, allow_nan=False).encode()
+    return to_json(answer).encode()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_BOX = re.compile(r"\\(?:boxed|fbox)")
 _TOKEN = re.compile(r"\\\\?(?:boxed|fbox)(?=\s*\{)|\\[{}\\]|[{}]")
 """Box commands (also with the backslash doubled by some JSON layer), escaped braces, line breaks, braces."""
 
@@ -35,14 +36,14 @@ def last_box(text: str) -> Answer | None:
     A box around nothing but a box is unwrapped: `\\boxed{\\boxed{42}}` is 42. Around more it is not, so that
     `\\boxed{41 \\text{ or } \\boxed{42}}` names two values.
     """
-    first = min((at for at in (text.find("\\boxed"), text.find("\\fbox")) if at >= 0), default=-1)
-    if first < 0:
+    first = _BOX.search(text)
+    if first is None:
         return None
     span: tuple[int, int] | None = None  # the content to return ...
     outer = (-1, -1)  # ... and where its box, with the boxes around it that hold nothing else, begins and ends
     command = -1  # where the box command just before this token begins
     opened: list[tuple[int, int]] = []  # (begin of the box command or -1, begin of the content)
-    for token in _TOKEN.finditer(text, first, text.rfind("}") + 1):
+    for token in _TOKEN.finditer(text, first.start(), text.rfind("}") + 1):
         kind, at = token.group(), token.start()
         if kind == "{":
             opened.append((command, at + 1))

@@ -7,6 +7,8 @@ NEXT_TURN = "\nUser: "
 TOKENS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "</s>", "<end_of_turn>", "<|end|>")
 """The end-of-turn tokens of the common chat templates; case-sensitive."""
 END_OF_TURN = (NEXT_TURN, *TOKENS)
+_RARE = {NEXT_TURN: "U"} | dict.fromkeys(TOKENS, "<")
+"""A character of each that most texts lack: one is looked for ten times as fast as several."""
 
 ESCAPES_EATEN = ("\boxed", "\frac", "\text", "\times")
 """What `\\boxed`, `\\frac`, `\\text`, `\\times` become when JSON is written with a single backslash."""
@@ -15,8 +17,8 @@ ESCAPES_EATEN = ("\boxed", "\frac", "\text", "\times")
 def own_turn(text: str) -> str:
     """The text up to the first end-of-turn token, or up to `User: ` at a line start."""
     end = len(text)
-    for token in END_OF_TURN if "<" in text else (NEXT_TURN,):  # most text has no token, and one character tells
-        found = text.find(token, 0, end)
+    for token in END_OF_TURN:
+        found = text.find(token, 0, end) if _RARE[token] in text else -1
         end = found if found >= 0 else end
     return text[:end]
 
