@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench clean
+.PHONY: help serve test check bench trainers clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -12,7 +12,7 @@ help:  ## list the targets
 serve: $(VENV)/installed  ## install and start the server on 127.0.0.1:8000; ARGS="--port 9000" for options
 	$(BIN)/reward-server serve $(ARGS)
 
-test: $(VENV)/installed .venv-openrlhf/installed  ## run the tests, everything but long experiments; ARGS="-k flip" for some
+test: $(VENV)/installed .venv-trainers/installed  ## run the tests, everything but long experiments; ARGS="-k flip" for some
 	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/installed  ## lint, format and types
@@ -23,17 +23,24 @@ check: $(VENV)/installed  ## lint, format and types
 bench: $(VENV)/installed  ## measure against the alternatives, about ten minutes
 	$(BIN)/python -m benchmarks
 
+trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
+
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-openrlhf
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# OpenRLHF's own client, for one test; it pins other versions than ours, and wants packages for GPUs that it does not need here.
-.venv-openrlhf/installed: tests/openrlhf/requirements.txt
-	$(PYTHON) -m venv .venv-openrlhf
-	.venv-openrlhf/bin/pip install --quiet --disable-pip-version-check --requirement tests/openrlhf/requirements.txt
-	.venv-openrlhf/bin/pip install --quiet --disable-pip-version-check --no-deps openrlhf==0.11.2
+# The trainers' own code, to run the tests with; they pin other versions than ours, and want GPU packages that they do not
+# need here. `make test` makes the first, which most of them share.
+.venv-trainers/installed: tests/trainers/requirements.txt tests/trainers/requirements-no-deps.txt
+.venv-verifiers/installed: tests/trainers/requirements-verifiers.txt tests/trainers/requirements-verifiers-no-deps.txt
+.venv-nemo-gym/installed: tests/trainers/requirements-nemo-gym.txt tests/trainers/requirements-nemo-gym-no-deps.txt
+.venv-nemo-gym/installed: PYTHON = $(shell command -v python3.12)
+.venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $(word 1,$^)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $(word 2,$^)
 	touch $@

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import httpx
 
+SERVER_PYTHON = os.environ.get("SERVER_PYTHON", sys.executable)
+"""Another Python for the server: it needs 3.11, the client under test 3.10."""
+
 
 @dataclass
 class RunningServer:
@@ -61,7 +64,7 @@ def running_server(log: Path, *options: str, environment: Mapping[str, str] | No
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_")}
     with log.open("a") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "reward_server", "serve", "--port", "0", *options],
+            [SERVER_PYTHON, "-m", "reward_server", "serve", "--port", "0", *options],
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,

@@ -12,10 +12,10 @@ from conftest import Starter
 from running_server import RunningServer
 
 HERE = Path(__file__).parent
-PYTHON = HERE.parents[1] / ".venv-openrlhf" / "bin" / "python"
+PYTHON = HERE.parents[1] / ".venv-trainers" / "bin" / "python"
 PROMPT = "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="`make test` makes .venv-openrlhf, OpenRLHF's own packages")
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="`make test` makes .venv-trainers, with OpenRLHF in it")
 
 
 def rollouts(url: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,171 @@
+"""Adapters that need none of their trainer's code to be called, under each trainer's contract."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import json
+import pickle
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer_client import AsyncRewardClient, BadConfiguration, InvalidRequest, RewardClient, Rewards, Unscored
+from trainer_client.adapters import _shared, areal, openrlhf, slime, trl, verl
+
+FOUR = r"so \boxed{4}"
+MESSAGES = [{"role": "user", "content": "2+2?"}]
+
+
+@pytest.fixture(autouse=True)
+def reward_url(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """REWARD_URL is set; the clients that adapters keep are closed and forgotten."""
+    url = f"{server}/score/flip?flip_prob=1&fallback_reward=0.25"
+    monkeypatch.setenv("REWARD_URL", url)
+    yield url
+    _shared.sync_client(None).close()
+    _shared.sync_client(None, areal.DEADLINE_S).close()
+    _shared.sync_client.cache_clear()
+    _shared.async_client.cache_clear()
+
+
+def slime_sample(response: str, label: Any, **metadata: Any) -> Any:
+    return SimpleNamespace(prompt=MESSAGES, response=response, label=label, metadata=metadata, index=0, group_index=0)
+
+
+def test_verl_awaits_a_real_coroutine_function() -> None:
+    assert inspect.iscoroutinefunction(verl.compute_score)
+
+
+def test_verl_filters_by_the_noisy_outcome_and_reports_the_clean_one() -> None:
+    info = {"raw_prompt": np.array(MESSAGES, dtype=object), "num_turns": np.int64(2)}
+    paid = asyncio.run(verl.compute_score("math", FOUR, "4", info))
+    assert (paid["score"], paid["acc"], paid["clean"], paid["unscored"]) == (0.0, 0.0, 1.0, 0.0)  # flip_prob=1
+
+
+def test_verl_evaluation_rows_are_paid_clean() -> None:
+    paid = asyncio.run(verl.compute_score("math", FOUR, "4", {"group": "q", "flip": False}))
+    assert (paid["score"], paid["acc"]) == (1.0, 1.0)
+
+
+def test_verl_pays_the_fallback_or_raises() -> None:
+    score = functools.partial(verl.compute_score, "math", FOUR, None, {"group": "q"})
+    paid = asyncio.run(score())
+    assert (paid["score"], paid["unscored"]) == (0.25, 1.0)
+    with pytest.raises(Unscored, match="row 0: ungradable"):
+        asyncio.run(score(on_unscored="raise"))
+    with pytest.raises(BadConfiguration, match="on_unscored='zero'"):
+        asyncio.run(score(on_unscored="zero"))  # type: ignore[arg-type]
+
+
+def test_verl_without_a_prompt_or_group_is_told_so() -> None:
+    with pytest.raises(InvalidRequest, match="group or a prompt"):
+        asyncio.run(verl.compute_score("math", FOUR, "4", {}))
+
+
+def test_acc_of_a_corrected_reward_is_the_noisy_outcome(server: str) -> None:
+    url = f"{server}/score/flip?flip_prob=0.2&correction=backward"
+    paid = [asyncio.run(verl.compute_score("math", FOUR, "4", {"group": str(i)}, url=url)) for i in range(20)]
+    # (1 - 0.2) / 0.6 = 1.333 where the answer was kept, (0 - 0.2) / 0.6 = -0.333 where it was turned
+    assert {(round(row["score"], 2), row["acc"], row["flipped"]) for row in paid} == {(1.33, 1, 0), (-0.33, 0, 1)}
+
+
+def test_slime_and_miles_pay_a_number_or_an_object() -> None:
+    number = asyncio.run(slime.reward(SimpleNamespace(reward_key=None), slime_sample(FOUR, "4", group="q")))
+    assert number == 0.0
+    paid = asyncio.run(slime.reward(SimpleNamespace(reward_key="reward"), slime_sample(FOUR, None)))
+    assert paid["reward"] == 0.25 and paid["unscored"] == 1.0  # type: ignore[index]
+
+
+def test_slime_scores_a_group_in_order() -> None:
+    samples = [slime_sample(FOUR, "4", visit=1), slime_sample("x", "4"), slime_sample(FOUR, "4", flip=False)]
+    paid = asyncio.run(slime.group_reward(SimpleNamespace(reward_key="score"), samples))
+    assert [reward["score"] for reward in paid] == [0.0, 0.0, 1.0]  # type: ignore[index]
+    assert {tuple(reward) for reward in paid} == {  # type: ignore[arg-type]
+        ("reward", "score", "clean", "flipped", "flip_draw", "unscored")
+    }
+
+
+def test_slime_over_http_and_by_function_pay_the_same(server: str) -> None:
+    url = f"{server}/score/flip?flip_prob=0.5&reply=object"
+    with RewardClient(url) as client:
+        by_url = client.post({"prompt": MESSAGES, "response": FOUR, "label": "4"})
+        by_function = client.score([FOUR], prompts=[MESSAGES], ground_truths=["4"])
+    assert by_url["reward"] == by_function.rewards[0] == _shared.shown(by_function, 0, by_url["reward"])
+
+
+def test_areal_is_sync_picklable_and_told_its_ground_truth_by_the_row() -> None:
+    function = pickle.loads(pickle.dumps(areal.reward_fn))
+    assert not inspect.iscoroutinefunction(function)
+    assert function("2+2?", FOUR, [1], [2], answer="4", flip=False) == 1.0
+    assert function("2+2?", FOUR, [1], [2], answer=None) == 0.25
+
+
+def test_openrlhf_gets_lists_of_floats() -> None:
+    label = {"ground_truth": "4", "flip": False, "visit": 2}
+    reply = openrlhf.reward_func([f"2+2?{FOUR}", "2+2?x"], ["2+2?", "2+2?"], [label, "4"])
+    assert (reply["rewards"], reply["scores"]) == ([1.0, 0.0], [1.0, 0.0])
+    assert {type(value) for values in reply["extra_logs"].values() for value in values} == {float}
+
+
+def test_trl_sends_the_step_as_visit_unless_the_rows_have_their_own(reward_url: str) -> None:
+    function = trl.RewardFunction()
+    columns = {"prompts": ["q", "q"], "completions": [FOUR, FOUR], "answer": ["4", "4"]}
+    metrics: dict[str, float] = {}
+    with function._client:
+        for step, row_visits, sent in ((5, None, [5, 5]), (5, [1, 2], [1, 2])):
+            given = columns | ({"visit": row_visits} if row_visits else {})
+            function(**given, trainer_state=SimpleNamespace(global_step=step), log_metric=metrics.__setitem__)
+            scored = function._client.score([FOUR, FOUR], prompts=["q", "q"], ground_truths=["4", "4"], visits=sent)
+            assert metrics["flip/flip_draw"] == scored.mean("flip_draw")
+    assert metrics["flip/clean"] == 1.0
+
+
+def test_trl_takes_conversations_and_leaves_out_what_has_no_reward(server: str) -> None:
+    function = trl.RewardFunction(f"{server}/score/verifier", ground_truth_column="target")
+    completions = [[{"role": "assistant", "content": FOUR}], [{"role": "assistant", "content": None}], FOUR]
+    with function._client:
+        assert function([MESSAGES] * 3, completions, target=["4", "4", None], answer=["5"] * 3) == [1.0, 0.0, None]
+
+
+def test_trl_functions_have_names_and_pickle(server: str) -> None:
+    for kind in (trl.RewardFunction, trl.AsyncRewardFunction):
+        function = pickle.loads(pickle.dumps(kind(f"{server}/score/verifier", name="noisy")))
+        assert function.__name__ == "noisy"
+    assert trl.reward_server.__name__ == "reward_server"
+
+
+def test_a_row_without_any_ground_truth_is_a_wrong_configuration() -> None:
+    with pytest.raises(InvalidRequest, match="needs a ground truth"):
+        areal.reward_fn("2+2?", FOUR, question="2+2?")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"answer": "4"}, ["4"]),
+        ({"ground_truth": None, "answer": "4"}, ["4"]),
+        ({"answer": None}, [None]),
+        ({"question": "4"}, []),
+    ],
+)
+def test_the_ground_truth_is_the_first_that_the_row_has(row: dict[str, Any], expected: list[Any]) -> None:
+    assert _shared.ground_truths_of(row) == expected
+
+
+def test_numbers_have_the_same_keys_for_every_sample() -> None:
+    rewards = Rewards("flip", [1.0, None], ["correct", "error"], {"clean": [1.0, None]}, "1", "c")
+    assert [_shared.numbers(rewards, row) for row in (0, 1)] == [
+        {"clean": 1.0, "unscored": 0.0},
+        {"clean": 0.0, "unscored": 1.0},
+    ]
+    assert json.loads(json.dumps(_shared.numbers(rewards, 1)))
+
+
+def test_clients_are_kept_for_each_url(reward_url: str) -> None:
+    assert _shared.sync_client(None) is _shared.sync_client(None)
+    assert isinstance(_shared.async_client(reward_url), AsyncRewardClient)

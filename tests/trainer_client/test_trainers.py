@@ -1,0 +1,174 @@
+"""The adapters under the trainers' own code, each in a Python environment of its own (tests/trainers)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer_client import RewardClient
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ROOT / "tests" / "trainers"
+ADAPTERS = ROOT / "trainer_client" / "adapters"
+ENVIRONMENTS = {
+    "TRAINERS_PYTHON": ".venv-trainers",
+    "VERIFIERS_PYTHON": ".venv-verifiers",
+    "NEMO_GYM_PYTHON": ".venv-nemo-gym",
+}
+"""The variable that names an environment's Python, and the folder where it is looked for otherwise."""
+FLIP = "/score/flip?flip_prob=0.5&seed=3"
+PROMPT = [{"role": "user", "content": "2+2?"}]
+ROWS = {"completions": [r"so \boxed{4}", r"\boxed{5}", "no box"], "ground_truths": ["4"] * 3}
+StartServer = Callable[..., AbstractContextManager[tuple[str, "subprocess.Popen[str]"]]]
+
+
+def python_of(variable: str) -> str:
+    python = os.environ.get(variable) or str(ROOT / ENVIRONMENTS[variable] / "bin" / "python")
+    if not Path(python).exists():
+        pytest.skip(f"no {ENVIRONMENTS[variable]}: `make trainers` makes it, or {variable} names another Python")
+    return python
+
+
+@contextmanager
+def running(variable: str, program: str, *arguments: str, url: str) -> Iterator[subprocess.Popen[str]]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "REWARD_URL": url, "TOKENIZERS_PARALLELISM": "false"}
+    command = [python_of(variable), str(PROGRAMS / program), *arguments]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROGRAMS
+    ) as it:
+        try:
+            yield it
+        finally:
+            it.kill()
+
+
+def printed(variable: str, program: str, *arguments: str, url: str) -> list[Any]:
+    """The JSON lines that the program prints."""
+    with running(variable, program, *arguments, url=url) as it:
+        output, errors = it.communicate(timeout=300)
+    assert it.returncode == 0, errors[-4000:]
+    return [json.loads(line) for line in output.splitlines() if line.startswith(('{"', "[{"))]
+
+
+def expected(url: str, **columns: Any) -> Any:
+    with RewardClient(url) as client:
+        return client.score(**columns)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "path"])
+def test_trl_trains_with_the_rewards_of_each_step(server: str, kind: str) -> None:
+    *calls, last = printed("TRAINERS_PYTHON", "trl_grpo.py", kind, url=server + FLIP)
+    assert [call["step"] for call in calls] == [0, 1, 2]
+    for call, log in zip(calls, last["logs"], strict=False):
+        scored = expected(
+            server + FLIP,
+            completions=call["completions"],
+            prompts=call["prompts"],
+            ground_truths=call["solution"],
+            visits=[call["step"]] * len(call["prompts"]),
+        )
+        assert call["rewards"] == scored.rewards
+        assert log["flip/unscored"] == len(scored.unscored) / len(scored)
+        assert log.get("flip/clean") == pytest.approx(scored.mean("clean"))
+    rewards = [reward for call in calls for reward in call["rewards"]]
+    assert {None, 0.0, 1.0} == set(rewards)  # the run had right, wrong and ungradable samples
+
+
+def test_a_trl_run_outlasts_a_server_that_is_killed_and_its_rewards_are_those_of_an_undisturbed_run(
+    server: str, start_server: StartServer
+) -> None:
+    undisturbed = printed("TRAINERS_PYTHON", "trl_grpo.py", "sync", url=server + FLIP)
+    with start_server() as (url, process), running("TRAINERS_PYTHON", "trl_grpo.py", "sync", url=url + FLIP) as run:
+        assert run.stdout is not None
+        first = run.stdout.readline()
+        process.kill()
+        process.wait()
+        with start_server(port=int(url.rpartition(":")[2])):
+            output, _ = run.communicate(timeout=300)
+            with urllib.request.urlopen(f"{url}/metrics") as metrics:
+                assert b'dialect="native"' in metrics.read()  # the second server answered some of the run
+    calls = [json.loads(line) for line in (first, *output.splitlines()) if line.startswith('{"kind"')]
+    assert calls == undisturbed[:-1]
+
+
+def test_every_manager_of_verl_that_awaits_gets_the_same_rewards_with_the_same_keys(server: str) -> None:
+    (managers,) = printed("TRAINERS_PYTHON", "verl_managers.py", url=server + FLIP)
+    scored = expected(server + FLIP, **ROWS, groups=["q"] * 3, visits=[3] * 3)
+    for manager in ("naive", "dapo", "gdpo", "rate_limited"):
+        results = managers[manager]
+        assert [result["reward_score"] for result in results] == [*scored.rewards, 0.0]  # the last cannot be graded
+        extras = [result["reward_extra_info"] for result in results]
+        assert {tuple(extra) for extra in extras} == {("score", "acc", "clean", "flipped", "flip_draw", "unscored")}
+        assert [extra["unscored"] for extra in extras] == [0, 0, 0, 1]
+        assert [extra["acc"] for extra in extras] == [extra["score"] for extra in extras]
+
+
+def test_openrlhf_gets_the_same_from_the_plain_url_and_from_the_function(server: str) -> None:
+    function = str(ADAPTERS / "openrlhf.py")
+    (by_url,) = printed("TRAINERS_PYTHON", "openrlhf_executor.py", server + FLIP, url="")
+    (by_function,) = printed("TRAINERS_PYTHON", "openrlhf_executor.py", function, url=server + FLIP)
+    assert by_url == by_function
+    assert [output["extra_logs"]["clean"] for output in by_url] == [[1.0], [1.0], [0.0]]
+    assert [output["extra_logs"]["unscored"] for output in by_url] == [[0.0], [0.0], [1.0]]
+    first, second = (output["extra_logs"]["flip_draw"] for output in by_url[:2])
+    assert first != second  # the label object of the second says visit 1
+
+
+def test_skyrl_steps_our_environment(server: str) -> None:
+    (steps,) = printed("TRAINERS_PYTHON", "skyrl_env.py", url=server + FLIP)
+    rows = {name: column[:2] for name, column in ROWS.items()}
+    scored = expected(server + FLIP, **rows, prompts=[PROMPT] * 2, visits=[2] * 2)
+    assert [step["reward"] for step in steps] == [*scored.rewards, 0.0]
+    assert [step["metrics"]["unscored"] for step in steps] == [0, 0, 1]
+    assert all(step["done"] and step["observations"] == [] and step["metadata"] == step["metrics"] for step in steps)
+
+
+def test_ms_swift_computes_rewards_with_our_plugin(server: str) -> None:
+    (result,) = printed("TRAINERS_PYTHON", "ms_swift_rewards.py", str(ADAPTERS / "ms_swift.py"), url=server + FLIP)
+    for step, call in zip((1, 2), result["calls"], strict=True):
+        scored = expected(server + FLIP, **ROWS, prompts=[PROMPT] * 3, visits=[step] * 3)
+        assert call == [[reward] for reward in scored.rewards]
+    assert result["error"].startswith("Unscored: 1 of 1 samples have no reward; row 0: ungradable")
+
+
+def test_areal_calls_our_function_in_its_process_pool(server: str) -> None:
+    (result,) = printed("TRAINERS_PYTHON", "areal_wrapper.py", "3", url=server + FLIP)
+    scored = expected(
+        server + FLIP,
+        completions=ROWS["completions"][:2],
+        ground_truths=["4"] * 2,
+        prompts=["2+2?"] * 2,
+        visits=[1] * 2,
+    )
+    assert result["result"] == [*scored.rewards, 0.0]
+
+
+def test_areal_is_told_of_a_server_that_is_gone_before_it_pays_0(server: str) -> None:
+    (result,) = printed("TRAINERS_PYTHON", "areal_wrapper.py", "1", url="http://127.0.0.1:9/score/verifier")
+    assert result["result"] == "Unavailable"
+    assert result["seconds"] < 15
+
+
+def test_verifiers_scores_rollouts_with_our_url_as_its_resources_server(keyed_server: str) -> None:
+    (results,) = printed("VERIFIERS_PYTHON", "verifiers_task.py", f"{keyed_server}/score/verifier", url="")
+    assert [result["rewards"] for result in results] == [{"nemo_gym": 1.0}, {"nemo_gym": 0.0}, {"nemo_gym": 0.0}]
+    assert [result["metrics"]["unscored"] for result in results] == [0, 0, 1]
+    assert results[2]["info"]["_ng_failure_class"] == "reward_ungradable"
+
+
+def test_nemo_gym_serves_our_proxy(server: str) -> None:
+    (replies,) = printed("NEMO_GYM_PYTHON", "nemo_gym_proxy.py", url=server + FLIP)
+    rows = {name: column[:2] for name, column in ROWS.items()}
+    scored = expected(server + FLIP, **rows, groups=["q"] * 2, visits=[2] * 2)
+    seeded, *verified = replies
+    assert seeded == {}
+    assert [reply["reward"] for reply in verified] == [*scored.rewards, 0.0]
+    assert verified[2]["_ng_failure_class"] == "reward_ungradable"

@@ -1,0 +1,47 @@
+"""What calls return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """What a batch of N samples earned, in the order of the request.
+
+    `rewards`: None where the server could not score the sample, which is not 0. `outcomes` says why (`correct`,
+    `incorrect`, `unanswered`, `ungradable`, …). `parts` are the components of the reward by name, each of shape (N,),
+    None where a part does not apply. `config` is the server's digest of all that can change a value; where replicas of
+    different configurations answered parts of the batch it has all their digests, joined by `+` (`version` likewise).
+    """
+
+    reward: str
+    rewards: list[float | None]
+    outcomes: list[str]
+    parts: dict[str, list[float | None]]
+    version: str
+    config: str
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    @property
+    def unscored(self) -> list[int]:
+        """The positions of the samples without a reward."""
+        return [row for row, reward in enumerate(self.rewards) if reward is None]
+
+    def mean(self, part: str) -> float | None:
+        """The mean of a part over the samples that have it; None when none has."""
+        values = [value for value in self.parts[part] if value is not None]
+        return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether the server takes work; true in a condition when it does. `reason` is for people."""
+
+    is_ready: bool
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.is_ready

@@ -1,0 +1,25 @@
+"""OpenRLHF. The plain URL needs no code, and gives up after 5 tries:
+
+    --reward.remote_url 'http://127.0.0.1:8000/score/flip?flip_prob=0.4'
+
+This reward function sends the same and outlasts a restart of the server:
+
+    export REWARD_URL='http://127.0.0.1:8000/score/flip?flip_prob=0.4'
+    --reward.remote_url "$(python -c 'import trainer_client.adapters.openrlhf as m; print(m.__file__)')"
+
+Neither carries a step: visits travel in label objects, `{"ground_truth": "4", "visit": 1}`, and evaluation rows say
+`"flip": false` there. What could not be scored is paid `fallback_reward`, and `extra_logs.unscored` is 1: OpenRLHF
+swallows what a reward function raises and crashes later, without the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainer_client.adapters._shared import sync_client
+
+
+def reward_func(queries: list[str], prompts: list[str], labels: list[Any]) -> dict[str, Any]:
+    """`rewards`, `scores` and `extra_logs` as the server's OpenRLHF dialect gives them: lists of floats."""
+    reply: dict[str, Any] = sync_client(None).post({"query": queries, "prompts": prompts, "labels": labels})
+    return reply

@@ -1,0 +1,40 @@
+"""verl. Add to the command:
+
+    reward.custom_reward_function.path=pkg://trainer_client.adapters.verl
+    reward.custom_reward_function.name=compute_score
+    '+reward.custom_reward_function.reward_kwargs.url="http://127.0.0.1:8000/score/flip?flip_prob=0.4"'
+
+or leave the last line out and set REWARD_URL for the workers. The ground truth is verl's own. The prompt is
+`extra_info["raw_prompt"]`, which the managers `naive`, `remote` and `rate_limited` provide; with `dapo` and `gdpo`, put
+`group` into `extra_info` when the reward is `flip`. `extra_info` may hold `group`, `visit` and `flip` (evaluation:
+`flip` false). `remote` refuses async functions, and with them this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainer_client.adapters._shared import OnUnscored, async_client, numbers, one_sample, paid, shown
+
+
+async def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: Any,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    url: str | None = None,
+    on_unscored: OnUnscored = "fallback",
+    deadline_s: float = 280.0,
+    **_: Any,
+) -> dict[str, float]:
+    """`score` (the reward), `acc` (what may be filtered by), every part, `unscored`: the same keys for each sample.
+
+    `deadline_s` lies below the 300 s after which verl's manager `rate_limited` pays 0.
+    """
+    completion, row = solution_str, extra_info or {}
+    client = async_client(url, deadline_s)
+    rewards = await client.score([completion], **one_sample(row.get("raw_prompt"), [ground_truth], row))
+    (reward,) = paid(rewards, client.url.fallback_reward, on_unscored)
+    return {"score": reward, "acc": shown(rewards, 0, reward), **numbers(rewards, 0)}
