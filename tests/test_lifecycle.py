@@ -92,6 +92,20 @@ def test_a_worker_killed_from_outside_costs_nothing_but_a_retry(start_server: St
         until(lambda: len(server.workers()) == 1)
 
 
+def test_a_worker_that_hangs_is_killed_and_replaced_and_costs_its_own_answer_only(
+    start_server: Starter,
+) -> None:
+    with start_server("--verifier-workers", "1", "--hard-timeout-s", "3") as server, ThreadPoolExecutor() as threads:
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGSTOP)  # uses no CPU time, so that only the hard limit ends it
+        body = {"completions": [f"\\boxed{{{n}+\\ln(x)}}" for n in (3, 4)], "ground_truths": ["\\ln x+3", "\\ln x+4"]}
+        reply = threads.submit(server.post, "/score/verifier", body).result()
+        assert reply.json()["outcomes"] == ["timeout", "correct"]
+        assert server.metric("reward_worker_kills_total") == 1
+        assert server.workers() != [worker]
+        assert server.post("/score/verifier", body).json()["rewards"] == [1.0, 1.0]  # a hard kill is never cached
+
+
 def test_a_request_past_its_time_gets_503_and_its_retry_the_finished_work(start_server: Starter) -> None:
     with start_server("--request-timeout-s", "1", "--verifier-workers", "1") as server:
         reply = server.post("/score/verifier", bombs(1))

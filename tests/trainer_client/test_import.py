@@ -1,4 +1,4 @@
-"""Importing the client is quick because it pulls in nothing heavy: 0.06 to 0.19 s were measured (2026-11-22, 2 cores)."""
+"""The client imports quickly since it pulls in nothing heavy: 0.06 to 0.19 s were measured (2026-11-22, 2 cores)."""
 
 import subprocess
 import sys
