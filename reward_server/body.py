@@ -15,6 +15,7 @@ WATCH_AFTER_S = 0.25
 class CallerLeft(RewardServerError):
     """The connection closed before the answer; nobody sees this one but the log."""
 
+    status = 499  # nobody receives it; nginx's number for this, so that it does not count as our failure
     code = "caller_left"
 
 

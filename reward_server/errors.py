@@ -26,7 +26,7 @@ from http import HTTPStatus
 class RewardServerError(Exception):
     """The root. `detail` is extra JSON for programs; the message is for people."""
 
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    status: int = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"
 
     def __init__(self, message: str = "", detail: object = None) -> None:

@@ -2,8 +2,8 @@
 
 One runner task a worker; each takes the oldest job, sends it to an anyio worker process and waits. A job that runs
 past the hard limit, counted from its dispatch and never from its queueing, is killed with its worker (SIGKILL: a
-multiplication of huge integers is one C call that nothing else interrupts). A worker that dies without our kill costs
-one retry on another worker. The pool knows nothing about what it runs.
+multiplication of huge integers is one C call that nothing else interrupts). A job that raises, or whose worker dies
+without our kill, is tried once more. The pool knows nothing about what it runs.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class ProcessPool:
         self._seconds_a_job += 0.05 * (took - self._seconds_a_job)
 
     async def _attempt(self, job: Job[R]) -> R:
-        for _ in range(2):
+        for is_last in (False, True):
             try:
                 with anyio.fail_after(self._hard_timeout_s):
                     return await self._in_worker(job.call, job.args)
@@ -156,6 +156,9 @@ class ProcessPool:
             except BrokenWorkerProcess:
                 self._events.on_death()
                 await self._start_worker()
+            except Exception:
+                if is_last:  # whatever the call raises belongs to its callers, but not because of one bad moment
+                    raise
         raise WorkerDied("the worker died twice on this job")
 
     async def _start_worker(self) -> None:
