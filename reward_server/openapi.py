@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi.responses import PlainTextResponse
+
 from reward_server.catalog import Catalog
 from reward_server.dialects import native, nemo_gym, openrlhf, slime
 from reward_server.parameters import PARAMETERS
@@ -107,5 +109,5 @@ PLAIN: dict[str, Route] = {
     "/rewards": _plain("The rewards and their parameters"),
     "/health": _plain("The process is alive"),
     "/ready": _plain("The server takes work"),
-    "/metrics": _plain("Prometheus metrics"),
+    "/metrics": _plain("Prometheus metrics") | {"response_class": PlainTextResponse},
 }

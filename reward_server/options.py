@@ -16,11 +16,14 @@ def options_of(*models: type[BaseModel], variables: str | None = None) -> Callab
 
     `variables`: prefix of the environment variable that each help text names.
     """
-    fields = {name: field for model in models for name, field in model.model_fields.items()}
+    fields: dict[str, list[FieldInfo]] = {}
+    for model in models:
+        for name, field in model.model_fields.items():
+            fields.setdefault(name, []).append(field)
 
     def decorate(function: F) -> F:
         own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        made = [_option(name, field, variables) for name, field in fields.items()]
+        made = [_option(name, declared, variables) for name, declared in fields.items()]
         function.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
         function.__annotations__ = {p.name: p.annotation for p in [*own, *made]}
         return function
@@ -28,12 +31,11 @@ def options_of(*models: type[BaseModel], variables: str | None = None) -> Callab
     return decorate
 
 
-def _option(name: str, field: FieldInfo, variables: str | None) -> inspect.Parameter:
-    default = (
-        ""
-        if field.is_required() or field.get_default(call_default_factory=True) in (None, ())
-        else (f" (default {_text(field.get_default(call_default_factory=True))})")
-    )
+def _option(name: str, fields: list[FieldInfo], variables: str | None) -> inspect.Parameter:
+    """The option of a field that one or several models declare."""
+    field = fields[0]
+    values = list(dict.fromkeys(_text(each.get_default(call_default_factory=True)) for each in fields))
+    default = f" (default {' or '.join(values)})" if all(values) else ""
     variable = f" [{variables}{name.upper()}]" if variables else ""
     flag = f"--{name.replace('_', '-')}"
     kind = _command_line_type(field.annotation)
@@ -55,5 +57,8 @@ def _command_line_type(annotation: Any) -> Any:
     return annotation if annotation in (int, float, bool) else str
 
 
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _text(default: object) -> str:
+    """A default for people; empty where there is none."""
+    if default in (None, ()):
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)
