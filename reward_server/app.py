@@ -14,6 +14,7 @@ from reward_server.catalog import Catalog
 from reward_server.errors import RewardServerError
 from reward_server.metrics import Metrics
 from reward_server.middleware import RequestLayer, answer_error
+from reward_server.reward_model import load_model
 from reward_server.routes import add_routes
 from reward_server.scoring import Scorer
 from reward_server.service import Service
@@ -21,9 +22,14 @@ from reward_server.settings import Settings
 
 
 def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
-    """The app and its parts; its workers start with its lifespan. Raises BadCatalog when `rewards.toml` is wrong."""
+    """The app and its parts; its workers start with its lifespan.
+
+    Raises BadCatalog when `rewards.toml` is wrong, EngineRefused when the reward model cannot give right scores.
+    """
     metrics = Metrics()
-    service = Service(settings, metrics, Catalog(settings), Scorer(settings, metrics))
+    model = load_model(settings)
+    catalog = Catalog(settings, model.config if model else None)
+    service = Service(settings, metrics, catalog, Scorer(settings, metrics, model))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -32,6 +32,7 @@ from reward_server.parameters import (
     PARAMETERS,
     DialectParameters,
     RewardParameters,
+    RmParameters,
     RprParameters,
     VerifierParameters,
 )
@@ -61,8 +62,10 @@ class Plan:
 class Catalog:
     """The rewards of one server. Raises BadCatalog when `rewards.toml` is wrong."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, model: dict[str, str | int] | None = None) -> None:
+        """`model`: all of the reward model that can change a score."""
         self._settings = settings
+        self._model = model
         tables = _read(settings.config)
         self._lists = {name: load_phrases(name) for name in PACKAGED_LISTS} | _phrase_lists(tables.pop("phrases", {}))
         self._variants = {name: _variant(name, table) for name, table in tables.items()}
@@ -112,6 +115,8 @@ class Catalog:
             all_that_counts["budget"] = self._settings.model_dump(
                 include={"soft_timeout_s", "hard_timeout_s", "worker_memory_mb"}
             )
+        if isinstance(parameters, RmParameters):
+            all_that_counts["model"] = self._model
         return blake2b(dumps(all_that_counts, sort_keys=True).encode(), digest_size=6).hexdigest()
 
     def _check_variant(self, name: str) -> None:

@@ -22,6 +22,7 @@ from reward_server.offline import BadRow, CannotResume, rows_done, score_rows
 from reward_server.options import options_of
 from reward_server.parameters import PARAMETERS
 from reward_server.settings import PREFIX, Settings, UnknownSetting
+from reward_server.workers.engine import EngineError
 
 app = typer.Typer(
     help="Rewards for reinforcement learning of language models.",
@@ -56,7 +57,7 @@ def serve(**options: Any) -> None:
     logs.configure(settings)
     try:
         run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201
-    except (BadCatalog, RewardServerError) as error:
+    except (BadCatalog, EngineError, RewardServerError) as error:
         _fail(error)
 
 

@@ -17,6 +17,7 @@ from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_ver
 from reward_server.rewards.string_check import last_box_string
 from reward_server.rewards.turn import has_eaten_escape, own_turn
 from reward_server.types import Sample, Score, Verdict
+from reward_server.workers.reward_model import ModelScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Derivation:
     verdict: Verdict | None = None
     rpr: Rpr | None = None
     draw: float | None = None
+    model: ModelScore | None = None
 
 
 def check_inputs(plan: Plan, samples: list[Sample]) -> None:

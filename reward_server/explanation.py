@@ -18,6 +18,8 @@ MEANINGS = {
     Outcome.UNGRADABLE: "the ground truth itself is unusable, so there is no reward",
     Outcome.ERROR: "grading failed on our side, so there is no reward; the log says why",
     Outcome.SCORED: "scored",
+    Outcome.BAD_FORMAT: "the completion has not the format that was asked for, which scores 0",
+    Outcome.TOO_LONG: "the text has more tokens than the model takes, so there is no reward",
 }
 
 
@@ -37,6 +39,7 @@ def explanation(
         **_verdict(sample, derivation),
         **_noise(plan, sample, derivation),
         **_rpr(plan, derivation),
+        **_model(derivation),
         "milliseconds": milliseconds,
         "warnings": _warnings(plan, sample, derivation),
         "parameters": plan.parameters.model_dump(),
@@ -97,6 +100,24 @@ def _rpr(plan: Plan, derivation: Derivation) -> dict[str, object]:
             "repetition": rpr.repetition,
             "user_turns": rpr.user_turns,
             "phrases": [{"phrase": phrase, "start": start, "end": end} for phrase, start, end in spans],
+        }
+    }
+
+
+def _model(derivation: Derivation) -> dict[str, object]:
+    model = derivation.model
+    if model is None:
+        return {}
+    encoded = model.encoded
+    return {
+        "model": {
+            "text": encoded.text,
+            "tokens": encoded.tokens,
+            "prompt_tokens": len(encoded.prompt),
+            "truncated": encoded.truncated,
+            "score": model.value,
+            "transformed": derivation.score.parts["rm"],
+            "calibrated": derivation.score.parts["calibrated"],
         }
     }
 

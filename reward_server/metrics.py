@@ -16,12 +16,13 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from reward_server.types import Score, Verdict
+from reward_server.workers.engine import BatchReport
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
 REWARD_VALUES = (-1, -0.5, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.5, 2)
 
 
-STAGES = ("parse", "extract", "judge", "grade", "queue", "verify", "rpr", "render")
+STAGES = ("parse", "extract", "judge", "grade", "queue", "verify", "rpr", "model", "render")
 """`grade` is all of Math-Verify for one request: `queue` and `verify` of each answer, in parallel."""
 # Prometheus knows when a series began; the extra lines would double the page.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the package lacks this annotation
@@ -59,10 +60,29 @@ class Metrics:
         self.dropped = Counter(
             "reward_dropped", "Answers dropped before they were graded: their callers left.", registry=registry
         )
+        self.model_tokens = Counter(
+            "reward_model_tokens", "Tokens: computed, saved by shared prompts, padding.", ["kind"], registry=registry
+        )
+        self.model_batches = Histogram(
+            "reward_model_batch_samples", "Samples a batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128), registry=registry
+        )
+        self.model_seconds = Histogram(
+            "reward_model_forward_seconds", "Forward time of a batch.", buckets=SECONDS, registry=registry
+        )
+        self.not_finite = Counter("reward_model_not_finite", "NaN and infinities from the model.", registry=registry)
         self.escapes = Counter(
             "reward_escapes_eaten", "Completions in which a JSON escape ate a backslash.", registry=registry
         )
         self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
+
+    def count_model_batch(self, report: BatchReport) -> None:
+        """Counts one batch of the reward model."""
+        self.model_batches.observe(report.samples)
+        self.model_seconds.observe(report.forward_s)
+        self.not_finite.inc(report.not_finite)
+        self.model_tokens.labels("computed").inc(report.tokens_computed)
+        self.model_tokens.labels("saved").inc(report.tokens_saved)
+        self.model_tokens.labels("padding").inc(report.padding_tokens)
 
     def count_request(self, route: str, dialect: str, status: int, seconds: float) -> None:
         """Counts one request and its time."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
 from typing import TypeVar
 
@@ -17,7 +17,9 @@ from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, Reading, check_inputs, read, rprs, settle
 from reward_server.errors import NoRewardModel
 from reward_server.metrics import Metrics
+from reward_server.model_scoring import check_prompts, derive_all
 from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
+from reward_server.reward_model import LoadedModel
 from reward_server.rewards.grading_process import prepare_worker
 from reward_server.rewards.rpr import Rpr
 from reward_server.rewards.settlement import is_exposed
@@ -25,6 +27,7 @@ from reward_server.settings import Settings
 from reward_server.types import Sample, Verdict
 from reward_server.verdicts import Verdicts, cheaply
 from reward_server.workers.process_pool import PoolEvents, ProcessPool
+from reward_server.workers.reward_model import RewardModel
 
 R = TypeVar("R")
 Times = dict[str, float] | None
@@ -34,10 +37,12 @@ INLINE_CHARS = 65_536
 
 
 class Scorer:
-    """Scores samples; owns the workers. Open it with `async with scorer.running()`."""
+    """Scores samples; owns the workers and the reward model. Open it with `async with scorer.running()`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, model: LoadedModel | None = None) -> None:
         self._settings = settings
+        self._loaded = model
+        self._model: RewardModel | None = None
         self._metrics = metrics
         events = PoolEvents(
             on_queued=metrics.stage_seconds["queue"].observe,
@@ -66,8 +71,16 @@ class Scorer:
     async def running(self) -> AsyncIterator[None]:
         """Starts the worker processes and the thread; ends them at exit."""
         with ThreadPoolExecutor(1, thread_name_prefix="rewards") as self._thread:
-            async with self._pool.running(prepare_worker, self._settings.worker_memory_mb):
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(self._pool.running(prepare_worker, self._settings.worker_memory_mb))
+                if self._loaded is not None:
+                    self._model = await stack.enter_async_context(self._loaded.opened(self._metrics.count_model_batch))
                 yield
+
+    @property
+    def unready_reason(self) -> str | None:
+        """None while everything that was configured works."""
+        return None if self._model is None else self._model.engine.unready_reason
 
     async def derive(self, plan: Plan, samples: list[Sample], times: Times = None) -> list[Derivation]:
         """The derivation of each sample, in order; `times` receives milliseconds per step.
@@ -75,7 +88,7 @@ class Scorer:
         Raises InvalidRequest, NoRewardModel, Overloaded; a sample that cannot be scored raises nothing.
         """
         if isinstance(plan.parameters, RmParameters):
-            raise NoRewardModel("this server has no reward model yet: /score/rm answers once one can be configured")
+            return await self._derive_rm(plan, plan.parameters, samples, times)
         check_inputs(plan, samples)
         with self.admission.admit(len(samples)):
             size = sum(len(sample.completion) for sample in samples)
@@ -83,6 +96,21 @@ class Scorer:
             verdicts = await self._grade(plan, samples, readings, times, size)
             paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
             return await self.run(size, lambda: self._settled(plan, samples, readings, verdicts, paid))
+
+    async def _derive_rm(
+        self, plan: Plan, parameters: RmParameters, samples: list[Sample], times: Times
+    ) -> list[Derivation]:
+        if self._model is None:
+            raise NoRewardModel("no reward model is configured: start with --rm-model FOLDER (REWARD_RM_MODEL)")
+        check_prompts(plan, samples)
+        with self.admission.admit(len(samples)):
+            size = sum(len(sample.completion) for sample in samples)
+            readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
+            paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
+            asked = derive_all(self._model, parameters, samples, readings, [rpr for rpr in paid if rpr is not None])
+            derivations = await self._timed("model", times, asked)
+        self._count(plan, samples, derivations)
+        return derivations
 
     async def run(self, size: int, work: Callable[[], R]) -> R:
         """Runs pure work on `size` characters: small work here, large work in the thread."""

@@ -55,6 +55,18 @@ class Settings(BaseSettings):
     hard_timeout_s: float = Field(8.0, gt=0, description="Wall seconds after which a worker that hangs is killed.")
     worker_memory_mb: int = Field(1024, ge=128, description="Address space of one worker, in MiB.")
     verdict_cache_size: int = Field(65_536, ge=0, description="Verdicts of Math-Verify kept for repeated answers.")
+    rm_model: Path | None = Field(None, description="Folder of the reward model; for vllm, of its tokenizer.")
+    rm_engine: Literal["transformers", "vllm"] = Field(
+        "transformers", description="Run the reward model in this process, or ask a vLLM server."
+    )
+    rm_url: str | None = Field(None, description="vllm: URL of the server that serves the reward model.")
+    rm_dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto", description="transformers: type of the model's body; auto is bfloat16 where the device has it."
+    )
+    rm_device: str = Field("auto", description="transformers: cpu, cuda, or auto.")
+    rm_threads: int | None = Field(
+        None, ge=1, description="transformers: CPU threads; scores are bitwise the same for one number only."
+    )
     drain_delay_s: float = Field(
         0.0, ge=0, description="Seconds between failing /ready and closing the listener on SIGTERM (Kubernetes: 5)."
     )
@@ -83,6 +95,13 @@ class Settings(BaseSettings):
     def _order_timeouts(self) -> Self:
         if self.hard_timeout_s <= self.soft_timeout_s:
             raise ValueError("hard_timeout_s must be greater than soft_timeout_s: it is the backstop of the other")
+        return self
+
+    @model_validator(mode="after")
+    def _complete_model(self) -> Self:
+        is_remote = self.rm_engine == "vllm"
+        if is_remote != bool(self.rm_url) or (is_remote and not self.rm_model):
+            raise ValueError("rm_engine=vllm needs rm_url, its server, and rm_model, the folder of its tokenizer")
         return self
 
     @property

@@ -25,11 +25,15 @@ class Outcome(StrEnum):
     ERROR = "error"
     """Our fault; the reward is null."""
     SCORED = "scored"
+    BAD_FORMAT = "bad_format"
+    """rm: the completion has not the format that was asked for, or writes control tokens; the model's score is 0."""
+    TOO_LONG = "too_long"
+    """rm: more tokens than the model takes; the reward is null."""
 
     @property
     def is_unscored(self) -> bool:
         """True where there is no reward to give: null, never a silent 0.0."""
-        return self in (Outcome.UNGRADABLE, Outcome.ERROR)
+        return self in (Outcome.UNGRADABLE, Outcome.ERROR, Outcome.TOO_LONG)
 
     @property
     def is_exposed(self) -> bool:

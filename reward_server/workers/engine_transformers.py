@@ -1,0 +1,209 @@
+"""The reward model in this process, by transformers: prompts computed once, completions unpadded, bitwise repeatable.
+
+    prompt ids ──▶ model, in fixed chunks ──▶ KV cache ──┬─▶ completion 1, in fixed chunks ─▶ last hidden state ─▶ head
+                                                         └─▶ completion 2 …
+
+In `deterministic` mode the shapes of every operation follow from (prompt, completion) alone: the prompt is always run
+by itself, also for one completion, and every completion alone. So a score is bitwise the same for one model, library
+versions, device type, dtype and thread count. Between thread counts it may differ in the last bits.
+
+transformers' own pooling is not used: it reads the rightmost token that is not padding, which is the wrong one where
+the padding token is also the end of turn.
+
+Only run on CPU while it was written. On CUDA the same shapes meet the same kernels as long as the GPU type and the
+libraries stay the same; `config` names them.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from reward_server.workers import model_folder
+from reward_server.workers.engine import EngineRefused, Group, Mode, OutOfMemory, TokenIds, Work, checked
+from reward_server.workers.packing import Pack, packs
+from reward_server.workers.prompt_states import PromptStates
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import DynamicCache, PreTrainedModel
+
+Dtype = Literal["auto", "bfloat16", "float32"]
+
+_CHUNK_TOKENS = {"cpu": 256, "cuda": 2048}
+"""Tokens a forward pass. Small on a CPU: activations stay in its cache, and less is computed above the diagonal of
+the attention, which needs a mask after a prompt. A constant of the device type, since it decides how floats round."""
+
+_PACK_TOKENS = {"cpu": 2048, "cuda": 16384}
+_SPLIT_TOLERANCE = 0.1
+"""Relative distance between hidden states of a split and a whole text. Seen: 1e-6 in float32, 0.01 in bfloat16; a
+model that looks ahead, or keeps other state, is near 1."""
+
+
+class TransformersModel:
+    """One reward model on one device. Every call from one thread; the thread count is pinned in that thread.
+
+    `dtype` of the body: `auto` is bfloat16 where the device multiplies it in hardware. The head is always float32.
+    `threads`: CPU threads of one operation; default: as many as PyTorch would take. `kept_prompt_tokens`: tokens of
+    prompts whose KV cache is kept for completions that come later (57 KiB each for Qwen2.5-7B).
+    Raises EngineRefused when the folder does not hold a decoder with one label and its head, or when a text run in two
+    parts gives another result than the whole.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        dtype: Dtype = "auto",
+        device: str = "auto",
+        threads: int | None = None,
+        kept_prompt_tokens: int = 16_384,
+    ) -> None:
+        import torch
+        import transformers
+
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = torch.device(device)
+        if self._device.type not in _CHUNK_TOKENS:
+            raise EngineRefused(f"the device is one of {', '.join(_CHUNK_TOKENS)}, not {device}")
+        self._threads = threads or torch.get_num_threads()
+        self._model: PreTrainedModel = model_folder.load_model(folder, _torch_dtype(dtype, self._device), self._device)
+        self._chunk = _CHUNK_TOKENS[self._device.type]
+        self._pack_tokens = _PACK_TOKENS[self._device.type]
+        self._head = cast("torch.nn.Module", self._model.score)  # checked when loaded
+        self._prompts: PromptStates[DynamicCache] = PromptStates(kept_prompt_tokens)
+        self.max_tokens = model_folder.longest_text(self._model.config)
+        self.vocabulary: int = self._model.get_input_embeddings().num_embeddings  # type: ignore[assignment]
+        self.config: dict[str, str | int] = {
+            "engine": "transformers",
+            "weights": model_folder.digest(folder),
+            "dtype": str(self._model.dtype),
+            "device": "cpu" if self._device.type == "cpu" else torch.cuda.get_device_name(self._device),
+            "threads": self._threads,
+            "chunk_tokens": self._chunk,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
+        self._refuse_unsplittable()
+
+    def score(self, groups: Sequence[Group], mode: Mode = "deterministic") -> Work:
+        """One result a completion. Blocks; after an exception the device cannot be relied on any more."""
+        import torch
+
+        self._pin_threads()
+        started = time.perf_counter()
+        work = Work([[OutOfMemory("the device ran out of memory")] * len(group.completions) for group in groups])
+        places, scores = [], []
+        with torch.inference_mode():
+            for pack in packs(groups, mode, self._pack_tokens):
+                try:
+                    scores += self._scores(pack, work)
+                except torch.OutOfMemoryError:
+                    self._prompts.clear()
+                else:
+                    places += [(row.group, row.completion) for row in pack.rows]
+            values = torch.cat(scores).tolist() if scores else []  # one wait for the device a call
+        for (group, completion), value in zip(places, values, strict=True):
+            work.results[group][completion] = checked(value)
+        work.forward_s = time.perf_counter() - started
+        return work
+
+    def _scores(self, pack: Pack, work: Work) -> list[torch.Tensor]:
+        """A score [1] for each row. Rows leave the batch as they end, so that little padding is computed."""
+        import torch
+
+        cache = self._after(pack.prompt, work)
+        rows = [row.ids for row in pack.rows]
+        work.tokens_saved += len(pack.prompt) * (len(rows) - 1)
+        if len(rows) > 1:
+            cache.batch_repeat_interleave(len(rows))
+        hidden: list[torch.Tensor] = []
+        scores: list[torch.Tensor] = [torch.empty(0)] * len(rows)
+        for start in range(0, len(rows[0]), self._chunk):
+            parts = [row[start : start + self._chunk] for row in rows if len(row) > start]
+            if len(parts) < len(hidden):
+                cache.batch_select_indices(torch.arange(len(parts), device=self._device))
+            hidden = list(self._forward(parts, cache, work))
+            for b, part in enumerate(parts):
+                if len(rows[b]) == start + len(part):
+                    # row by row: a product of several rows may be rounded otherwise than one
+                    scores[b] = self._head(hidden[b][len(part) - 1 : len(part)].float())[0]
+        return scores
+
+    def _after(self, prompt: TokenIds[int], work: Work) -> DynamicCache:
+        """A cache that has read the prompt and that the caller may change; empty for an empty prompt."""
+        from transformers import DynamicCache
+
+        cache = self._prompts.get(prompt)
+        if cache is None:
+            cache = DynamicCache(config=self._model.config)
+            for start in range(0, len(prompt), self._chunk):
+                self._forward([prompt[start : start + self._chunk]], cache, work)
+            self._prompts.put(prompt, cache)
+        else:
+            work.tokens_saved += len(prompt)
+        return _copied(cache)
+
+    def _forward(self, rows: Sequence[TokenIds[int]], cache: DynamicCache, work: Work) -> torch.Tensor:
+        """Hidden states [B, T, H] of B rows, the first being the longest; the cache grows by T tokens."""
+        import torch
+
+        ids = torch.zeros(len(rows), len(rows[0]), dtype=torch.int32)
+        for b, row in enumerate(rows):
+            ids[b, : len(row)] = torch.frombuffer(row, dtype=torch.int32)
+        work.tokens_computed += sum(map(len, rows))
+        work.padding_tokens += ids.numel() - sum(map(len, rows))
+        # No attention mask: padding is on the right, where no real token of a causal model looks.
+        out = self._model.base_model(input_ids=ids.to(self._device), past_key_values=cache, use_cache=True)
+        return out.last_hidden_state  # type: ignore[no-any-return]
+
+    def _pin_threads(self) -> None:
+        """PyTorch counts threads for each calling thread; whoever changed it since would change the rounding."""
+        import torch
+
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
+
+    def _refuse_unsplittable(self) -> None:
+        import torch
+
+        self._pin_threads()
+        ids = TokenIds("i", (n % self.vocabulary for n in range(5, 53)))
+        with torch.inference_mode():
+            whole = self._model.base_model(input_ids=torch.tensor([ids], device=self._device)).last_hidden_state[0, -1]
+            split = self._forward([ids[24:]], self._after(ids[:24], Work([])), Work([]))[0, -1]
+        distance = float((whole - split).float().norm() / whole.float().norm())
+        if not distance <= _SPLIT_TOLERANCE:  # also NaN
+            raise EngineRefused(
+                f"{type(self._model).__name__} gives another result when a text is run in two parts (relative distance"
+                f" {distance:.2g}): it is not causal, keeps a state that cannot be shared, or is broken"
+            )
+
+
+def _copied(cache: DynamicCache) -> DynamicCache:
+    """Shares the tensors. Full and sliding layers never write into them: they make new ones as they grow."""
+    copied = copy.copy(cache)
+    copied.layers = [copy.copy(layer) for layer in cache.layers]
+    return copied
+
+
+def _torch_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
+    import torch
+
+    if dtype == "float32" or (dtype == "auto" and not _has_bfloat16(device)):
+        return torch.float32
+    return torch.bfloat16
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """True where matrix products of bfloat16 run in hardware; elsewhere they are slower than float32."""
+    import torch
+
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.12 or so
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,233 @@
+"""The reward model on a vLLM server: `POST /classify` with token ids. The way to scale: many GPUs, tensor parallel.
+
+    vllm serve MODEL --runner pooling --convert classify --served-model-name rm
+
+One request a sample: a retry or a refusal then costs one sample, and the server's own prefix cache shares the prompts.
+What it does not promise: bitwise repeatable scores. A cold and a warm prefix cache were seen to differ by 0.009.
+
+`use_activation` had another name in earlier versions, and each version ignores the other's: the score would be a
+sigmoid, in silence. So the switch is tried out at start. Text is never sent: the server would add a second BOS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from hashlib import blake2b
+from typing import Any, cast
+
+import httpx
+
+from reward_server.workers.engine import (
+    BatchReport,
+    EngineRefused,
+    Mode,
+    OnBatch,
+    RemoteRefused,
+    RemoteUnavailable,
+    Result,
+    SampleError,
+    TokenIds,
+    checked,
+    count_not_finite,
+    ignore_batch,
+)
+
+_PROBES = (list(range(11, 16)), list(range(40, 30, -1)))
+"""Token ids that every vocabulary has."""
+
+_RETRIED = frozenset({502, 503, 504})
+_WHOLE_SERVER = frozenset({401, 403, 404, 405})
+"""Answers that are not about the sample: a wrong key, URL or model name."""
+
+
+class VllmEngine:
+    """An Engine over HTTP. Open it with `async with VllmEngine.connected(url)`.
+
+    `max_tokens`: the length of the server's model. `config`: what is known here of what can change a score; the
+    weights and versions behind the URL are not.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, *, max_in_flight: int, attempts: int, on_batch: OnBatch) -> None:
+        self._client = client
+        self._room = asyncio.Semaphore(max_in_flight)
+        self._attempts = attempts
+        self._on_batch = on_batch
+        self._unready: str | None = "the vLLM server was not asked yet"
+        self.max_tokens = 0
+        self.config: dict[str, str | int] = {"engine": "vllm"}
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(
+        cls,
+        url: str,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        max_in_flight: int = 64,
+        attempts: int = 6,
+        timeout_s: float = 60.0,
+        health_interval_s: float = 5.0,
+        on_batch: OnBatch = ignore_batch,
+    ) -> AsyncIterator[VllmEngine]:
+        """Raises EngineRefused when the server answers but cannot give right scores, RemoteUnavailable when it does
+        not answer.
+
+        `model`: its name on the server; default: the first it lists. `max_in_flight`: requests at a time, so that the
+        backlog waits here. `attempts`: for each request. `timeout_s`: for each attempt.
+        """
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        limits = httpx.Limits(max_connections=max_in_flight, max_keepalive_connections=max_in_flight)
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, limits=limits, timeout=httpx.Timeout(timeout_s, pool=None), trust_env=False
+        ) as client:
+            engine = cls(client, max_in_flight=max_in_flight, attempts=attempts, on_batch=on_batch)
+            await engine._find_model(model)
+            await engine._try_switch()
+            engine._unready = None
+            watch = asyncio.create_task(engine._watch(health_interval_s), name="vLLM health")
+            try:
+                yield engine
+            finally:
+                watch.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watch
+
+    @property
+    def unready_reason(self) -> str | None:
+        """None while the server's `GET /health` is well; else what it said."""
+        return self._unready
+
+    async def score(
+        self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
+    ) -> list[Result]:
+        """One result a completion, in order. `mode` changes nothing: the server packs as it likes.
+
+        Raises RemoteUnavailable when the server does not answer after every attempt.
+        """
+        calls = [self._one(list(prompt + completion)) for completion in completions]
+        results = await asyncio.gather(*calls, return_exceptions=True)  # all of them: none goes on unwatched
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, SampleError):
+                raise result
+        return cast("list[Result]", results)
+
+    async def _one(self, ids: list[int]) -> Result:
+        arrived = time.perf_counter()
+        async with self._room:
+            started = time.perf_counter()
+            try:
+                result: Result = await self._classify(ids)
+            except RemoteRefused as error:
+                result = error
+        self._on_batch(
+            BatchReport(
+                samples=1,
+                tokens_computed=len(ids),
+                tokens_saved=0,
+                padding_tokens=0,
+                not_finite=count_not_finite([result]),
+                forward_s=time.perf_counter() - started,
+                queue_s=(started - arrived,),
+            )
+        )
+        return result
+
+    async def _classify(self, ids: list[int], use_activation: object = False) -> Result:
+        body = {
+            "model": self.config.get("model"),
+            "input": [ids],
+            "use_activation": use_activation,
+            "add_special_tokens": False,
+        }
+        answer = await self._ask("POST", "/classify", body, seed=bytes(str(ids), "ascii"))
+        try:
+            (entry,) = answer["data"]
+            (score,) = entry["probs"]
+            return checked(float(score))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RemoteRefused(f"the vLLM server's answer has no single score: {str(answer)[:300]}") from error
+
+    async def _ask(self, method: str, path: str, body: object = None, seed: bytes = b"") -> Any:
+        """The answer's JSON, retried. Raises RemoteUnavailable, or RemoteRefused for an answer about this request."""
+        trouble = ""
+        for attempt in range(self._attempts):
+            if attempt:
+                await asyncio.sleep(retry_delay_s(attempt, seed))
+            try:
+                response = await self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                trouble = f"{type(error).__name__} {error}".strip()
+                continue
+            if response.status_code not in _RETRIED:
+                return _json_of(response, path)
+            trouble = _said(response)
+        raise RemoteUnavailable(f"the vLLM server {self._client.base_url} failed {self._attempts} times: {trouble}")
+
+    async def _find_model(self, wanted: str | None) -> None:
+        try:
+            listed = (await self._ask("GET", "/v1/models"))["data"]
+            served = {entry["id"]: entry["max_model_len"] for entry in listed}
+        except (KeyError, TypeError, RemoteRefused) as error:
+            raise EngineRefused(f"{self._client.base_url} is not a vLLM server: {error}") from error
+        name = wanted if wanted is not None else next(iter(served), "")
+        if name not in served:
+            raise EngineRefused(f"the vLLM server has no model {name!r}; it serves {', '.join(served) or 'none'}")
+        self.max_tokens = int(served[name])
+        self.config["model"] = name
+
+    async def _try_switch(self) -> None:
+        """Refuse a server that ignores `use_activation`.
+
+        Equal scores with and without are also what a model without activation gives (`problem_type` regression). Then
+        nonsense decides: who knows the switch refuses a value that is not a boolean.
+        """
+        try:
+            raw = [await self._classify(ids, False) for ids in _PROBES]
+            activated = [await self._classify(ids, True) for ids in _PROBES]
+        except RemoteRefused as error:
+            raise EngineRefused(f"the vLLM server does not classify: {error}") from error
+        if raw != activated:
+            return
+        with suppress(RemoteRefused):
+            await self._classify(_PROBES[0], "neither")
+            raise EngineRefused(
+                "the vLLM server ignores `use_activation`: its scores would be squashed in silence. Use vLLM 0.12 or"
+                " later, as `vllm serve MODEL --runner pooling --convert classify`"
+            )
+
+    async def _watch(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                response = await self._client.get("/health", timeout=max(interval_s, 1.0))
+                self._unready = None if response.is_success else f"the vLLM server's /health: {_said(response)}"
+            except httpx.TransportError as error:
+                self._unready = f"the vLLM server does not answer: {type(error).__name__} {error}".strip()
+
+
+def retry_delay_s(attempt: int, seed: bytes) -> float:
+    """Seconds before attempt 1, 2, …: 0.25, 0.5, 1, … up to 8, times a share of 0.5 … 1 that differs between samples.
+
+    A hash instead of a random number: the share only has to differ between callers.
+    """
+    share = int.from_bytes(blake2b(seed + bytes([attempt]), digest_size=4).digest(), "big") / 2**32
+    return float(min(8.0, 0.25 * 2 ** (attempt - 1))) * (0.5 + share / 2)
+
+
+def _json_of(response: httpx.Response, path: str) -> Any:
+    if response.status_code in _WHOLE_SERVER:
+        raise RemoteUnavailable(f"the vLLM server refuses {path}: {_said(response)}")
+    if not response.is_success:
+        raise RemoteRefused(f"the vLLM server refuses the request: {_said(response)}")
+    try:
+        return response.json()
+    except ValueError as error:
+        raise RemoteRefused(f"the vLLM server's answer is not JSON: {response.text[:300]!r}") from error
+
+
+def _said(response: httpx.Response) -> str:
+    return f"{response.status_code} {response.text[:300]}".strip()

@@ -1,0 +1,52 @@
+"""Tokenizer and engine together: messages and an answer in, a raw score out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from reward_server.workers.engine import Engine, Mode, SampleError
+from reward_server.workers.tokenizer import ChatTokenizer, Encoded, WhenTooLong
+
+_ENCODERS = 4
+"""Threads that tokenise; beyond a few they only wait for the interpreter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """`value`: the model's raw score. `encoded`: exactly what it read."""
+
+    value: float
+    encoded: Encoded
+
+
+class RewardModel:
+    """Scores any number of samples at a time on one event loop; the engine groups them by prompt again."""
+
+    def __init__(self, tokenizer: ChatTokenizer, engine: Engine) -> None:
+        self._tokenizer = tokenizer
+        self.engine = engine
+        self._threads = ThreadPoolExecutor(min(_ENCODERS, os.cpu_count() or 1), thread_name_prefix="tokenizer")
+
+    async def score(
+        self,
+        messages: Sequence[Mapping[str, object]],
+        answer: str,
+        *,
+        mode: Mode = "deterministic",
+        too_long: WhenTooLong = "null",
+    ) -> ModelScore:
+        """Raises SampleError where this sample has no score, EngineUnavailable where none has."""
+        loop = asyncio.get_running_loop()
+        encoded = await loop.run_in_executor(self._threads, self._tokenizer.encode, messages, answer, too_long)
+        (result,) = await self.engine.score(encoded.prompt, [encoded.completion], mode)
+        if isinstance(result, SampleError):
+            raise result
+        return ModelScore(result, encoded)
+
+    def close(self) -> None:
+        """Stop the tokenizing threads; texts that wait are not tokenised."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

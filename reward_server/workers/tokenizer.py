@@ -1,0 +1,124 @@
+"""Chats to token ids, in the reward model's own template, split where the prompt ends.
+
+    messages ─▶ template ─▶ prompt text, prompt ids     (once a prompt, kept)
+    messages + answer ─▶ template ─▶ whole text, whole ids     (once a sample)
+
+No generation prompt, and no special tokens but those the template writes: a template that begins with BOS would get a
+second one. The split is at the prompt's last token, if the whole text's ids begin with the prompt's; otherwise (a
+template that changes the prompt when an answer follows, a token across the border) the sample is not split.
+
+Blocks for a millisecond or so a sample: call it in threads, where the tokenizers library releases the interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from reward_server.workers.engine import TokenIds, TooLong, UnusableChat
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+WhenTooLong = Literal["null", "left", "right"]
+"""What becomes of a text beyond the model's length. `null`: no score. `left`: its head is cut off, but for BOS.
+`right`: the end of the answer is cut off, but not what the template writes after it, where the score is read."""
+
+_MARK = "\ue000answer\ue000"
+"""Stands for an answer where only the template round it is wanted: private characters, in no template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One sample as the model reads it: `prompt` [P] (empty when the sample is not split), then `completion` [C].
+
+    `text`: exactly what was tokenised. `truncated`: tokens were cut off to fit.
+    """
+
+    text: str
+    prompt: TokenIds[int]
+    completion: TokenIds[int]
+    truncated: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return len(self.prompt) + len(self.completion)
+
+
+class ChatTokenizer:
+    """Thread-safe. `max_tokens`: longest text of the model. `vocabulary`: ids from it on are unknown to the model."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int, vocabulary: int | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._vocabulary = vocabulary
+        self._prompt = lru_cache(maxsize=4096)(self._encode_prompt)
+        self._encode("")  # the first call sets the backend's padding and truncation; later ones only read them
+
+    def encode(self, messages: Sequence[Mapping[str, object]], answer: str, too_long: WhenTooLong = "null") -> Encoded:
+        """Raises UnusableChat when template or tokenizer refuse the messages, TooLong as `too_long` says."""
+        chat, answer = _plain(messages), well_formed(answer)
+        text = self._render([*chat, {"role": "assistant", "content": answer}])
+        whole = self._encode(text)
+        if not whole:
+            raise UnusableChat("the chat template renders the messages to nothing")
+        if len(whole) > self._max_tokens:
+            return Encoded(text, array("i"), self._cut(chat, whole, too_long), truncated=True)
+        prompt = self._prompt(json.dumps(chat)) if chat else array("i")
+        if len(prompt) < len(whole) and whole[: len(prompt)] == prompt:
+            return Encoded(text, prompt, whole[len(prompt) :])
+        return Encoded(text, array("i"), whole)
+
+    def _encode_prompt(self, chat: str) -> TokenIds[int]:
+        """The ids of a prompt alone; none where the template cannot render it alone."""
+        try:
+            return self._encode(self._render(json.loads(chat)))
+        except UnusableChat:
+            return array("i")
+
+    def _render(self, chat: list[dict[str, str]]) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            return str(self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=False))
+        except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
+            raise UnusableChat(f"the chat template refuses the messages: {error}") from error
+
+    def _encode(self, text: str) -> TokenIds[int]:
+        ids = array("i", self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        if self._vocabulary is not None and ids and max(ids) >= self._vocabulary:
+            raise UnusableChat(f"token {max(ids)} is beyond the {self._vocabulary} embeddings of the model")
+        return ids
+
+    def _cut(self, chat: list[dict[str, str]], ids: TokenIds[int], too_long: WhenTooLong) -> TokenIds[int]:
+        """The `max_tokens` ids that are left."""
+        if too_long == "left":
+            bos = 1 if ids[0] == self._tokenizer.bos_token_id else 0
+            return ids[:bos] + ids[bos + len(ids) - self._max_tokens :]
+        if too_long == "right":
+            before, _, after = self._render([*chat, {"role": "assistant", "content": _MARK}]).rpartition(_MARK)
+            closing = self._encode(after)
+            kept = self._max_tokens - len(closing)
+            if kept > len(self._encode(before)):  # else nothing of the answer would be left
+                return ids[:kept] + closing
+        raise TooLong(f"{len(ids)} tokens, and the model takes {self._max_tokens}")
+
+
+def _plain(messages: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
+    """Role and content as text that UTF-8 can carry: a lone surrogate becomes U+FFFD."""
+    chat = []
+    for message in messages:
+        role, content = message.get("role"), message.get("content")
+        if not isinstance(role, str) or not isinstance(content, str):
+            raise UnusableChat("a message needs a role and a content, both text")
+        chat.append({"role": role, "content": well_formed(content)})
+    return chat
+
+
+def well_formed(text: str) -> str:
+    """The text without lone surrogates, which no tokenizer takes."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,316 @@
+"""The contract with vLLM's `/classify`, on a stand-in that behaves as vLLM 0.32 was seen to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import threading
+import time
+from array import array
+from collections.abc import Callable, Coroutine, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from reward_server.workers.engine import (
+    BatchReport,
+    EngineRefused,
+    NotFinite,
+    RemoteRefused,
+    RemoteUnavailable,
+    TokenIds,
+)
+from reward_server.workers.engine_vllm import VllmEngine, retry_delay_s
+
+MAX_LENGTH = 100
+
+
+class StandIn(ThreadingHTTPServer):
+    """A server whose raw score is the sum of the ids / 100; `behave` may answer first, with (status, text)."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behave: Callable[[list[int]], tuple[int, str] | None] = lambda ids: None
+        self.knows_switch = True
+        self.activates = True
+        self.healthy = True
+        self.labels = 1
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[str | None] = []
+        self.in_flight = self.most_in_flight = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def answer(self, body: dict[str, Any]) -> tuple[int, str]:
+        ((ids),) = body["input"]
+        behaviour = self.behave(ids)
+        if behaviour is not None:
+            return behaviour
+        if len(ids) > MAX_LENGTH:
+            return 400, "This model's maximum context length is 100 tokens"
+        switch = body.get("use_activation") if self.knows_switch else None
+        if not isinstance(switch, bool | None):
+            return 400, "use_activation: Input should be a valid boolean"
+        raw = sum(ids) / 100
+        activated = self.activates and switch is not False
+        score = 1 / (1 + math.exp(-raw)) if activated else raw
+        return 200, json.dumps({"data": [{"index": 0, "probs": [score] * self.labels, "num_classes": self.labels}]})
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: StandIn
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self.reply(200 if self.server.healthy else 503, "")
+        elif self.path == "/v1/models":
+            self.reply(200, json.dumps({"data": [{"id": "rm", "max_model_len": MAX_LENGTH}]}))
+        else:
+            self.reply(404, "Not Found")
+
+    def do_POST(self) -> None:
+        server = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with server.lock:
+            server.bodies.append(body)
+            server.headers.append(self.headers["Authorization"])
+            server.in_flight += 1
+            server.most_in_flight = max(server.in_flight, server.most_in_flight)
+        status, text = server.answer(body) if self.path == "/classify" else (404, "Not Found")
+        with server.lock:
+            server.in_flight -= 1
+        if status:
+            self.reply(status, text)
+        else:
+            self.close_connection = True  # as a server that is killed: no answer at all
+
+    def reply(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not to the test's output."""
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    with StandIn() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(body(), 30))
+
+
+def ids(*tokens: int) -> TokenIds[int]:
+    return array("i", tokens)
+
+
+def refused(server: StandIn, **options: Any) -> str:
+    """What a start against the server is refused with."""
+    said = []
+
+    async def body() -> None:
+        with pytest.raises(EngineRefused) as refusal:
+            async with VllmEngine.connected(server.url, **options):
+                pass
+        said.append(str(refusal.value))
+
+    run(body)
+    return said[0]
+
+
+def test_scores_are_raw_in_order_and_by_token_ids(server: StandIn) -> None:
+    reports: list[BatchReport] = []
+
+    async def body() -> None:
+        async with VllmEngine.connected(server.url, api_key="secret", on_batch=reports.append) as engine:
+            assert await engine.score(ids(1, 2), [ids(97), ids(3, 4), ids(297)]) == [1.0, 0.1, 3.0]
+            assert engine.unready_reason is None
+            assert engine.max_tokens == MAX_LENGTH
+            assert engine.config == {"engine": "vllm", "model": "rm"}
+
+    run(body)
+    by_input = {str(sent["input"]): sent for sent in server.bodies}
+    assert by_input["[[1, 2, 97]]"] == {
+        "model": "rm",
+        "input": [[1, 2, 97]],
+        "use_activation": False,
+        "add_special_tokens": False,
+    }
+    assert set(server.headers) == {"Bearer secret"}
+    assert sorted(report.tokens_computed for report in reports) == [3, 3, 4]
+
+
+def test_a_server_that_ignores_the_switch_is_refused(server: StandIn) -> None:
+    server.knows_switch = False
+    assert "ignores `use_activation`" in refused(server)
+
+
+def test_a_model_without_activation_is_served(server: StandIn) -> None:
+    server.activates = False
+
+    async def body() -> None:
+        async with VllmEngine.connected(server.url) as engine:
+            assert await engine.score(ids(50), [ids(0)]) == [0.5]
+
+    run(body)
+
+
+def test_several_labels_are_refused(server: StandIn) -> None:
+    server.labels = 2
+    assert "no single score" in refused(server)
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones(server: StandIn) -> None:
+    assert "no model 'mine'; it serves rm" in refused(server, model="mine")
+
+
+def test_something_else_than_vllm_is_refused(server: StandIn) -> None:
+    server.behave = lambda ids: (200, "<html>hello</html>")
+    assert "not JSON" in refused(server)
+
+
+def test_no_server_is_unavailable() -> None:
+    async def body() -> None:
+        with pytest.raises(RemoteUnavailable, match="failed 2 times: ConnectError"):
+            async with VllmEngine.connected("http://127.0.0.1:9", attempts=2):
+                pass
+
+    run(body)
+
+
+@pytest.mark.parametrize("trouble", [(502, "bad gateway"), (503, "busy"), (504, "late"), (0, "")])
+def test_passing_trouble_is_retried(server: StandIn, trouble: tuple[int, str]) -> None:
+    async def body() -> None:
+        async with VllmEngine.connected(server.url) as engine:
+            failures = iter([trouble, trouble])
+            server.behave = lambda ids: next(failures, None)
+            assert await engine.score(ids(50), [ids(50)]) == [1.0]
+
+    run(body)
+
+
+def test_lasting_trouble_is_unavailable_and_says_what_the_server_said(server: StandIn) -> None:
+    async def body() -> None:
+        async with VllmEngine.connected(server.url, attempts=2) as engine:
+            server.behave = lambda ids: (503, "The engine is currently busy")
+            with pytest.raises(RemoteUnavailable, match="failed 2 times: 503 The engine is currently busy"):
+                await engine.score(ids(50), [ids(50), ids(51)])
+
+    run(body)
+
+
+def test_a_server_killed_in_a_burst_gives_retries_then_a_clear_error(server: StandIn) -> None:
+    async def body() -> None:
+        async with VllmEngine.connected(server.url, attempts=2) as engine:
+            seen = 0
+
+            def dies(ids: list[int]) -> tuple[int, str] | None:
+                nonlocal seen
+                seen += 1
+                return (0, "") if seen > 5 else None
+
+            server.behave = dies
+            burst = [engine.score(ids(1), [ids(n)]) for n in range(20)]
+            results = await asyncio.gather(*burst, return_exceptions=True)
+            scored = [result for result in results if not isinstance(result, BaseException)]
+            assert len(scored) == 5
+            assert all(isinstance(r, list | RemoteUnavailable) for r in results)
+
+    run(body)
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_wrong_key_or_name_is_not_the_samples_fault(server: StandIn, status: int) -> None:
+    async def body() -> None:
+        async with VllmEngine.connected(server.url) as engine:
+            server.behave = lambda ids: (status, "no")
+            with pytest.raises(RemoteUnavailable, match=f"refuses /classify: {status}"):
+                await engine.score(ids(50), [ids(50)])
+
+    run(body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, "{}"),
+        (200, '{"data": []}'),
+        (200, '{"data": [{"probs": ["high"]}]}'),
+        (200, '{"data": [{"probs": [0.1, 0.9]}]}'),
+        (200, "hello"),
+        (400, "token id out of vocabulary"),
+        (500, "cannot schedule new futures after shutdown"),
+    ],
+)
+def test_what_is_no_score_is_an_error_of_the_sample_only(server: StandIn, answer: tuple[int, str]) -> None:
+    async def body() -> None:
+        async with VllmEngine.connected(server.url) as engine:
+            server.behave = lambda ids: answer if ids[-1] == 13 else None
+            bad, good = await engine.score(ids(50), [ids(13), ids(50)])
+            assert isinstance(bad, RemoteRefused)
+            assert good == 1.0
+
+    run(body)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_a_score_that_is_no_number_is_not_finite(server: StandIn, number: str) -> None:
+    async def body() -> None:
+        async with VllmEngine.connected(server.url) as engine:
+            server.behave = lambda ids: (200, f'{{"data": [{{"probs": [{number}]}}]}}')
+            (result,) = await engine.score(ids(50), [ids(50)])
+            assert isinstance(result, NotFinite)
+
+    run(body)
+
+
+def test_a_bounded_number_is_in_flight(server: StandIn) -> None:
+    def slow(ids: list[int]) -> None:
+        time.sleep(0.01)
+
+    async def body() -> None:
+        async with VllmEngine.connected(server.url, max_in_flight=3) as engine:
+            server.behave = slow
+            results = await asyncio.gather(*(engine.score(ids(100), [ids(100 * n)]) for n in range(40)))
+            assert results == [[n + 1.0] for n in range(40)]
+        assert server.most_in_flight == 3
+
+    run(body)
+
+
+def test_health_decides_readiness(server: StandIn) -> None:
+    async def body() -> None:
+        async with VllmEngine.connected(server.url, health_interval_s=0.01) as engine:
+            server.healthy = False
+            while engine.unready_reason is None:
+                await asyncio.sleep(0.005)
+            assert "503" in engine.unready_reason
+            server.healthy = True
+            while engine.unready_reason is not None:
+                await asyncio.sleep(0.005)
+
+    run(body)
+
+
+def test_retry_delays_grow_and_differ_between_samples() -> None:
+    for attempt, longest in [(1, 0.25), (2, 0.5), (3, 1.0), (6, 8.0), (9, 8.0)]:
+        delays = {retry_delay_s(attempt, bytes([n])) for n in range(20)}
+        assert len(delays) == 20
+        assert all(longest / 2 <= delay <= longest for delay in delays)
