@@ -10,6 +10,9 @@ import pytest
 
 from reward_server.workers.budget import BudgetExceeded, cpu_budget
 
+# Where a budget ends inside a callback of the interpreter, it is swallowed there and fires again: not an error here.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 def _burn(cpu_s: float) -> None:
     end = time.process_time() + cpu_s
