@@ -12,6 +12,8 @@ import logging
 import multiprocessing
 import resource
 import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -19,6 +21,8 @@ from benchmarks.processes import cpu_seconds, reward_server
 from benchmarks.rollouts import Rollouts, make_rollouts
 from benchmarks.rounds import Cost, report, take_turns
 
+Pairs = list[tuple[str, str]]
+"""(completion, ground truth)."""
 SAMPLES_A_REQUEST = 1024
 PART_OF_PROCESS_PER_CHECK = 10
 
@@ -52,7 +56,7 @@ def process_per_check(rollouts: Rollouts) -> Cost:
     return _in_child(_fork_for_each, pairs)
 
 
-def _in_child(run, pairs: list[tuple[str, str]]) -> Cost:  # type: ignore[no-untyped-def]
+def _in_child(run: Callable[[Connection, Pairs], None], pairs: Pairs) -> Cost:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=run, args=(sender, pairs))
@@ -68,7 +72,7 @@ def _check(completion: str, ground_truth: str) -> float:
     return float(verify(parse(f"\\boxed{{{ground_truth}}}"), parse(completion)))
 
 
-def _check_all(sender, pairs: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+def _check_all(sender: Connection, pairs: Pairs) -> None:
     _check("\\boxed{1}", "1")
     begin, wall = _own_cpu(), time.perf_counter()
     for pair in pairs:
@@ -76,7 +80,7 @@ def _check_all(sender, pairs: list[tuple[str, str]]) -> None:  # type: ignore[no
     sender.send(Cost(_own_cpu() - begin, time.perf_counter() - wall, len(pairs)))
 
 
-def _fork_for_each(sender, pairs: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+def _fork_for_each(sender: Connection, pairs: Pairs) -> None:
     _check("\\boxed{1}", "1")
     fork = multiprocessing.get_context("fork")
     begin, wall = _own_cpu(), time.perf_counter()

@@ -56,7 +56,7 @@ def serve(**options: Any) -> None:
     settings = _settings(**options)
     logs.configure(settings)
     try:
-        run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201
+        run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201 - its output
     except (BadCatalog, EngineError, RewardServerError) as error:
         _fail(error)
 
@@ -110,7 +110,7 @@ def explain(
         derived = asyncio.run(_explain(settings, plan, {**row, "group": group, "visit": visit}))
     except (BadCatalog, RewardServerError, OSError) as error:
         _fail(error)
-    print(json.dumps(derived, indent=2))  # noqa: T201
+    print(json.dumps(derived, indent=2))  # noqa: T201 - its output
 
 
 @app.command()

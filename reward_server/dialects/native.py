@@ -6,8 +6,9 @@ Reply: `reward`, `rewards` (null where unscored), `outcomes`, `parts`, `version`
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from itertools import repeat
+from typing import Any
 
 from reward_server import __version__
 from reward_server.dialects.label import group_of, labelled
@@ -67,10 +68,11 @@ def _rows(body: JsonBody, completions: list[str]) -> list[Sample]:
     ]
 
 
-def _column(body: JsonBody, key: str, kind: object, completions: list[str]):  # type: ignore[no-untyped-def]
+def _column(body: JsonBody, key: str, kind: Any, completions: list[str]) -> Iterable[Any]:
+    """The column, checked to be of `kind`, a union that mypy cannot follow; None for every row where it is not sent."""
     if key not in body:
         return repeat(None)
-    return _same_length(key, body.column(key, kind), completions)  # type: ignore[arg-type]
+    return _same_length(key, body.column(key, kind), completions)
 
 
 def _same_length(key: str, values: list[object], completions: list[str]) -> list[object]:
