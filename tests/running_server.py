@@ -17,6 +17,9 @@ import httpx
 SERVER_PYTHON = os.environ.get("SERVER_PYTHON", sys.executable)
 """Another Python for the server: it needs 3.11, the client under test 3.10."""
 
+HANG_S = 600
+"""A test that waits longer hangs. No test fails because the machine is slow."""
+
 
 @dataclass
 class RunningServer:
@@ -29,10 +32,10 @@ class RunningServer:
     def post(self, path: str, body: object = None, **options: object) -> httpx.Response:
         """POSTs JSON, written by Python's json so that lone surrogates pass."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return httpx.post(self.url + path, content=content, timeout=60, **options)  # type: ignore[arg-type]
+        return httpx.post(self.url + path, content=content, timeout=HANG_S, **options)  # type: ignore[arg-type]
 
     def get(self, path: str, **options: object) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=60, **options)  # type: ignore[arg-type]
+        return httpx.get(self.url + path, timeout=HANG_S, **options)  # type: ignore[arg-type]
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of one series, 0 when it does not exist yet."""
@@ -55,7 +58,7 @@ class RunningServer:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends the signal and returns the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(HANG_S)
 
 
 @contextmanager

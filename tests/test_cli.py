@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running_server import HANG_S
 
 ROWS = [
     {"completion": f"Wait, so \\boxed{{{k % 3}}}", "ground_truth": k % 2, "group": f"q{k}", "id": k, "weight": 0.50}
@@ -18,7 +19,7 @@ ROWS = [
 
 def reward_server(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "reward_server", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=HANG_S, check=False)
 
 
 def lines(text: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running_server import RunningServer
+from running_server import HANG_S, RunningServer
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -33,7 +33,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(script: str, server: RunningServer, workplace: Path) -> str:
     script = script.replace("http://127.0.0.1:8000", server.url)
     result = subprocess.run(
-        ["bash", "-euc", script], cwd=workplace, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-euc", script], cwd=workplace, capture_output=True, text=True, timeout=HANG_S, check=False
     )
     assert result.returncode == 0, result.stderr
     return result.stdout

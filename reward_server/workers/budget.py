@@ -27,13 +27,16 @@ class cpu_budget:
     """Raise `BudgetExceeded` inside the block once it has used `seconds` of CPU time (user and system, whole process).
 
     CPU time, not wall time, so a loaded host does not turn slow answers into failures. The signal is sent again every
-    `REPEAT_S`, for code that catches everything. Main thread only; not reentrant: an inner budget ends the outer one.
+    `REPEAT_S`, for code that catches everything, and a block that swallowed it and went on to some result ends with
+    `BudgetExceeded` all the same: else the moment of the signal would decide between a result and none. Main thread
+    only; not reentrant: an inner budget ends the outer one.
     """
 
     def __init__(self, seconds: float) -> None:
         if seconds <= 0:  # setitimer(0) would mean "no limit"
             raise ValueError("a CPU budget must be positive")
         self._seconds = seconds
+        self._is_spent = False
 
     def __enter__(self) -> None:
         signal.signal(signal.SIGPROF, self._stop)
@@ -43,10 +46,13 @@ class cpu_budget:
         signal.setitimer(signal.ITIMER_PROF, 0)
         # Not the default action, which kills the process if a signal is still on its way.
         signal.signal(signal.SIGPROF, signal.SIG_IGN)
+        if self._is_spent and (kind is None or issubclass(kind, Exception)):
+            raise BudgetExceeded from None
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         """Raise, except while the timer is being set up or taken down: there it would escape the `with` block."""
         if frame is None or frame.f_code not in (cpu_budget.__enter__.__code__, cpu_budget.__exit__.__code__):
+            self._is_spent = True
             raise BudgetExceeded
 
 

@@ -41,14 +41,14 @@ class SlowSum:
 
     def score(self, groups: Sequence[Group], mode: Mode) -> Work:
         self.calls.append([(len(group.prompt), [len(c) for c in group.completions]) for group in groups])
-        self.gate.wait(10)
+        self.gate.wait(120)
         if self.fails_with is not None:
             raise self.fails_with
         return Work([[float(sum(group.prompt) + sum(c)) for c in group.completions] for group in groups], 10, 0, 0, 0.1)
 
 
 def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 30))
+    asyncio.run(asyncio.wait_for(body(), 120))
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -114,7 +114,7 @@ def server() -> Iterator[StandIn]:
 
 
 def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 30))
+    asyncio.run(asyncio.wait_for(body(), 120))
 
 
 def ids(*tokens: int) -> TokenIds[int]:

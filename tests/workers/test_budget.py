@@ -76,6 +76,20 @@ assert used(0.1, task) is not None and caught == 2
     )
 
 
+@pytest.mark.parametrize("afterwards", ["pass", "return 'a result'", "raise ValueError"])
+def test_a_task_that_swallows_the_end_of_its_budget_has_no_result(afterwards: str) -> None:
+    _assert(
+        f"""
+def task():
+    try:
+        burn(5.0)
+    except BaseException:  # what SymPy does
+        {afterwards}
+assert used(0.1, task) is not None
+"""
+    )
+
+
 def test_a_task_whose_budget_ends_in_a_finaliser_is_stopped_again() -> None:
     """There the interpreter swallows the exception, and tells about it on standard error."""
     _assert(
