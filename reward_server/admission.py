@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,9 +14,16 @@ class Admission:
 
     def __init__(self, *, max_pending_samples: int, max_wait_s: float, estimated_wait_s: Callable[[], float]) -> None:
         self.pending = 0
+        self._admitted_at: dict[object, float] = {}
         self._max_pending = max_pending_samples
         self._max_wait_s = max_wait_s
         self._estimated_wait_s = estimated_wait_s
+
+    @property
+    def oldest_s(self) -> float:
+        """Seconds since the oldest request that is still under work was admitted; 0 when there is none."""
+        now = time.monotonic()
+        return now - next(iter(self._admitted_at.values()), now)
 
     @contextmanager
     def admit(self, samples: int) -> Iterator[None]:
@@ -32,7 +40,10 @@ class Admission:
                 retry_after_s=wait_s - self._max_wait_s,
             )
         self.pending += samples
+        request = object()
+        self._admitted_at[request] = time.monotonic()
         try:
             yield
         finally:
+            del self._admitted_at[request]
             self.pending -= samples

@@ -30,6 +30,7 @@ def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
     model = load_model(settings)
     catalog = Catalog(settings, model.config if model else None)
     service = Service(settings, metrics, catalog, Scorer(settings, metrics, model))
+    metrics.gauge("reward_ready", "1 while /ready answers 200, else 0.", lambda: float(service.is_ready))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ Labels come from closed sets: rewards that are configured, outcomes, stages, tie
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from reward_server.types import Score, Verdict
 from reward_server.workers.engine import BatchReport
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
+RPR_VALUES = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 REWARD_VALUES = (-1, -0.5, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.5, 2)
 
 
@@ -50,6 +51,15 @@ class Metrics:
         self.values = Histogram("reward_value", "Rewards paid.", ["reward"], buckets=REWARD_VALUES, registry=registry)
         self.exposed = Counter("reward_flip_exposed", "Samples that noise could flip.", ["reward"], registry=registry)
         self.flips = Counter("reward_flips", "Samples that noise flipped.", ["reward"], registry=registry)
+        self.expected_flips = Counter(
+            "reward_flips_expected",
+            "Flips that the rates promise: their sum over what was exposed.",
+            ["reward"],
+            registry=registry,
+        )
+        self.rprs = Histogram(
+            "reward_rpr", "RPR of the completions.", ["reward"], buckets=RPR_VALUES, registry=registry
+        )
         self.unscored = Counter("reward_unscored", "Samples without a reward.", ["reward"], registry=registry)
         self.verdicts = Counter(
             "reward_verdicts", "Answers graded, by the rule that decided.", ["tier"], registry=registry
@@ -104,6 +114,12 @@ class Metrics:
         unscored = sum(score.reward is None for score in scores)
         if unscored:
             self._series(self.unscored, reward).inc(unscored)
+
+    def count_rprs(self, reward: str, values: Iterable[float]) -> None:
+        """Counts what RPR found, whether or not it was paid."""
+        rprs = self._series(self.rprs, reward)
+        for value in values:
+            rprs.observe(value)
 
     def count_tiers(self, verdicts: Sequence[Verdict]) -> None:
         """Counts which rule decided each verdict."""

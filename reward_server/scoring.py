@@ -20,6 +20,7 @@ from reward_server.metrics import Metrics
 from reward_server.model_scoring import check_prompts, derive_all
 from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
 from reward_server.reward_model import LoadedModel
+from reward_server.rewards.flip import NoiseRates
 from reward_server.rewards.grading_process import prepare_worker
 from reward_server.rewards.rpr import Rpr
 from reward_server.rewards.settlement import is_exposed
@@ -156,18 +157,25 @@ class Scorer:
     def _count(self, plan: Plan, samples: list[Sample], derivations: list[Derivation]) -> None:
         metrics = self._metrics
         metrics.count_scores(plan.name, [derivation.score for derivation in derivations])
+        metrics.count_rprs(plan.name, [derivation.rpr.value for derivation in derivations if derivation.rpr])
         metrics.escapes.inc(sum(derivation.reading.lost_backslash for derivation in derivations))
         if isinstance(plan.parameters, FlipParameters):
             parts = [derivation.score.parts for derivation in derivations]
             metrics.flips.labels(plan.name).inc(sum(part["flipped"] or 0.0 for part in parts))
             exposed = [
-                sample.flip and is_exposed(derivation.score.outcome, plan.parameters)
+                derivation.score.outcome.clean
                 for sample, derivation in zip(samples, derivations, strict=True)
+                if sample.flip and is_exposed(derivation.score.outcome, plan.parameters)
             ]
-            metrics.exposed.labels(plan.name).inc(sum(exposed))
+            metrics.exposed.labels(plan.name).inc(len(exposed))
+            rates = NoiseRates(*plan.parameters.noise_rates)
+            metrics.expected_flips.labels(plan.name).inc(sum(rates.of(clean) for clean in exposed))
 
     def _export_gauges(self) -> None:
         gauge, pool = self._metrics.gauge, self._pool
+        gauge("reward_workers", "Processes that run Math-Verify.", lambda: self._settings.verifier_workers)
+        gauge("reward_pending_samples_max", "Beyond it a request gets 503.", lambda: self._settings.max_pending_samples)
+        gauge("reward_oldest_pending_seconds", "Age of the oldest request under work.", lambda: self.admission.oldest_s)
         gauge("reward_pending_samples", "Samples admitted and not yet answered.", lambda: self.admission.pending)
         gauge("reward_queue_depth", "Answers that wait for a worker.", lambda: pool.queued)
         gauge("reward_queue_wait_seconds", "Estimated wait of an answer queued now.", lambda: pool.estimated_wait_s)

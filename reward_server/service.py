@@ -19,3 +19,8 @@ class Service:
     catalog: Catalog
     scorer: Scorer
     is_draining: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """True while /ready answers 200."""
+        return not self.is_draining and self.scorer.unready_reason is None

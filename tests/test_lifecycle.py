@@ -45,9 +45,11 @@ def test_a_signal_ends_the_server_with_0_after_it_answered_what_it_had(
 def test_ready_fails_while_the_listener_is_still_open(start_server: Starter) -> None:
     with start_server("--drain-delay-s", "1.5") as server:
         assert server.get("/ready").status_code == 200
+        assert server.metric("reward_ready") == 1
         server.process.send_signal(signal.SIGTERM)
         until(lambda: server.get("/ready").status_code == 503)
         assert server.get("/ready").json()["error"]["code"] == "draining"
+        assert server.metric("reward_ready") == 0
         body = {"completions": ["\\boxed{4}"], "ground_truths": ["4"]}
         assert server.post("/score/verifier", body).status_code == 200
         assert server.process.wait(HANG_S) == 0
@@ -104,6 +106,14 @@ def test_a_worker_that_hangs_is_killed_and_replaced_and_costs_its_own_answer_onl
         assert server.metric("reward_worker_kills_total") == 1
         assert server.workers() != [worker]
         assert server.post("/score/verifier", body).json()["rewards"] == [1.0, 1.0]  # a hard kill is never cached
+
+
+def test_the_age_of_the_oldest_request_grows_and_is_0_without_one(start_server: Starter) -> None:
+    with start_server("--verifier-workers", "1") as server, ThreadPoolExecutor() as threads:
+        pending = threads.submit(server.post, "/score/verifier", bombs(2))
+        until(lambda: server.metric("reward_oldest_pending_seconds") > 1)
+        assert pending.result().status_code == 200
+        assert server.metric("reward_oldest_pending_seconds") == 0
 
 
 def test_a_request_past_its_time_gets_503_and_its_retry_the_finished_work(start_server: Starter) -> None:

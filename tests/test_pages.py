@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from conftest import Starter
 from prometheus_client.parser import text_string_to_metric_families
 from running_server import RunningServer
@@ -66,6 +67,35 @@ def test_the_metrics_count_what_was_scored(server: RunningServer) -> None:
     assert server.metric("reward_flips_total", reward="flip") - flips == sum(reply["parts"]["flipped"]) == 2
     assert server.metric("reward_flip_exposed_total", reward="flip") - exposed == 2
     assert server.metric("reward_unscored_total", reward="flip") - unscored == 1
+
+
+def test_the_flips_that_were_promised_are_counted_beside_those_that_came(server: RunningServer) -> None:
+    before = server.metric("reward_flips_expected_total", reward="flip")
+    body = {
+        "completions": ["\\boxed{4}", "\\boxed{5}", "\\boxed{5}", "none", "\\boxed{4}"],
+        "ground_truths": ["4", "4", "4", "4", {"ground_truth": "4", "flip": False}],
+        "groups": [1, 2, 3, 4, 5],
+    }
+    server.post("/score/flip?false_negative_prob=0.25&false_positive_prob=0.5", body)
+    after = server.metric("reward_flips_expected_total", reward="flip")
+    assert after - before == 1.25  # 0.25 for the right answer, 0.5 for each wrong one; the last two are not exposed
+
+
+def test_rpr_is_counted_wherever_it_is_computed(server: RunningServer) -> None:
+    def counted(name: str) -> tuple[float, float]:
+        return server.metric("reward_rpr_count", reward=name), server.metric("reward_rpr_sum", reward=name)
+
+    before = {name: counted(name) for name in ("rpr", "verifier")}
+    body = {"completions": ["wait, \\boxed{5}", "\\boxed{4}"], "ground_truths": ["4", "4"]}
+    found = [
+        server.post("/score/rpr?require_answer=false", body).json()["parts"]["rpr"],
+        server.post("/score/verifier?alpha=0.1", body).json()["parts"]["rpr"],
+    ]
+    server.post("/score/verifier", body)  # alpha is 0: no RPR
+    for name, values in zip(before, found, strict=True):
+        number, total = counted(name)
+        assert (number - before[name][0], total - before[name][1]) == (2, pytest.approx(sum(values)))
+        assert sum(values) > 0
 
 
 def test_metrics_are_prometheus_text_with_our_prefix_and_no_text_of_a_sample(server: RunningServer) -> None:

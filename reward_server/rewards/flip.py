@@ -38,6 +38,10 @@ class NoiseRates:
     false_negative_prob: float
     """rho_1: chance that a clean 1 is paid as 0."""
 
+    def of(self, clean: float | None) -> float:
+        """The rate that belongs to a clean score."""
+        return self.false_negative_prob if clean == 1 else self.false_positive_prob
+
 
 def flip_draw(*, seed: int, group: str, visit: int, completion: str | None = None) -> float:
     """The uniform draw u in [0, 1) of one sample; `completion` only in scope `sample`. Formula: see the module."""
@@ -51,7 +55,7 @@ def flip_draw(*, seed: int, group: str, visit: int, completion: str | None = Non
 
 def is_flipped(clean: float, draw: float, rates: NoiseRates) -> bool:
     """draw < the rate that belongs to the clean score: never at rate 0, always at rate 1."""
-    return draw < (rates.false_negative_prob if clean == 1 else rates.false_positive_prob)
+    return draw < rates.of(clean)
 
 
 def backward_corrected(noisy: float, rates: NoiseRates) -> float:
