@@ -29,6 +29,7 @@ def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
     metrics = Metrics()
     model = load_model(settings)
     catalog = Catalog(settings, model.config if model else None)
+    metrics.begin(catalog.names)
     service = Service(settings, metrics, catalog, Scorer(settings, metrics, model))
     metrics.gauge("reward_ready", "1 while /ready answers 200, else 0.", lambda: float(service.is_ready))
 

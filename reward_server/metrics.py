@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from reward_server.types import Score, Verdict
+from reward_server.errors import DeadlineExceeded, Draining, InternalError, Overloaded, Unavailable
+from reward_server.types import Outcome, Score, Verdict
 from reward_server.workers.engine import BatchReport
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
@@ -49,6 +50,12 @@ class Metrics:
         self.stage_seconds = {stage: stage_seconds.labels(stage) for stage in STAGES}
         self.samples = Counter("reward_samples", "Samples scored.", ["reward", "outcome"], registry=registry)
         self.values = Histogram("reward_value", "Rewards paid.", ["reward"], buckets=REWARD_VALUES, registry=registry)
+        self.paid = Counter(
+            "reward_paid",
+            "Sum of the rewards paid; negative ones apart, so that both only grow.",
+            ["reward", "sign"],
+            registry=registry,
+        )
         self.exposed = Counter("reward_flip_exposed", "Samples that noise could flip.", ["reward"], registry=registry)
         self.flips = Counter("reward_flips", "Samples that noise flipped.", ["reward"], registry=registry)
         self.expected_flips = Counter(
@@ -85,6 +92,15 @@ class Metrics:
         )
         self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
 
+    def begin(self, rewards: Iterable[str]) -> None:
+        """Starts at 0 what alerts look at: from a series that begins at 5, Prometheus cannot see an increase of 5."""
+        for reward in rewards:
+            self._series(self.unscored, reward)
+            for outcome in Outcome:
+                self._series(self.samples, reward, outcome)
+        for error in (InternalError, Unavailable, Overloaded, Draining, DeadlineExceeded):
+            self.rejected.labels(error.code)
+
     def count_model_batch(self, report: BatchReport) -> None:
         """Counts one batch of the reward model."""
         self.model_batches.observe(report.samples)
@@ -106,9 +122,11 @@ class Metrics:
     def count_scores(self, reward: str, scores: Sequence[Score]) -> None:
         """Counts the scores of one request."""
         values = self._series(self.values, reward)
-        for score in scores:
-            if score.reward is not None:
-                values.observe(score.reward)
+        rewards = [score.reward for score in scores if score.reward is not None]
+        for value in rewards:
+            values.observe(value)
+        self._series(self.paid, reward, "plus").inc(sum(value for value in rewards if value > 0))
+        self._series(self.paid, reward, "minus").inc(-sum(value for value in rewards if value < 0))
         for outcome, number in Tally(score.outcome for score in scores).items():
             self._series(self.samples, reward, outcome).inc(number)
         unscored = sum(score.reward is None for score in scores)

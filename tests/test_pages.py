@@ -81,6 +81,33 @@ def test_the_flips_that_were_promised_are_counted_beside_those_that_came(server:
     assert after - before == 1.25  # 0.25 for the right answer, 0.5 for each wrong one; the last two are not exposed
 
 
+def test_what_alerts_look_at_begins_at_0(start_server: Starter) -> None:
+    with start_server() as server:
+        page = server.get("/metrics").text.splitlines()
+    for reward in PARAMETERS:
+        for outcome in Outcome:
+            assert f'reward_samples_total{{outcome="{outcome}",reward="{reward}"}} 0.0' in page
+        assert f'reward_unscored_total{{reward="{reward}"}} 0.0' in page
+    for code in ("internal_error", "unavailable", "overloaded", "draining", "deadline_exceeded"):
+        assert f'reward_rejected_total{{code="{code}"}} 0.0' in page
+
+
+def test_what_was_paid_is_summed_negative_rewards_apart(server: RunningServer) -> None:
+    def paid(sign: str) -> float:
+        return server.metric("reward_paid_total", reward="flip", sign=sign)
+
+    server.post("/score/flip?flip_prob=0", {"completions": [], "ground_truths": [], "groups": []})
+    before = {sign: paid(sign) for sign in ("plus", "minus")}
+    body = {"completions": ["\\boxed{4}", "\\boxed{5}", "\\boxed{5}"], "ground_truths": ["4"] * 3, "groups": [1] * 3}
+    query = "false_negative_prob=0&false_positive_prob=0&seed=1"
+    server.post(f"/score/flip?{query}", body)  # 1 + 0 + 0
+    # (0 - rho_0) / (1 - rho_0) at rho_0 = 0.5 is -1 for a wrong answer that is not flipped, 1 for one that is
+    rewards = server.post("/score/flip?false_negative_prob=0&false_positive_prob=0.5&correction=backward", body).json()
+    assert paid("plus") - before["plus"] == 1 + sum(value for value in rewards["rewards"] if value > 0)
+    assert paid("minus") - before["minus"] == -sum(value for value in rewards["rewards"] if value < 0)
+    assert min(rewards["rewards"]) < 0 < max(rewards["rewards"])
+
+
 def test_rpr_is_counted_wherever_it_is_computed(server: RunningServer) -> None:
     def counted(name: str) -> tuple[float, float]:
         return server.metric("reward_rpr_count", reward=name), server.metric("reward_rpr_sum", reward=name)
@@ -94,7 +121,8 @@ def test_rpr_is_counted_wherever_it_is_computed(server: RunningServer) -> None:
     server.post("/score/verifier", body)  # alpha is 0: no RPR
     for name, values in zip(before, found, strict=True):
         number, total = counted(name)
-        assert (number - before[name][0], total - before[name][1]) == (2, pytest.approx(sum(values)))
+        assert number - before[name][0] == 2
+        assert total - before[name][1] == pytest.approx(sum(values))
         assert sum(values) > 0
 
 
