@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench demo-rm trainers clean
+.PHONY: help serve test check bench demo-rm trainers docker-test scan clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,12 +29,30 @@ demo-rm: $(VENV)/installed  ## train two small reward models for experiments, ab
 
 trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
 
+docker-test: $(VENV)/installed  ## build the images, run them and break them, about ten minutes; needs root, a Docker engine and compose
+	$(BIN)/pytest -s tests/docker/containers.py $(ARGS)
+
+DOCKERFILES := docker/Dockerfile docker/Dockerfile.rm docker/proxy/Dockerfile tests/docker/prometheus.Dockerfile
+scan: $(VENV)/installed .venv-scan/installed  ## scan the images' files and the manifests, check the dashboard's schema
+	.venv-scan/bin/hadolint $(DOCKERFILES)
+	.venv-scan/bin/checkov --quiet --compact --skip-download --framework dockerfile $(addprefix --file ,$(DOCKERFILES))
+	rm -rf .rendered && mkdir .rendered
+	for overlay in $(notdir $(wildcard k8s/overlays/*)); do \
+	  $(BIN)/kubectl kustomize k8s/overlays/$$overlay > .rendered/$$overlay.yaml || exit 1; done
+	.venv-scan/bin/checkov --quiet --compact --skip-download --framework kubernetes --directory .rendered
+	.venv-scan/bin/python tests/deploy/run_dashboard_schema.py
+
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-scan .rendered
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv-scan/installed: tests/deploy/requirements-scan.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 # The trainers' own code, to run the tests with; they pin other versions than ours, and want GPU packages that they do not

@@ -20,6 +20,7 @@ import httpx
 import pytest
 from docker.load import Sample, post_singles, samples
 from docker.stack import ROOT, Stack, address, build, health, inspect, run, stack, until
+from tiny_models import make_tokenizer, new_model
 
 from reward_server import __version__
 from trainer_client import RewardClient
@@ -41,6 +42,24 @@ def one(images: None) -> Iterator[Stack]:
     """The server with Prometheus, as `docker compose --profile monitoring up reward-server prometheus` has them."""
     files = ("docker-compose.yml", "tests/docker/compose.prometheus.yml")
     with stack("rewardone", *files, up=("reward-server", "prometheus"), options=("--profile", "monitoring")) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def with_model(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The server with a tiny random reward model in its process."""
+    tag = f"reward-server-rm:{__version__}"
+    if not run("docker", "images", "--quiet", tag):
+        pytest.skip(f"needs the image {tag}, some gigabytes: docker build -f docker/Dockerfile.rm -t {tag} .")
+    folder = tmp_path_factory.mktemp("model")
+    new_model().save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    for path in (folder, folder.parent, *folder.iterdir()):
+        path.chmod(0o755)  # pytest's own are for their owner only
+    files = ("docker-compose.yml", "tests/docker/compose.prometheus.yml")
+    options = ("--profile", "rm", "--profile", "monitoring")
+    services, variables = ("reward-server-rm", "prometheus"), {"RM_FOLDER": str(folder), "REWARD_RM_THREADS": "1"}
+    with stack("rewardmodel", *files, up=services, options=options, server=services[0], variables=variables) as project:
         yield project
 
 
@@ -183,6 +202,19 @@ def test_a_replica_killed_under_load_costs_retries_only_to_trainer_client(
     assert rewards == [sample.reward for sample in load]
     again = sum("again" in record.getMessage() for record in caplog.records)
     print(f"\n150 batches of 20 right; sent again by trainer_client: {again}")
+
+
+def test_a_reward_model_is_served_from_a_mounted_folder_and_its_panels_have_answers(with_model: Stack) -> None:
+    completions = [f"wait, so it is {n}.</think><answer>The answer is {n}.</answer>" for n in range(16)]
+    body = {"completions": completions, "prompts": ["User: What is 2 + 3?\nAssistant: <think>"] * 16}
+    for _ in range(2):  # a rate needs a series before and after
+        reply = with_model.post("/score/rm?threshold=100&alpha=0.5&phrases=math", body).json()
+        assert reply["outcomes"] == ["scored"] * 16
+        scraped = number(with_model, 'sum(reward_samples_total{reward="rm"})')
+        until(lambda: number(with_model, 'sum(reward_samples_total{reward="rm"})') >= scraped + 16, "it is scraped")
+    of_the_model = [expression for expression in dashboard_expressions() if "reward_model_" in expression]
+    assert [expression for expression in of_the_model if not query(with_model, expression)] == []
+    print(f"\n16 samples scored by a tiny model; its {len(of_the_model)} expressions have an answer")
 
 
 @contextmanager

@@ -8,9 +8,9 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,6 @@ class Stack:
     environment: dict[str, str]
     url: str
     prometheus_url: str
-    ids: dict[str, list[str]] = field(default_factory=dict)
 
     def compose(self, *arguments: str) -> str:
         return run(*self.command, *arguments, **self.environment)
@@ -103,21 +102,30 @@ def address(container: str) -> str:
 
 
 @contextmanager
-def stack(name: str, *files: str, up: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> Iterator[Stack]:
-    """`compose -f FILES OPTIONS up UP` on free ports, healthy; everything is removed at the end."""
+def stack(
+    name: str,
+    *files: str,
+    up: tuple[str, ...],
+    options: tuple[str, ...] = (),
+    server: str = "reward-server",
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Stack]:
+    """`compose -f FILES OPTIONS up UP` on free ports, every `server` healthy; everything is removed at the end."""
     port, prometheus_port = free_port(), free_port()
     environment = {
         "COMPOSE_PROJECT_NAME": name,
         "PORT": str(port),
+        "RM_PORT": str(port),
         "PROMETHEUS_PORT": str(prometheus_port),
         "PROXY_FILES": "20000",  # an engine in a sandbox may not allow more
         "REWARD_VERIFIER_WORKERS": "2",
+        **(variables or {}),
     }
     command = [*compose_command(), *(part for file in files for part in ("-f", file)), *options]
     project = Stack(command, environment, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{prometheus_port}")
     try:
         project.compose("up", "--detach", "--no-build", *up)
-        servers = project.containers("reward-server")
+        servers = project.containers(server)
         until(lambda: all(health(server) == "healthy" for server in servers), "every server is healthy")
         yield project
     finally:
