@@ -6,7 +6,7 @@ Labels come from closed sets: rewards that are configured, outcomes, stages, tie
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,8 +20,8 @@ from reward_server.types import Outcome, Score, Verdict
 from reward_server.workers.engine import BatchReport
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
-RPR_VALUES = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 REWARD_VALUES = (-1, -0.5, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.5, 2)
+RPR_VALUES = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 
 
 STAGES = ("parse", "extract", "judge", "grade", "queue", "verify", "rpr", "model", "render")
@@ -92,15 +92,6 @@ class Metrics:
         )
         self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
 
-    def begin(self, rewards: Iterable[str]) -> None:
-        """Starts at 0 what alerts look at: from a series that begins at 5, Prometheus cannot see an increase of 5."""
-        for reward in rewards:
-            self._series(self.unscored, reward)
-            for outcome in Outcome:
-                self._series(self.samples, reward, outcome)
-        for error in (InternalError, Unavailable, Overloaded, Draining, DeadlineExceeded):
-            self.rejected.labels(error.code)
-
     def count_model_batch(self, report: BatchReport) -> None:
         """Counts one batch of the reward model."""
         self.model_batches.observe(report.samples)
@@ -119,6 +110,15 @@ class Metrics:
         """A value read when Prometheus asks."""
         Gauge(name, meaning, registry=self.registry).set_function(read)
 
+    def begin(self, rewards: Sequence[str]) -> None:
+        """Starts at 0 what alerts look at: from a series that begins at 5, Prometheus cannot see an increase of 5."""
+        for reward in rewards:
+            self._series(self.unscored, reward)
+            for outcome in Outcome:
+                self._series(self.samples, reward, outcome)
+        for error in (InternalError, Unavailable, Overloaded, Draining, DeadlineExceeded):
+            self.rejected.labels(error.code)
+
     def count_scores(self, reward: str, scores: Sequence[Score]) -> None:
         """Counts the scores of one request."""
         values = self._series(self.values, reward)
@@ -133,7 +133,7 @@ class Metrics:
         if unscored:
             self._series(self.unscored, reward).inc(unscored)
 
-    def count_rprs(self, reward: str, values: Iterable[float]) -> None:
+    def count_rprs(self, reward: str, values: Sequence[float]) -> None:
         """Counts what RPR found, whether or not it was paid."""
         rprs = self._series(self.rprs, reward)
         for value in values:

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -194,7 +195,7 @@ def test_a_replica_killed_under_load_costs_retries_only_to_trainer_client(
     with RewardClient(three.url + "/score/verifier") as client, ThreadPoolExecutor(8) as threads:
 
         def score(rows: list[Sample]) -> list[float | None]:
-            texts = [row.completion for row in rows]
+            texts = ["Let me think. " * 300 + row.completion for row in rows]  # 84 KB: over the proxy's buffer
             return client.score(texts, ground_truths=[row.ground_truth for row in rows]).rewards
 
         with killed_under_load(three):
@@ -207,11 +208,10 @@ def test_a_replica_killed_under_load_costs_retries_only_to_trainer_client(
 def test_a_reward_model_is_served_from_a_mounted_folder_and_its_panels_have_answers(with_model: Stack) -> None:
     completions = [f"wait, so it is {n}.</think><answer>The answer is {n}.</answer>" for n in range(16)]
     body = {"completions": completions, "prompts": ["User: What is 2 + 3?\nAssistant: <think>"] * 16}
-    for _ in range(2):  # a rate needs a series before and after
+    for times in (1, 2):  # a rate needs a series before and after
         reply = with_model.post("/score/rm?threshold=100&alpha=0.5&phrases=math", body).json()
         assert reply["outcomes"] == ["scored"] * 16
-        scraped = number(with_model, 'sum(reward_samples_total{reward="rm"})')
-        until(lambda: number(with_model, 'sum(reward_samples_total{reward="rm"})') >= scraped + 16, "it is scraped")
+        until(partial(is_scraped, with_model, 16 * times), "it is scraped")
     of_the_model = [expression for expression in dashboard_expressions() if "reward_model_" in expression]
     assert [expression for expression in of_the_model if not query(with_model, expression)] == []
     print(f"\n16 samples scored by a tiny model; its {len(of_the_model)} expressions have an answer")
@@ -277,6 +277,10 @@ def query(project: Stack, expression: str) -> list[Any]:
 
 def number(project: Stack, expression: str) -> float:
     return sum(float(series["value"][1]) for series in query(project, expression))
+
+
+def is_scraped(project: Stack, samples_of_rm: int) -> bool:
+    return number(project, 'sum(reward_samples_total{reward="rm"})') == samples_of_rm
 
 
 def loaded_rules(project: Stack) -> list[dict[str, Any]]:
