@@ -19,6 +19,11 @@ NOT_RUN_HERE = {
     "make check": "CI runs it before the tests",
     "make bench": "takes about ten minutes",
     "make serve": "run below, on a free port",
+    "make docker-test": "needs a Docker engine",
+    "make scan": "installs its own tools, some hundred megabytes",
+    "docker compose up": "needs a Docker engine: make docker-test",
+    "docker compose --profile monitoring up": "needs a Docker engine: make docker-test",
+    "docker compose -f docker-compose.scale.yml up --scale reward-server=3": "needs a Docker engine: make docker-test",
 }
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -55,8 +56,7 @@ def with_model(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("model")
     new_model().save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
-    for path in (folder, folder.parent, *folder.iterdir()):
-        path.chmod(0o755)  # pytest's own are for their owner only
+    readable(folder)
     files = ("docker-compose.yml", "tests/docker/compose.prometheus.yml")
     options = ("--profile", "rm", "--profile", "monitoring")
     services, variables = ("reward-server-rm", "prometheus"), {"RM_FOLDER": str(folder), "REWARD_RM_THREADS": "1"}
@@ -84,6 +84,20 @@ def test_the_image_is_small_and_has_nothing_to_build_with() -> None:
     missing = "import shutil, importlib.util as u; print([n for n in ('gcc', 'cc', 'make', 'git') if shutil.which(n)]"
     script = missing + ", [n for n in ('pip', 'setuptools', 'torch') if u.find_spec(n)])"
     assert run("docker", "run", "--rm", "--entrypoint", "python", IMAGE, "-c", script).strip() == "[] []"
+
+
+def test_the_image_tokenises_for_vllm_without_torch(tmp_path: Path) -> None:
+    make_tokenizer().save_pretrained(tmp_path)
+    readable(tmp_path)
+    script = (
+        "from pathlib import Path; from reward_server.workers.model_folder import load_tokenizer; "
+        "from reward_server.workers.tokenizer import ChatTokenizer; "
+        "tokenizer = ChatTokenizer(load_tokenizer(Path('/model')), max_tokens=4096); "
+        "print(repr(tokenizer.encode([{'role': 'user', 'content': 'hi'}], 'there').text))"
+    )
+    command = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--volume", f"{tmp_path}:/model:ro"]
+    text = run(*command, "--entrypoint", "python", IMAGE, "-c", script)
+    assert "user\\nhi<|im_end|>\\n<|im_start|>assistant\\nthere<|im_end|>" in text
 
 
 def test_the_server_is_process_1_and_may_do_nothing_but_serve(one: Stack) -> None:
@@ -215,6 +229,12 @@ def test_a_reward_model_is_served_from_a_mounted_folder_and_its_panels_have_answ
     of_the_model = [expression for expression in dashboard_expressions() if "reward_model_" in expression]
     assert [expression for expression in of_the_model if not query(with_model, expression)] == []
     print(f"\n16 samples scored by a tiny model; its {len(of_the_model)} expressions have an answer")
+
+
+def readable(folder: Path) -> None:
+    """pytest's folders are for their owner only; the server is somebody else."""
+    for path in (folder.parent, folder, *folder.iterdir()):
+        path.chmod(0o755)
 
 
 @contextmanager
