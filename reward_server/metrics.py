@@ -72,7 +72,10 @@ class Metrics:
             "reward_verdicts", "Answers graded, by the rule that decided.", ["tier"], registry=registry
         )
         self.cache = Counter("reward_verdict_cache", "Look-ups: hit, joined, miss.", ["result"], registry=registry)
-        self.worker_kills = Counter("reward_worker_kills", "Workers killed at the hard limit.", registry=registry)
+        self.worker_kills = Counter("reward_worker_kills", "Workers killed at their time limit.", registry=registry)
+        self.demoted = Counter(
+            "reward_demoted", "Answers that did not end within their slice and began again.", registry=registry
+        )
         self.worker_deaths = Counter("reward_worker_deaths", "Workers that died by themselves.", registry=registry)
         self.dropped = Counter(
             "reward_dropped", "Answers dropped before they were graded: their callers left.", registry=registry

@@ -48,6 +48,7 @@ class Scorer:
         events = PoolEvents(
             on_queued=metrics.stage_seconds["queue"].observe,
             on_run=metrics.stage_seconds["verify"].observe,
+            on_demote=metrics.demoted.inc,
             on_kill=metrics.worker_kills.inc,
             on_death=metrics.worker_deaths.inc,
             on_drop=metrics.dropped.inc,

@@ -47,9 +47,9 @@ class Settings(BaseSettings):
         170.0, gt=0, description="Seconds until an unfinished request gets 503 (OpenRLHF's client gives up at 180)."
     )
     verifier_workers: int = Field(
-        default_factory=lambda: os.cpu_count() or 2,
+        default_factory=lambda: (os.cpu_count() or 1) + 1,
         ge=1,
-        description="Processes that run Math-Verify; by default one a core.",
+        description="Processes that run Math-Verify; by default one more than cores: one is kept free of long jobs.",
     )
     soft_timeout_s: float = Field(2.0, gt=0, description="CPU seconds that grading one answer may take.")
     hard_timeout_s: float = Field(8.0, gt=0, description="Wall seconds after which a worker that hangs is killed.")

@@ -2,7 +2,7 @@
 
 A GRPO group repeats its answers, so verdicts are kept by (ground truth, answer), and a pair that is being graded is
 awaited rather than graded again. Kept: verdicts and soft timeouts. Never kept: hard kills and errors, which say more
-about the machine than about the answer.
+about the machine than about the answer; but a pair that was killed is graded in the slow lane from then on.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
+from typing import TypeVar
 
 from reward_server.metrics import Metrics
 from reward_server.rewards.math_verify_tier import judge_with_math_verify
 from reward_server.rewards.verifier import judge_cheaply, judge_string
 from reward_server.types import Outcome, Verdict
-from reward_server.workers.process_pool import Job, ProcessPool, WorkerDied, WorkerKilled
+from reward_server.workers.process_pool import QUICK_SHARE, Job, ProcessPool, WorkerDied, WorkerKilled
 
 log = logging.getLogger(__name__)
+V = TypeVar("V")
 CHEAP_RULES: dict[str, Callable[[str, str], Verdict | None]] = {"math": judge_cheaply, "string": judge_string}
 PRECEDENCE = (Outcome.CORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.INCORRECT, Outcome.UNPARSEABLE)
 """Of several ground truths any one may match; failing that, what the sample's outcome is."""
@@ -37,9 +39,13 @@ class Verdicts:
 
     def __init__(self, pool: ProcessPool, *, soft_timeout_s: float, cache_size: int, metrics: Metrics) -> None:
         self._pool = pool
-        self._soft_timeout_s = soft_timeout_s
+        self._judge = partial(judge_with_math_verify, soft_timeout_s=soft_timeout_s)
+        self._judge_quickly = partial(
+            judge_with_math_verify, soft_timeout_s=soft_timeout_s * QUICK_SHARE, is_whole_budget=False
+        )
         self._cache_size = cache_size
         self._cache: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._killed: OrderedDict[bytes, None] = OrderedDict()
         self._in_flight: dict[bytes, Job[Verdict]] = {}
         self._metrics = metrics
 
@@ -66,7 +72,7 @@ class Verdicts:
         self._metrics.cache.labels("miss" if job is None else "joined").inc()
         if job is None:
             job = self._in_flight[key] = self._pool.submit(
-                judge_with_math_verify, ground_truth, answer, self._soft_timeout_s
+                self._judge, ground_truth, answer, quick_call=self._judge_quickly, is_slow=key in self._killed
             )
             job.future.add_done_callback(partial(self._landed, key))
         try:
@@ -81,11 +87,12 @@ class Verdicts:
 
     def _landed(self, key: bytes, future: asyncio.Future[Verdict]) -> None:
         del self._in_flight[key]
-        if future.cancelled() or future.exception() is not None:
+        if future.cancelled():
             return
-        self._cache[key] = future.result()
-        if len(self._cache) > self._cache_size:
-            self._cache.popitem(last=False)
+        if (error := future.exception()) is None:
+            _keep(self._cache, key, future.result(), self._cache_size)
+        elif isinstance(error, WorkerKilled):
+            _keep(self._killed, key, None, self._cache_size)
 
 
 def cheaply(check: str, ground_truths: tuple[str, ...] | None, answer: str | None) -> Verdict | None:
@@ -105,6 +112,13 @@ def cheaply(check: str, ground_truths: tuple[str, ...] | None, answer: str | Non
 def best(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict of several ground truths: the first in PRECEDENCE; ungradable only when all are."""
     return min(verdicts, key=lambda verdict: (PRECEDENCE + (verdict.outcome,)).index(verdict.outcome))
+
+
+def _keep(kept: OrderedDict[bytes, V], key: bytes, value: V, size: int) -> None:
+    """The newest `size` entries stay."""
+    kept[key] = value
+    if len(kept) > size:
+        kept.popitem(last=False)
 
 
 def _key(ground_truth: str, answer: str) -> bytes:

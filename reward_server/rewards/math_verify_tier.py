@@ -24,7 +24,7 @@ from reward_server.rewards.shape import Shape, read_shape
 from reward_server.rewards.units import split_unit
 from reward_server.rewards.values import compare_values
 from reward_server.types import Outcome, Verdict
-from reward_server.workers.budget import BudgetExceeded, cpu_budget
+from reward_server.workers.budget import BudgetExceeded, Unfinished, cpu_budget
 
 TIER = "math_verify"
 
@@ -49,11 +49,14 @@ class _UnparseableError(Exception):
     """Math-Verify cannot read this text."""
 
 
-def judge_with_math_verify(ground_truth: str, answer: str, soft_timeout_s: float) -> Verdict:
+def judge_with_math_verify(
+    ground_truth: str, answer: str, soft_timeout_s: float, *, is_whole_budget: bool = True
+) -> Verdict:
     """The verdict on a pair that `judge_cheaply` left open. `soft_timeout_s`: CPU seconds for everything.
 
     A ground truth that does not parse, or exhausts the budget or the memory alone, is ungradable; an answer that does
     not parse is unparseable; one that exhausts them is a timeout. A comparison that fails in the library is incorrect.
+    With less than the whole budget there is no verdict where it is exhausted: raises Unfinished.
     """
     wanted, given = normalise(ground_truth), normalise(answer)
     exhausted, unreadable = Outcome.UNGRADABLE, Outcome.UNGRADABLE
@@ -66,7 +69,9 @@ def judge_with_math_verify(ground_truth: str, answer: str, soft_timeout_s: float
             exhausted, unreadable = Outcome.TIMEOUT, Outcome.UNPARSEABLE
             is_correct = compare(shape, read_shape(given), _are_equal)
             outcome = Outcome.CORRECT if is_correct else Outcome.INCORRECT
-    except (BudgetExceeded, MemoryError):
+    except (BudgetExceeded, MemoryError) as error:
+        if not is_whole_budget and isinstance(error, BudgetExceeded):
+            raise Unfinished from None
         outcome = exhausted
     except (_UnparseableError, RecursionError):
         outcome = unreadable

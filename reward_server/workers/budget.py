@@ -23,6 +23,10 @@ class BudgetExceeded(BaseException):
     """The CPU budget is spent. A BaseException, so that `except Exception` in a library does not hide it."""
 
 
+class Unfinished(Exception):
+    """A part of the budget is spent without a result; the whole of it may do."""
+
+
 class cpu_budget:
     """Raise `BudgetExceeded` inside the block once it has used `seconds` of CPU time (user and system, whole process).
 
@@ -39,6 +43,7 @@ class cpu_budget:
         self._is_spent = False
 
     def __enter__(self) -> None:
+        self._is_spent = False
         signal.signal(signal.SIGPROF, self._stop)
         signal.setitimer(signal.ITIMER_PROF, self._seconds, REPEAT_S)
 

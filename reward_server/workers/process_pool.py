@@ -1,16 +1,15 @@
 """Worker processes that may hang, bloat or die without taking anything else along.
 
-One runner task a worker; each takes the oldest job, sends it to an anyio worker process and waits. A job that runs
-past the hard limit, counted from its dispatch and never from its queueing, is killed with its worker (SIGKILL: a
-multiplication of huge integers is one C call that nothing else interrupts). A job that raises, or whose worker dies
-without our kill, is tried once more. The pool knows nothing about what it runs.
+Each job is sent to an anyio worker process and awaited. A job that runs past the hard limit, counted from its dispatch
+and never from its queueing, is killed with its worker (SIGKILL: a multiplication of huge integers is one C call that
+nothing else interrupts). A job that raises, or whose worker dies without our kill, is tried once more. `lanes.py` says
+which job runs next. The pool knows nothing about what it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,11 +19,18 @@ import anyio
 import anyio.to_process
 from anyio import BrokenWorkerProcess, CapacityLimiter
 
-R = TypeVar("R")
+from reward_server.workers.budget import Unfinished
+from reward_server.workers.lanes import Lane, Lanes
 
+R = TypeVar("R")
 
 ABANDONED_GRACE_S = 5.0
 """A caller that timed out and asks again within this time finds its work still queued."""
+QUICK_SHARE = 1 / 8
+"""What a job gets in the quick lane of its budgets: of CPU seconds through its `quick_call`, of wall seconds here."""
+
+# anyio ends workers after five idle minutes; those it starts instead would lack the warm-up and the memory limit.
+anyio.to_process.WORKER_MAX_IDLE_TIME = 10**9
 
 
 def _nothing(*_seconds: float) -> None:
@@ -44,6 +50,7 @@ class Job(Generic[R]):
     """One call, queued or running. Awaited by any number of callers through `ProcessPool.result`."""
 
     call: Callable[..., R]
+    quick_call: Callable[..., R]
     args: tuple[object, ...]
     future: asyncio.Future[R]
     queued_at: float = field(default_factory=time.perf_counter)
@@ -61,6 +68,7 @@ class PoolEvents:
 
     on_queued: Callable[[float], object] = _nothing
     on_run: Callable[[float], object] = _nothing
+    on_demote: Callable[[], object] = _nothing
     on_kill: Callable[[], object] = _nothing
     on_death: Callable[[], object] = _nothing
     on_drop: Callable[[], object] = _nothing
@@ -74,19 +82,23 @@ class ProcessPool:
         self._workers = workers
         self._hard_timeout_s = hard_timeout_s
         self._limiter = CapacityLimiter(workers)
-        self._queue: deque[Job[Any]] = deque()
-        self._filled = asyncio.Semaphore(0)
-        self._seconds_a_job = 0.01
+        self._lanes: Lanes[Job[Any]] = Lanes(workers)
+        self._running: set[asyncio.Task[None]] = set()
 
     @property
     def queued(self) -> int:
-        """Jobs that wait for a worker."""
-        return len(self._queue)
+        """Jobs that wait for a worker, in both lanes."""
+        return len(self._lanes.quick.waiting) + len(self._lanes.slow.waiting)
+
+    @property
+    def queued_slow(self) -> int:
+        """Those of them that did not end within their slice."""
+        return len(self._lanes.slow.waiting)
 
     @property
     def estimated_wait_s(self) -> float:
-        """Seconds until a job queued now would start, from the measured rate."""
-        return self.queued * self._seconds_a_job / self._workers
+        """Seconds until a job queued now would start. The slow lane does not count: it holds up only its own."""
+        return self._lanes.quick.estimated_wait_s
 
     @asynccontextmanager
     async def running(self, warm_up: Callable[..., object], *args: object) -> AsyncIterator[ProcessPool]:
@@ -94,19 +106,26 @@ class ProcessPool:
         self._warm_up = (warm_up, args)
         # All at once: each call finds no idle worker and starts its own.
         await asyncio.gather(*(self._start_worker() for _ in range(self._workers)))
-        runners = [asyncio.create_task(self._runner()) for _ in range(self._workers)]
         try:
             yield self
         finally:
-            for runner in runners:
-                runner.cancel()
-            await asyncio.gather(*runners, return_exceptions=True)
+            running, self._running = self._running, set()
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
-    def submit(self, call: Callable[..., R], *args: object) -> Job[R]:
-        """Queues `call(*args)`; both must pickle, and the call's module must be light."""
-        job: Job[R] = Job(call, args, asyncio.get_running_loop().create_future())
-        self._queue.append(job)
-        self._filled.release()
+    def submit(
+        self, call: Callable[..., R], *args: object, quick_call: Callable[..., R] | None = None, is_slow: bool = False
+    ) -> Job[R]:
+        """Queues `call(*args)`; all must pickle, and the call's module must be light.
+
+        `quick_call` is what the quick lane runs instead: the same with less of a budget, raising Unfinished where that
+        is not enough. `is_slow` sends a job that is known for it straight to the slow lane.
+        """
+        job: Job[R] = Job(call, quick_call or call, args, asyncio.get_running_loop().create_future())
+        lane = self._lanes.slow if is_slow and self._lanes.has_slices else self._lanes.quick
+        lane.waiting.append(job)
+        self._dispatch()
         return job
 
     async def result(self, job: Job[R]) -> R:
@@ -119,43 +138,67 @@ class ProcessPool:
             if job.waiters == 0:
                 job.abandoned_at = time.perf_counter()
 
-    async def _runner(self) -> None:
-        while True:
-            await self._filled.acquire()
-            job = self._queue.popleft()
+    def _dispatch(self) -> None:
+        """Starts whatever may start now."""
+        while (lane := self._lanes.next_lane()) is not None:
+            job = lane.waiting.popleft()
             if job.is_abandoned(time.perf_counter()):
                 self._events.on_drop()
                 job.future.cancel()
                 continue
-            await self._run(job)
+            lane.running += 1
+            task = asyncio.get_running_loop().create_task(self._run(job, lane))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
 
-    async def _run(self, job: Job[Any]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task in self._running:  # else the pool is closing
+            self._running.discard(task)
+            self._dispatch()
+
+    async def _run(self, job: Job[Any], lane: Lane[Job[Any]]) -> None:
         started = time.perf_counter()
         self._events.on_queued(started - job.queued_at)
+        is_sliced = self._lanes.has_slices and lane is self._lanes.quick
+        call, seconds = (
+            (job.quick_call, self._hard_timeout_s * QUICK_SHARE) if is_sliced else (job.call, self._hard_timeout_s)
+        )
         try:
-            job.future.set_result(await self._attempt(job))
+            job.future.set_result(await self._attempt(call, job.args, seconds))
         except asyncio.CancelledError:
             job.future.cancel()
             raise
         except Exception as error:  # noqa: BLE001 - whatever the call raised belongs to its callers
-            job.future.set_exception(error)
-            job.future.exception()  # marks it as seen: every caller may have left
+            if is_sliced and isinstance(error, Unfinished | WorkerKilled):
+                self._demote(job)
+            else:
+                job.future.set_exception(error)
+                job.future.exception()  # marks it as seen: every caller may have left
+        finally:
+            lane.running -= 1
         took = time.perf_counter() - started
         self._events.on_run(took)
-        self._seconds_a_job += 0.05 * (took - self._seconds_a_job)
+        lane.count(took)
 
-    async def _attempt(self, job: Job[R]) -> R:
+    def _demote(self, job: Job[Any]) -> None:
+        self._events.on_demote()
+        job.queued_at = time.perf_counter()
+        self._lanes.slow.waiting.append(job)
+
+    async def _attempt(self, call: Callable[..., R], args: tuple[object, ...], limit_s: float) -> R:
         for is_last in (False, True):
             try:
-                with anyio.fail_after(self._hard_timeout_s):
-                    return await self._in_worker(job.call, job.args)
+                with anyio.fail_after(limit_s):
+                    return await self._in_worker(call, args)
             except TimeoutError:
                 self._events.on_kill()
                 await self._start_worker()
-                raise WorkerKilled(f"no result after {self._hard_timeout_s:g} s; the worker was killed") from None
+                raise WorkerKilled(f"no result after {limit_s:g} s; the worker was killed") from None
             except BrokenWorkerProcess:
                 self._events.on_death()
                 await self._start_worker()
+            except Unfinished:
+                raise
             except Exception:
                 if is_last:  # whatever the call raises belongs to its callers, but not because of one bad moment
                     raise

@@ -105,6 +105,19 @@ assert used(0.1, task) < 2.0
     )
 
 
+@pytest.mark.parametrize("ends_with", [None, KeyError])
+def test_a_task_that_swallows_the_end_of_its_budget_has_no_result(ends_with: type[Exception] | None) -> None:
+    def swallow() -> None:
+        try:
+            _burn(5.0)
+        except BaseException:  # noqa: BLE001 -- what mpmath does
+            if ends_with:
+                raise ends_with from None
+
+    with pytest.raises(BudgetExceeded), cpu_budget(0.05):
+        swallow()
+
+
 def test_no_signal_escapes_a_block_that_ends_in_time() -> None:
     """Blocks that end as their budget does: the exception comes inside, or not at all."""
     _assert(

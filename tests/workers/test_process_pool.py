@@ -8,24 +8,31 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
 
+import anyio.to_process
 import pytest
 
+from reward_server.rewards.math_verify_tier import judge_with_math_verify, warm_up
+from reward_server.types import Outcome, Verdict
 from reward_server.workers import process_pool
-from reward_server.workers.process_pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
+from reward_server.workers.process_pool import Job, PoolEvents, ProcessPool, WorkerDied, WorkerKilled
 
 Scenario = Callable[[ProcessPool], Awaitable[None]]
 
 
-def run(scenario: Scenario, *, workers: int = 2, hard_timeout_s: float = 1.0) -> Counter[str]:
+def run(
+    scenario: Scenario, *, workers: int = 2, hard_timeout_s: float = 1.0, warm_up: Callable[[], object] = os.getpid
+) -> Counter[str]:
     """Runs the scenario with an open pool and returns how often each event happened."""
     events: Counter[str] = Counter()
-    names = ("queued", "run", "kill", "death", "drop")
+    names = ("queued", "run", "demote", "kill", "death", "drop")
     heard = {f"on_{name}": lambda *_, name=name: events.update([name]) for name in names}
 
     async def with_pool() -> None:
         pool = ProcessPool(workers=workers, hard_timeout_s=hard_timeout_s, events=PoolEvents(**heard))
-        async with pool.running(os.getpid):
+        async with pool.running(warm_up):
             await scenario(pool)
 
     asyncio.run(with_pool())
@@ -41,7 +48,8 @@ def test_results_and_exceptions_come_back() -> None:
     assert run(scenario) == {"queued": 2, "run": 2}
 
 
-def test_a_job_that_hangs_is_killed_and_its_neighbours_are_not() -> None:
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_a_job_that_hangs_is_killed_and_its_neighbours_are_not(workers: int) -> None:
     async def scenario(pool: ProcessPool) -> None:
         hanging = [pool.submit(time.sleep, 60) for _ in range(2)]
         others = [pool.submit(pow, 2, k) for k in range(20)]
@@ -50,7 +58,53 @@ def test_a_job_that_hangs_is_killed_and_its_neighbours_are_not() -> None:
             with pytest.raises(WorkerKilled):
                 await pool.result(job)
 
-    assert run(scenario, hard_timeout_s=0.5)["kill"] == 2
+    # With more than one worker each is killed in the quick lane first, and then in the slow one.
+    assert run(scenario, workers=workers, hard_timeout_s=2.0)["kill"] >= (2 if workers == 1 else 4)
+
+
+def test_jobs_that_hang_do_not_hold_up_the_others() -> None:
+    """20 of them would take two workers 20 s; the quick ones are done when at most a few slices have passed."""
+
+    async def scenario(pool: ProcessPool) -> None:
+        hanging = [pool.submit(time.sleep, 60, is_slow=True) for _ in range(20)]
+        began_to_hang = [pool.submit(time.sleep, 60) for _ in range(2)]
+        others = [pool.submit(pow, 2, k) for k in range(50)]
+        await asyncio.gather(*(pool.result(job) for job in others))
+        assert not any(job.future.done() for job in began_to_hang)
+        assert pool.queued_slow > 10, "the slow lane is far from done"
+        assert len(hanging) == 20
+
+    assert run(scenario, workers=3, hard_timeout_s=2.0)["kill"] >= 2
+
+
+def test_a_job_that_does_not_end_within_its_slice_is_begun_again_and_comes_out_the_same() -> None:
+    def both(pool: ProcessPool) -> list[Job[Verdict]]:
+        pairs = (("x^2+1", "x^{9^{9^{9}}}"), ("\\ln x+1", "1+\\ln(x)"))
+        whole = partial(judge_with_math_verify, soft_timeout_s=0.8)
+        sliced = partial(judge_with_math_verify, soft_timeout_s=0.1, is_whole_budget=False)
+        return [pool.submit(whole, *pair, quick_call=sliced) for pair in pairs]
+
+    async def scenario(pool: ProcessPool) -> None:
+        verdicts = [await pool.result(job) for job in both(pool)]
+        assert [verdict.outcome for verdict in verdicts] == [Outcome.TIMEOUT, Outcome.CORRECT]
+
+    assert run(scenario, workers=2, hard_timeout_s=60, warm_up=warm_up)["demote"] == 1
+    assert run(scenario, workers=1, hard_timeout_s=60, warm_up=warm_up)["demote"] == 0
+
+
+def test_idle_workers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """anyio would end them after five minutes, and start others that have no warm-up and no memory limit."""
+
+    def children() -> set[str]:
+        return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
+
+    async def scenario(pool: ProcessPool) -> None:
+        before = children()
+        monkeypatch.setattr(anyio.to_process, "current_time", lambda: time.monotonic() + 3600)
+        await pool.result(pool.submit(pow, 2, 2))
+        assert children() == before
+
+    run(scenario, workers=3, hard_timeout_s=60)
 
 
 def test_waiting_in_the_queue_does_not_count_towards_the_hard_limit() -> None:

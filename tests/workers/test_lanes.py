@@ -1,0 +1,42 @@
+"""Which job runs next: decided without I/O or clock."""
+
+from reward_server.workers.lanes import Lane, Lanes
+
+
+def fill(lanes: Lanes[str], quick: int, slow: int) -> tuple[int, int]:
+    """Starts all that may start; (quick, slow) jobs that run then."""
+    lanes.quick.waiting.extend("q" * quick)
+    lanes.slow.waiting.extend("s" * slow)
+    while (lane := lanes.next_lane()) is not None:
+        lane.waiting.popleft()
+        lane.running += 1
+    return lanes.quick.running, lanes.slow.running
+
+
+def test_a_lane_leaves_one_worker_to_the_other() -> None:
+    assert fill(Lanes(3), quick=10, slow=0) == (2, 0)
+    assert fill(Lanes(3), quick=0, slow=10) == (0, 2)
+    assert fill(Lanes(3), quick=10, slow=10) == (2, 1)
+    assert fill(Lanes(2), quick=10, slow=10) == (1, 1)
+
+
+def test_a_quick_job_finds_a_worker_though_long_ones_came_first() -> None:
+    lanes: Lanes[str] = Lanes(3)
+    assert fill(lanes, quick=0, slow=10) == (0, 2)
+    assert fill(lanes, quick=10, slow=0) == (1, 2)
+    lanes.slow.running -= 1
+    assert fill(lanes, quick=0, slow=0) == (2, 1), "a worker that becomes free is the quick lane's"
+
+
+def test_one_worker_has_one_lane() -> None:
+    lanes: Lanes[str] = Lanes(1)
+    assert not lanes.has_slices
+    assert fill(lanes, quick=3, slow=0) == (1, 0)
+
+
+def test_the_wait_is_the_queue_over_the_measured_rate() -> None:
+    lane: Lane[str] = Lane(max_running=2)
+    lane.waiting.extend("q" * 10)
+    for _ in range(200):
+        lane.count(0.5)
+    assert 2.49 < lane.estimated_wait_s < 2.5  # 10 jobs x 0.5 s / 2 workers, nearly reached from 0.01
