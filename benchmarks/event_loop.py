@@ -14,12 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.processes import reward_server
 from benchmarks.rollouts import make_rollouts
-from benchmarks.rounds import machine
+from benchmarks.rounds import record, show
 
 MEGABYTE = 2**20
 
@@ -66,8 +63,7 @@ def longest_wait_ms(url: str, path: str, body: bytes) -> tuple[float, float]:
 
 def main(output: Path | None = None, rounds: int = 3) -> None:
     """Measures and prints the table."""
-    table = Table("body", "reward", "longest wait, ms (each round)", "answered after, s", title="event loop")
-    rows = []
+    lines, rows = [], []
     with reward_server() as (url, _):
         for size_mb in (16, 63):
             for shape, body in bodies(size_mb).items():
@@ -76,12 +72,10 @@ def main(output: Path | None = None, rounds: int = 3) -> None:
                     measured = [longest_wait_ms(url, path, content) for _ in range(rounds)]
                     waits = ", ".join(f"{wait:.0f}" for wait, _ in measured)
                     seconds = ", ".join(f"{taken:.1f}" for _, taken in measured)
-                    table.add_row(f"{size_mb} MiB, {shape}", path, waits, seconds)
+                    lines.append([f"{size_mb} MiB, {shape}", path, waits, seconds])
                     rows.append({"body": f"{size_mb} MiB, {shape}", "path": path, "measured": measured})
-    Console(width=120).print(table)
-    if output:
-        with output.open("a") as file:
-            file.write(json.dumps({"title": "event loop", "rows": rows, **machine()}) + "\n")
+    show("Event loop", ["body", "reward", "longest wait, ms (each round)", "answered after, s"], lines)
+    record(output, "event loop", {"rows": rows})
 
 
 if __name__ == "__main__":

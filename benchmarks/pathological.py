@@ -11,10 +11,8 @@ import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from rich.console import Console
-
-from benchmarks.processes import children, reward_server
-from benchmarks.rounds import machine
+from benchmarks.processes import children, peak_mb, reward_server
+from benchmarks.rounds import record, show
 
 CLASSICS = (
     "9^{9^{9^{9}}}",
@@ -37,25 +35,17 @@ def main(output: Path | None = None, cases: Path | None = None) -> None:
             with urlopen(Request(url + "/score/verifier", json.dumps(body).encode())) as reply:
                 outcome = json.load(reply)["outcomes"][0]
             taken.append((time.perf_counter() - started, outcome, str(row.get("id", row["completion"]))[:40]))
-        memory = [_peak_mb(worker) for worker in children(pid)]
+        memory = [peak_mb(worker) for worker in children(pid)]
     taken.sort(reverse=True)
-    for seconds, outcome, name in taken[:8]:
-        Console().print(f"{seconds:6.2f} s  {outcome:12}  {name}", markup=False)
+    lines = [[f"{seconds:.2f}", outcome, f"`{name}`"] for seconds, outcome, name in taken[:8]]
+    show("Answers made to hang: the slowest", ["s", "outcome", "answer"], lines)
     outcomes = {outcome: sum(found == outcome for _, found, _ in taken) for _, outcome, _ in taken}
-    Console().print(f"{len(taken)} answers: {outcomes}; peak memory of the workers {memory} MB", markup=False)
-    if output:
-        result = {"title": "pathological", "slowest_s": taken[0][0], "outcomes": outcomes, "peak_mb": memory}
-        with output.open("a") as file:
-            file.write(json.dumps(result | machine()) + "\n")
+    print(f"\n{len(taken)} answers: {outcomes}; peak memory of the workers {memory} MB", flush=True)
+    record(output, "pathological", {"slowest_s": taken[0][0], "outcomes": outcomes, "peak_mb": memory})
 
 
 def _classics() -> list[dict[str, str]]:
     return [{"completion": f"\\boxed{{{answer}}}", "ground_truth": "x^2+1"} for answer in CLASSICS]
-
-
-def _peak_mb(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 if __name__ == "__main__":

@@ -38,10 +38,40 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def tree(pid: int) -> list[int]:
+    """The process and all its living descendants."""
+    return [pid, *(descendant for child in children(pid) for descendant in tree(child))]
+
+
+def peak_mb(pid: int) -> int:
+    """The most memory the process ever held, MiB."""
+    return _status(pid, "VmHWM") // 1024
+
+
+def memory_mb(pid: int) -> int:
+    """Memory that the process holds now, MiB."""
+    return _status(pid, "VmRSS") // 1024
+
+
+def threads(pid: int) -> int:
+    """Threads of the process."""
+    return _status(pid, "Threads")
+
+
+def open_files(pid: int) -> int:
+    """Open files, pipes and sockets of the process."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def _status(pid: int, field: str) -> int:
+    return int(Path(f"/proc/{pid}/status").read_text().partition(f"{field}:")[2].split()[0])
+
+
 @contextmanager
 def _started(command: list[str]) -> Iterator[tuple[str, int]]:
     """The first line with a URL that the process prints, and its id; ends it at exit."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_")}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
         for line in process.stdout:

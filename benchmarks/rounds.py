@@ -7,13 +7,12 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -36,21 +35,31 @@ def take_turns(contenders: Mapping[str, Callable[[], Cost]], rounds: int) -> dic
 
 
 def report(title: str, costs: Mapping[str, list[Cost]], reference: str, output: Path | None) -> None:
-    """Prints a table with the ratio of each contender's CPU time to the reference's, and appends it all as JSON."""
-    table = Table("contender", "CPU ms a sample", "range", "wall ms a sample", "CPU, ratio", title=title)
+    """A table with the ratio of each contender's CPU time to the reference's; all the rounds go to `output`."""
     base = statistics.median(cost.cpu_s / cost.units for cost in costs[reference])
-    rows = {}
+    rows, lines = {}, []
     for name, runs in costs.items():
         cpu = [1000 * cost.cpu_s / cost.units for cost in runs]
         wall = [1000 * cost.wall_s / cost.units for cost in runs]
         ratio = statistics.median(cpu) / (1000 * base)
         rows[name] = {"cpu_ms": cpu, "wall_ms": wall, "cpu_ratio": ratio}
-        span = f"{min(cpu):.3f} … {max(cpu):.3f}"
-        table.add_row(name, f"{statistics.median(cpu):.3f}", span, f"{statistics.median(wall):.3f}", f"{ratio:.2f}")
-    Console(width=120).print(table)
+        span = f"{statistics.median(cpu):.3f} [{min(cpu):.3f} … {max(cpu):.3f}]"
+        lines.append([name, span, f"{statistics.median(wall):.3f}", f"{ratio:.3g}"])
+    show(title, ["contender", "CPU ms a sample", "wall ms a sample", "CPU, ratio"], lines)
+    record(output, title, {"reference": reference, "rows": rows})
+
+
+def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints a Markdown table, as it goes into docs/performance.md."""
+    lines = [header, ["---"] * len(header), *rows]
+    print(f"\n### {title}\n", *(f"| {' | '.join(map(str, line))} |" for line in lines), sep="\n", flush=True)
+
+
+def record(output: Path | None, title: str, figures: Mapping[str, object]) -> None:
+    """Appends the figures, with the machine and the versions, as a line of JSON."""
     if output:
         with output.open("a") as file:
-            file.write(json.dumps({"title": title, "reference": reference, "rows": rows, **machine()}) + "\n")
+            file.write(json.dumps({"title": title, **figures, **machine()}) + "\n")
 
 
 def machine() -> dict[str, object]:

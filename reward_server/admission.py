@@ -1,4 +1,8 @@
-"""Who is let in: all of a request or nothing, before any work on it starts."""
+"""Who is let in: all of a request or nothing, before any work on it starts.
+
+Pending samples and the bytes of their bodies are counted here; how long a queue is in seconds, its owner says. A
+request that still waits for the event loop counts as one sample: a loop that is behind has its queue there.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,20 @@ from reward_server.errors import Overloaded
 
 
 class Admission:
-    """Counts what is admitted and not yet answered; `estimated_wait_s` tells the queue's length in seconds."""
+    """Counts what is admitted and not yet answered.
 
-    def __init__(self, *, max_pending_samples: int, max_wait_s: float, estimated_wait_s: Callable[[], float]) -> None:
+    `count_requests`, set by whoever owns the connections: requests that have come and are not answered.
+    """
+
+    count_requests: Callable[[], int] = staticmethod(lambda: 0)
+
+    def __init__(self, *, max_pending_samples: int, max_pending_bytes: int, max_wait_s: float) -> None:
         self.pending = 0
         self._admitted_at: dict[object, float] = {}
+        self.pending_bytes = 0
         self._max_pending = max_pending_samples
+        self._max_bytes = max_pending_bytes
         self._max_wait_s = max_wait_s
-        self._estimated_wait_s = estimated_wait_s
 
     @property
     def oldest_s(self) -> float:
@@ -25,13 +35,15 @@ class Admission:
         now = time.monotonic()
         return now - next(iter(self._admitted_at.values()), now)
 
-    @contextmanager
-    def admit(self, samples: int) -> Iterator[None]:
-        """Holds the samples' place. Raises Overloaded, with the time after which it is worth asking again."""
-        wait_s = self._estimated_wait_s()
-        if self.pending and self.pending + samples > self._max_pending:
+    def check(self, samples: int, wait_s: float) -> None:
+        """Raises Overloaded where that many samples would not be let in; `wait_s`: the length of the queue they need.
+
+        One sample can be asked about before the body is read, so that refusing costs next to nothing.
+        """
+        pending = max(self.pending, self.count_requests() - 1)
+        if pending > 0 and pending + samples > self._max_pending:
             raise Overloaded(
-                f"{self.pending} samples are pending; {samples} more pass max_pending_samples={self._max_pending}",
+                f"{pending} samples are pending; {samples} more pass max_pending_samples={self._max_pending}",
                 retry_after_s=min(wait_s, self._max_wait_s),
             )
         if wait_s > self._max_wait_s:
@@ -39,6 +51,11 @@ class Admission:
                 f"the queue is {wait_s:.0f} s long, over the {self._max_wait_s:g} s a request may take",
                 retry_after_s=wait_s - self._max_wait_s,
             )
+
+    @contextmanager
+    def admit(self, samples: int, wait_s: float) -> Iterator[None]:
+        """Holds the samples' place. Raises Overloaded, with the time after which it is worth asking again."""
+        self.check(samples, wait_s)
         self.pending += samples
         request = object()
         self._admitted_at[request] = time.monotonic()
@@ -47,3 +64,34 @@ class Admission:
         finally:
             del self._admitted_at[request]
             self.pending -= samples
+
+    def hold(self) -> HeldBytes:
+        """For the bytes of one request's body."""
+        return HeldBytes(self)
+
+    def has_room(self, held: int, more: int) -> bool:
+        """May a request that holds `held` bytes have `more`? One that is alone always may."""
+        return self.pending_bytes == held or self.pending_bytes + more <= self._max_bytes
+
+
+class HeldBytes:
+    """What one request has of `max_pending_mb`; given back when its block ends."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._size = 0
+
+    def __enter__(self) -> HeldBytes:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._admission.pending_bytes -= self._size
+
+    def grow(self, size: int) -> None:
+        """Counts bytes that have come. Raises Overloaded when together with other requests they are too many."""
+        if not self._admission.has_room(self._size, size):
+            raise Overloaded(
+                f"bodies of {self._admission.pending_bytes / 2**20:.0f} MiB are pending; more would pass max_pending_mb"
+            )
+        self._admission.pending_bytes += size
+        self._size += size

@@ -6,6 +6,7 @@ import asyncio
 
 from fastapi import Request
 
+from reward_server.admission import HeldBytes
 from reward_server.errors import DeadlineExceeded, InvalidRequest, RewardServerError, TooLarge
 
 WATCH_AFTER_S = 0.25
@@ -19,8 +20,8 @@ class CallerLeft(RewardServerError):
     code = "caller_left"
 
 
-async def read_body(request: Request, limit_mb: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as it passes `limit_mb` MiB."""
+async def read_body(request: Request, limit_mb: int, held: HeldBytes) -> bytes:
+    """The whole body. Raises TooLarge as soon as it passes `limit_mb` MiB, Overloaded when `held` may not grow."""
     limit = limit_mb * 2**20
     chunks, size, more = [], 0, True
     while more:
@@ -31,6 +32,7 @@ async def read_body(request: Request, limit_mb: int) -> bytes:
         size += len(chunk)
         if size > limit:
             raise TooLarge(f"the body is over max_body_mb={limit_mb} MiB; send fewer samples a request")
+        held.grow(len(chunk))
         chunks.append(chunk)
     if not size:
         raise InvalidRequest("the body is empty; send a JSON object")

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from reward_server import __version__, openapi
+from reward_server.admission import HeldBytes
 from reward_server.body import Deadline, read_body
 from reward_server.catalog import Plan
 from reward_server.dialects import Dialect, nemo_gym, recognise
@@ -68,11 +69,11 @@ class Routes:
     def score(self, name: str) -> Endpoint:
         async def score(request: Request) -> Response:
             plan = self._plan(request, name)
-            with Deadline(self._settings.request_timeout_s) as deadline:
-                raw = await self._read(request, deadline)
-                dialect, samples = await self._run("parse", len(raw), lambda: _parsed(raw))
+            self._service.scorer.check_room(plan)
+            with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
+                dialect, samples, size = await self._parse(await self._read(request, deadline, held))
                 reply = await self._reply(request, plan, samples, dialect.NAME)
-                content = await self._run("render", len(raw), lambda: dialect.render(reply))
+                content = await self._run("render", size, lambda: dialect.render(reply))
                 return self._answer(content, reply)
 
         return score
@@ -80,8 +81,9 @@ class Routes:
     def verify(self, name: str) -> Endpoint:
         async def verify(request: Request) -> Response:
             plan = self._plan(request, name)
-            with Deadline(self._settings.request_timeout_s) as deadline:
-                row, sample = nemo_gym.parse(await self._read(request, deadline))
+            self._service.scorer.check_room(plan)
+            with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
+                row, sample = nemo_gym.parse(await self._read(request, deadline, held))
                 reply = await self._reply(request, plan, [sample], nemo_gym.NAME)
                 return self._answer(nemo_gym.render(reply, row), reply)
 
@@ -90,16 +92,16 @@ class Routes:
     def seed_session(self, name: str) -> Endpoint:
         async def seed_session(request: Request) -> Response:
             """Nothing to seed: a reward depends on its sample alone. The row must be a JSON object."""
-            with Deadline(self._settings.request_timeout_s) as deadline:
-                read_object(await self._read(request, deadline))
+            with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
+                read_object(await self._read(request, deadline, held))
                 return json_response({})
 
         return seed_session
 
     def explain(self, name: str) -> Endpoint:
         async def explain(request: Request) -> Response:
-            with Deadline(self._settings.request_timeout_s) as deadline:
-                raw = await self._read(request, deadline)
+            with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
+                raw = await self._read(request, deadline, held)
                 sample, query = parse_explain(raw, request.headers.get("content-type", ""), request.url.query)
                 plan = self._service.catalog.resolve(name, query)
                 milliseconds: dict[str, float] = {}
@@ -141,10 +143,14 @@ class Routes:
         self._service.metrics.stage_seconds[stage].observe(perf_counter() - started)
         return result
 
-    async def _read(self, request: Request, deadline: Deadline) -> bytes:
-        body = await read_body(request, self._settings.max_body_mb)
+    async def _read(self, request: Request, deadline: Deadline, held: HeldBytes) -> bytes:
+        body = await read_body(request, self._settings.max_body_mb, held)
         deadline.watch(request)
         return body
+
+    async def _parse(self, raw: bytes) -> tuple[Dialect, list[Sample], int]:
+        """The body's dialect, samples and size; its bytes need not be kept while it is scored."""
+        return *(await self._run("parse", len(raw), lambda: _parsed(raw))), len(raw)
 
     def _plan(self, request: Request, name: str) -> Plan:
         return self._service.catalog.resolve(name, request.scope["query_string"].decode("latin-1"))

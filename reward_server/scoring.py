@@ -64,8 +64,8 @@ class Scorer:
         )
         self.admission = Admission(
             max_pending_samples=settings.max_pending_samples,
+            max_pending_bytes=settings.max_pending_mb * 2**20,
             max_wait_s=settings.request_timeout_s,
-            estimated_wait_s=lambda: self._pool.estimated_wait_s,
         )
         self._export_gauges()
 
@@ -92,12 +92,20 @@ class Scorer:
         if isinstance(plan.parameters, RmParameters):
             return await self._derive_rm(plan, plan.parameters, samples, times)
         check_inputs(plan, samples)
-        with self.admission.admit(len(samples)):
+        with self.admission.admit(len(samples), self._wait_s(plan)):
             size = sum(len(sample.completion) for sample in samples)
             readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
             verdicts = await self._grade(plan, samples, readings, times, size)
             paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
             return await self.run(size, lambda: self._settled(plan, samples, readings, verdicts, paid))
+
+    def check_room(self, plan: Plan) -> None:
+        """Raises Overloaded where a request would be refused whatever it holds."""
+        self.admission.check(1, self._wait_s(plan))
+
+    def _wait_s(self, plan: Plan) -> float:
+        """How long the queue is that the reward needs."""
+        return self._pool.estimated_wait_s if isinstance(plan.parameters, VerifierParameters) else 0.0
 
     async def _derive_rm(
         self, plan: Plan, parameters: RmParameters, samples: list[Sample], times: Times
@@ -105,7 +113,7 @@ class Scorer:
         if self._model is None:
             raise NoRewardModel("no reward model is configured: start with --rm-model FOLDER (REWARD_RM_MODEL)")
         check_prompts(plan, samples)
-        with self.admission.admit(len(samples)):
+        with self.admission.admit(len(samples), self._wait_s(plan)):
             size = sum(len(sample.completion) for sample in samples)
             readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
             paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
@@ -178,5 +186,7 @@ class Scorer:
         gauge("reward_pending_samples_max", "Beyond it a request gets 503.", lambda: self._settings.max_pending_samples)
         gauge("reward_oldest_pending_seconds", "Age of the oldest request under work.", lambda: self.admission.oldest_s)
         gauge("reward_pending_samples", "Samples admitted and not yet answered.", lambda: self.admission.pending)
+        gauge("reward_pending_bytes", "Bytes of the bodies of pending requests.", lambda: self.admission.pending_bytes)
         gauge("reward_queue_depth", "Answers that wait for a worker.", lambda: pool.queued)
+        gauge("reward_queue_slow_depth", "Those that began again in the slow lane.", lambda: pool.queued_slow)
         gauge("reward_queue_wait_seconds", "Estimated wait of an answer queued now.", lambda: pool.estimated_wait_s)

@@ -50,6 +50,7 @@ class DrainingServer(uvicorn.Server):
                 timeout_keep_alive=KEEP_ALIVE_S,
             )
         )
+        self._service.scorer.admission.count_requests = lambda: len(self.server_state.tasks)
         self._settings = settings
         self._on_started = on_started
 

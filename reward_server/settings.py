@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     max_pending_samples: int = Field(
         65_536, ge=1, description="Samples admitted and not yet answered; a request beyond it gets 503."
     )
+    max_pending_mb: int = Field(
+        1024, ge=1, description="Size of all bodies not yet answered, in MiB; a request beyond it gets 503."
+    )
     request_timeout_s: float = Field(
         170.0, gt=0, description="Seconds until an unfinished request gets 503 (OpenRLHF's client gives up at 180)."
     )

@@ -94,7 +94,7 @@ def test_a_worker_killed_from_outside_costs_nothing_but_a_retry(start_server: St
         until(lambda: len(server.workers()) == 1)
 
 
-def test_a_worker_that_hangs_is_killed_and_replaced_and_costs_its_own_answer_only(
+def test_a_worker_that_is_stopped_is_killed_and_replaced_and_costs_nothing_but_a_retry(
     start_server: Starter,
 ) -> None:
     with start_server("--verifier-workers", "1", "--hard-timeout-s", "3") as server, ThreadPoolExecutor() as threads:
@@ -102,10 +102,9 @@ def test_a_worker_that_hangs_is_killed_and_replaced_and_costs_its_own_answer_onl
         os.kill(worker, signal.SIGSTOP)  # uses no CPU time, so that only the hard limit ends it
         body = {"completions": [f"\\boxed{{{n}+\\ln(x)}}" for n in (3, 4)], "ground_truths": ["\\ln x+3", "\\ln x+4"]}
         reply = threads.submit(server.post, "/score/verifier", body).result()
-        assert reply.json()["outcomes"] == ["timeout", "correct"]
+        assert reply.json()["outcomes"] == ["correct", "correct"]
         assert server.metric("reward_worker_kills_total") == 1
         assert server.workers() != [worker]
-        assert server.post("/score/verifier", body).json()["rewards"] == [1.0, 1.0]  # a hard kill is never cached
 
 
 def test_the_age_of_the_oldest_request_grows_and_is_0_without_one(start_server: Starter) -> None:

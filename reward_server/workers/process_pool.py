@@ -1,9 +1,9 @@
 """Worker processes that may hang, bloat or die without taking anything else along.
 
-Each job is sent to an anyio worker process and awaited. A job that runs past the hard limit, counted from its dispatch
-and never from its queueing, is killed with its worker (SIGKILL: a multiplication of huge integers is one C call that
-nothing else interrupts). A job that raises, or whose worker dies without our kill, is tried once more. `lanes.py` says
-which job runs next. The pool knows nothing about what it runs.
+A job that runs past the hard limit, counted in wall time from its dispatch and never from its queueing, is killed with
+its worker (SIGKILL: a multiplication of huge integers is one C call that nothing else interrupts). One that hardly
+used the CPU until then is not to blame, the machine is: it is tried once more, as is a job that raises, or whose worker
+dies without our kill. `lanes.py` says which job runs next. The pool knows nothing about what it runs.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-import anyio
-import anyio.to_process
-from anyio import BrokenWorkerProcess, CapacityLimiter
-
 from reward_server.workers.budget import Unfinished
 from reward_server.workers.lanes import Lane, Lanes
+from reward_server.workers.worker_process import WorkerLost, WorkerProcess
 
 R = TypeVar("R")
 
@@ -29,8 +26,8 @@ ABANDONED_GRACE_S = 5.0
 QUICK_SHARE = 1 / 8
 """What a job gets in the quick lane of its budgets: of CPU seconds through its `quick_call`, of wall seconds here."""
 
-# anyio ends workers after five idle minutes; those it starts instead would lack the warm-up and the memory limit.
-anyio.to_process.WORKER_MAX_IDLE_TIME = 10**9
+BUSY_SHARE = 1 / 8
+"""A job that used the CPU for less of its time than this was waiting for the machine."""
 
 
 def _nothing(*_seconds: float) -> None:
@@ -38,11 +35,15 @@ def _nothing(*_seconds: float) -> None:
 
 
 class WorkerKilled(Exception):
-    """The job ran past the hard limit; its worker was killed."""
+    """The job ran past its limit; its worker was killed. `is_machine`: it hardly ran, so it is not to blame."""
+
+    def __init__(self, message: str, is_machine: bool = False) -> None:
+        super().__init__(message, is_machine)
+        self.is_machine = is_machine
 
 
 class WorkerDied(Exception):
-    """The job's worker died twice without our kill."""
+    """Twice the job's worker died without our kill, or the machine did not let it run."""
 
 
 @dataclass(eq=False)
@@ -81,7 +82,8 @@ class ProcessPool:
         self._events = events
         self._workers = workers
         self._hard_timeout_s = hard_timeout_s
-        self._limiter = CapacityLimiter(workers)
+        self._idle: list[WorkerProcess | None] = []  # None: one that could not be started
+        self._is_closing = False
         self._lanes: Lanes[Job[Any]] = Lanes(workers)
         self._running: set[asyncio.Task[None]] = set()
 
@@ -104,15 +106,15 @@ class ProcessPool:
     async def running(self, warm_up: Callable[..., object], *args: object) -> AsyncIterator[ProcessPool]:
         """Starts the workers, calls `warm_up(*args)` in each, and ends them at exit."""
         self._warm_up = (warm_up, args)
-        # All at once: each call finds no idle worker and starts its own.
-        await asyncio.gather(*(self._start_worker() for _ in range(self._workers)))
+        self._idle = list(await asyncio.gather(*(self._started() for _ in range(self._workers))))
         try:
             yield self
         finally:
-            running, self._running = self._running, set()
-            for task in running:
+            self._is_closing = True
+            for task in self._running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(*(worker.end() for worker in self._idle if worker))
 
     def submit(
         self, call: Callable[..., R], *args: object, quick_call: Callable[..., R] | None = None, is_slow: bool = False
@@ -152,8 +154,8 @@ class ProcessPool:
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if task in self._running:  # else the pool is closing
-            self._running.discard(task)
+        self._running.discard(task)
+        if not self._is_closing:
             self._dispatch()
 
     async def _run(self, job: Job[Any], lane: Lane[Job[Any]]) -> None:
@@ -187,32 +189,59 @@ class ProcessPool:
 
     async def _attempt(self, call: Callable[..., R], args: tuple[object, ...], limit_s: float) -> R:
         for is_last in (False, True):
+            worker = self._idle.pop()
             try:
-                with anyio.fail_after(limit_s):
-                    return await self._in_worker(call, args)
-            except TimeoutError:
+                worker = worker or await self._started()
+                return await self._within(limit_s, worker, call, args)
+            except WorkerKilled as error:
                 self._events.on_kill()
-                await self._start_worker()
-                raise WorkerKilled(f"no result after {limit_s:g} s; the worker was killed") from None
-            except BrokenWorkerProcess:
+                if not error.is_machine:
+                    raise
+            except WorkerLost:
                 self._events.on_death()
-                await self._start_worker()
             except Unfinished:
                 raise
             except Exception:
                 if is_last:  # whatever the call raises belongs to its callers, but not because of one bad moment
                     raise
-        raise WorkerDied("the worker died twice on this job")
+            finally:
+                self._idle.append(await self._replaced(worker))
+        raise WorkerDied("twice the worker died, or the machine did not let it run")
 
-    async def _start_worker(self) -> None:
-        """Warms a worker up outside any job's time: its imports take most of a second."""
-        call, args = self._warm_up
-        for _ in range(3):
+    async def _within(
+        self, limit_s: float, worker: WorkerProcess, call: Callable[..., R], args: tuple[object, ...]
+    ) -> R:
+        """The call's result within `limit_s`; a job that hardly ran until then goes on until the hard limit."""
+        ends_at = time.perf_counter() + self._hard_timeout_s
+        cpu_s_before = worker.cpu_seconds()
+        running = asyncio.ensure_future(worker.run(call, args))
+        try:
+            while True:
+                await asyncio.wait({running}, timeout=limit_s)
+                if running.done():
+                    return running.result()
+                is_machine = worker.cpu_seconds() - cpu_s_before < BUSY_SHARE * limit_s
+                if not is_machine or time.perf_counter() >= ends_at:
+                    raise WorkerKilled(f"no result after {limit_s:g} s; the worker was killed", is_machine)
+        finally:
+            if not running.done():
+                running.cancel()
+                await asyncio.wait({running})
+
+    async def _started(self) -> WorkerProcess:
+        """A new worker, warm: a job's time begins after that. Raises WorkerLost or OSError where none comes up."""
+        for _ in range(2):
             try:
-                await self._in_worker(call, args)
-                return
-            except BrokenWorkerProcess:  # killed from outside while it started
+                return await WorkerProcess.start(*self._warm_up)
+            except WorkerLost:  # killed from outside while it started
                 self._events.on_death()
+        return await WorkerProcess.start(*self._warm_up)
 
-    async def _in_worker(self, call: Callable[..., R], args: tuple[object, ...]) -> R:
-        return await anyio.to_process.run_sync(call, *args, cancellable=True, limiter=self._limiter)
+    async def _replaced(self, worker: WorkerProcess | None) -> WorkerProcess | None:
+        """The worker, or a new one in the place of one that is gone; None where that fails: the next job tries."""
+        if self._is_closing or (worker is not None and worker.is_alive):
+            return worker
+        try:
+            return await self._started()
+        except (WorkerLost, OSError):
+            return None

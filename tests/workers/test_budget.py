@@ -105,17 +105,16 @@ assert used(0.1, task) < 2.0
     )
 
 
-@pytest.mark.parametrize("ends_with", [None, KeyError])
-def test_a_task_that_swallows_the_end_of_its_budget_has_no_result(ends_with: type[Exception] | None) -> None:
-    def swallow() -> None:
-        try:
-            _burn(5.0)
-        except BaseException:  # noqa: BLE001 -- what mpmath does
-            if ends_with:
-                raise ends_with from None
+@pytest.mark.parametrize("end", ["pass", "raise KeyError from None"])
+def test_a_task_that_swallows_the_end_of_its_budget_has_no_result(end: str) -> None:
+    _assert(f"""
+def swallow():
+    try:
+        burn(5.0)
+    except BaseException:  # what mpmath does
+        {end}
 
-    with pytest.raises(BudgetExceeded), cpu_budget(0.05):
-        swallow()
+assert used(0.05, swallow) is not None""")
 
 
 def test_no_signal_escapes_a_block_that_ends_in_time() -> None:

@@ -9,16 +9,16 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 
-import anyio.to_process
 import pytest
 
-from reward_server.rewards.math_verify_tier import judge_with_math_verify, warm_up
-from reward_server.types import Outcome, Verdict
+from reward_server.rewards.math_verify_tier import judge_with_math_verify
+from reward_server.types import Outcome
 from reward_server.workers import process_pool
-from reward_server.workers.process_pool import Job, PoolEvents, ProcessPool, WorkerDied, WorkerKilled
+from reward_server.workers.process_pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
 
+HANGS = range(10**12)
+"""Its sum is one C call that uses the CPU for hours."""
 Scenario = Callable[[ProcessPool], Awaitable[None]]
 
 
@@ -51,11 +51,11 @@ def test_results_and_exceptions_come_back() -> None:
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_a_job_that_hangs_is_killed_and_its_neighbours_are_not(workers: int) -> None:
     async def scenario(pool: ProcessPool) -> None:
-        hanging = [pool.submit(time.sleep, 60) for _ in range(2)]
+        hanging = [pool.submit(sum, HANGS) for _ in range(2)]
         others = [pool.submit(pow, 2, k) for k in range(20)]
         assert await asyncio.gather(*(pool.result(job) for job in others)) == [2**k for k in range(20)]
         for job in hanging:
-            with pytest.raises(WorkerKilled):
+            with pytest.raises((WorkerKilled, WorkerDied)):  # the latter where this machine is too busy to run it
                 await pool.result(job)
 
     # With more than one worker each is killed in the quick lane first, and then in the slow one.
@@ -66,8 +66,8 @@ def test_jobs_that_hang_do_not_hold_up_the_others() -> None:
     """20 of them would take two workers 20 s; the quick ones are done when at most a few slices have passed."""
 
     async def scenario(pool: ProcessPool) -> None:
-        hanging = [pool.submit(time.sleep, 60, is_slow=True) for _ in range(20)]
-        began_to_hang = [pool.submit(time.sleep, 60) for _ in range(2)]
+        hanging = [pool.submit(sum, HANGS, is_slow=True) for _ in range(20)]
+        began_to_hang = [pool.submit(sum, HANGS) for _ in range(2)]
         others = [pool.submit(pow, 2, k) for k in range(50)]
         await asyncio.gather(*(pool.result(job) for job in others))
         assert not any(job.future.done() for job in began_to_hang)
@@ -78,33 +78,37 @@ def test_jobs_that_hang_do_not_hold_up_the_others() -> None:
 
 
 def test_a_job_that_does_not_end_within_its_slice_is_begun_again_and_comes_out_the_same() -> None:
-    def both(pool: ProcessPool) -> list[Job[Verdict]]:
-        pairs = (("x^2+1", "x^{9^{9^{9}}}"), ("\\ln x+1", "1+\\ln(x)"))
-        whole = partial(judge_with_math_verify, soft_timeout_s=0.8)
+    async def scenario(pool: ProcessPool) -> None:
+        whole = partial(judge_with_math_verify, soft_timeout_s=1.0)
         sliced = partial(judge_with_math_verify, soft_timeout_s=0.1, is_whole_budget=False)
-        return [pool.submit(whole, *pair, quick_call=sliced) for pair in pairs]
+        verdict = await pool.result(pool.submit(whole, "x^2+1", "x^{9^{9^{9}}}", quick_call=sliced))
+        assert verdict.outcome is Outcome.TIMEOUT
+
+    assert run(scenario, workers=2, hard_timeout_s=480)["demote"] == 1
+    assert run(scenario, workers=1, hard_timeout_s=480)["demote"] == 0
+
+
+def test_a_job_that_the_machine_did_not_let_run_is_tried_once_more_and_not_blamed() -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        pid = await pool.result(pool.submit(os.getpid))
+        os.kill(pid, signal.SIGSTOP)
+        assert await pool.result(pool.submit(pow, 2, 3)) == 8
+        with pytest.raises(WorkerDied):
+            await pool.result(pool.submit(time.sleep, 60))
+
+    assert run(scenario, workers=1)["kill"] == 3
+
+
+def test_a_worker_is_warm_before_its_job_begins() -> None:
+    """Also the one that takes a killed one's place while others are idle."""
 
     async def scenario(pool: ProcessPool) -> None:
-        verdicts = [await pool.result(job) for job in both(pool)]
-        assert [verdict.outcome for verdict in verdicts] == [Outcome.TIMEOUT, Outcome.CORRECT]
+        with pytest.raises((WorkerKilled, WorkerDied)):
+            await pool.result(pool.submit(sum, HANGS))
+        seen = await asyncio.gather(*(pool.result(pool.submit(time.strftime, "%Z")) for _ in range(30)))
+        assert set(seen) == {"WARM"}
 
-    assert run(scenario, workers=2, hard_timeout_s=60, warm_up=warm_up)["demote"] == 1
-    assert run(scenario, workers=1, hard_timeout_s=60, warm_up=warm_up)["demote"] == 0
-
-
-def test_idle_workers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """anyio would end them after five minutes, and start others that have no warm-up and no memory limit."""
-
-    def children() -> set[str]:
-        return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
-
-    async def scenario(pool: ProcessPool) -> None:
-        before = children()
-        monkeypatch.setattr(anyio.to_process, "current_time", lambda: time.monotonic() + 3600)
-        await pool.result(pool.submit(pow, 2, 2))
-        assert children() == before
-
-    run(scenario, workers=3, hard_timeout_s=60)
+    run(scenario, workers=3, warm_up=partial(exec, "import os, time; os.environ['TZ'] = 'WARM'; time.tzset()"))
 
 
 def test_waiting_in_the_queue_does_not_count_towards_the_hard_limit() -> None:

@@ -1,0 +1,110 @@
+"""One Python process that runs calls sent to it, one at a time; and, run as a module, what that process does.
+
+Requests and replies are pickles behind their length, through a pipe that no other process has. What a call prints
+goes nowhere. The parent knows the process: how much CPU time it used, and when to kill it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+R = TypeVar("R")
+LENGTH_BYTES = 8
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class WorkerLost(Exception):
+    """The process ended, or was killed, before it replied."""
+
+
+class WorkerProcess:
+    """A process that is warm: start it with `await WorkerProcess.start(warm_up, args)`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, warm_up: Callable[..., object], args: tuple[object, ...]) -> WorkerProcess:
+        """Starts a process and calls `warm_up(*args)` in it: imports take most of a second. Raises WorkerLost."""
+        command = (sys.executable, "-m", "reward_server.workers.worker_process")
+        worker = cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE))
+        await worker.run(warm_up, args)
+        return worker
+
+    async def run(self, call: Callable[..., R], args: tuple[object, ...]) -> R:
+        """What the call returns or raises. Raises WorkerLost; the process does not outlive this being cancelled."""
+        pipe_in, pipe_out = self._process.stdin, self._process.stdout
+        assert pipe_in is not None and pipe_out is not None  # noqa: S101 - both are pipes
+        try:
+            pipe_in.write(_packed((call, args)))
+            await pipe_in.drain()
+            length = int.from_bytes(await pipe_out.readexactly(LENGTH_BYTES), "big")
+            is_result, value = pickle.loads(await pipe_out.readexactly(length))
+        except (EOFError, ConnectionError) as error:
+            await self.end()
+            raise WorkerLost("the process ended before it replied") from error
+        except BaseException:
+            await self.end()
+            raise
+        if is_result:
+            result: R = value
+            return result
+        raise value
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.returncode is None
+
+    def cpu_seconds(self) -> float:
+        """User and system time of the process so far; 0 when it is gone."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+    async def end(self) -> None:
+        """Kills the process and waits until it is gone; does nothing the second time."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):  # it ended just now
+                self._process.kill()
+        await asyncio.shield(self._process.wait())
+
+
+def _packed(value: object) -> bytes:
+    content = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return len(content).to_bytes(LENGTH_BYTES, "big") + content
+
+
+def _reply(call: Callable[..., object], args: tuple[object, ...]) -> bytes:
+    try:
+        return _packed((True, call(*args)))
+    except Exception as error:  # noqa: BLE001 - whatever a call raises belongs to its caller
+        try:
+            return _packed((False, error))
+        except Exception:  # noqa: BLE001 - an exception that holds what cannot be pickled
+            return _packed((False, RuntimeError(f"{type(error).__name__}: {error}")))
+
+
+def _serve(pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
+    while header := pipe_in.read(LENGTH_BYTES):
+        call: Callable[..., object]
+        args: tuple[Any, ...]
+        call, args = pickle.loads(pipe_in.read(int.from_bytes(header, "big")))
+        pipe_out.write(_reply(call, args))
+        pipe_out.flush()
+
+
+if __name__ == "__main__":
+    own_in, own_out = sys.stdin.buffer, sys.stdout.buffer
+    with open(os.devnull) as nothing, open(os.devnull, "w") as nowhere:
+        sys.stdin, sys.stdout, sys.stderr = nothing, nowhere, nowhere
+        _serve(own_in, own_out)

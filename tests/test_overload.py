@@ -1,0 +1,113 @@
+"""More than can be done: what is admitted is answered, the rest is refused at once, and asking again pays."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+import httpx
+from conftest import Starter
+from running_server import RunningServer
+from test_lifecycle import bombs, until
+
+
+def algebra(numbers: range, name: str = "x") -> dict[str, list[str]]:
+    """Right answers that only a worker can grade, each another."""
+    truths = [f"\\ln {name}+{n}" for n in numbers]
+    return {"completions": [f"\\boxed{{{n}+\\ln({name})}}" for n in numbers], "ground_truths": truths}
+
+
+def connect(server: RunningServer) -> HTTPConnection:
+    host, port = server.url.removeprefix("http://").split(":")
+    return HTTPConnection(host, int(port), timeout=60)
+
+
+def test_what_is_admitted_is_right_and_the_rest_is_refused_with_a_time_to_come_back(start_server: Starter) -> None:
+    """32 callers at once where 8 samples may be pending; each comes back until it is let in."""
+    with start_server("--max-pending-samples", "8") as server, ThreadPoolExecutor(32) as threads:
+
+        def insist(number: int) -> tuple[list[float], int]:
+            refused = 0
+            while True:
+                reply = server.post("/score/verifier", algebra(range(4 * number, 4 * number + 4)))
+                if reply.status_code == 200:
+                    return reply.json()["rewards"], refused
+                assert (reply.status_code, reply.json()["error"]["code"]) == (503, "overloaded")
+                assert int(reply.headers["retry-after"]) >= 1
+                refused += 1
+                time.sleep(0.05)  # sooner than it was told, as OpenRLHF's client would
+
+        answers = list(threads.map(insist, range(32)))
+        assert [rewards for rewards, _ in answers] == [[1.0] * 4] * 32
+        assert sum(refused for _, refused in answers) > 0
+        assert server.metric("reward_rejected_total", code="overloaded") == sum(refused for _, refused in answers)
+        assert server.metric("reward_pending_samples") == server.metric("reward_pending_bytes") == 0
+
+
+def test_a_full_server_refuses_before_it_reads_the_body(start_server: Starter) -> None:
+    with start_server("--max-pending-samples", "4") as server, ThreadPoolExecutor(1) as threads:
+        pending = threads.submit(server.post, "/score/verifier", bombs(4))
+        until(lambda: server.metric("reward_pending_samples") == 4)
+        connection = connect(server)
+        connection.putrequest("POST", "/score/verifier")
+        connection.putheader("Content-Length", str(30 * 2**20))
+        connection.endheaders()
+        reply = connection.getresponse()  # not a byte of the body was sent
+        assert (reply.status, json.loads(reply.read())["error"]["code"]) == (503, "overloaded")
+        for _ in range(30):
+            connection.send(b" " * 2**20)  # is thrown away, and the connection serves the next request
+        connection.request("GET", "/health")
+        assert connection.getresponse().status == 200
+        assert pending.result().json()["outcomes"] == ["timeout"] * 4
+
+
+def test_a_queue_for_workers_refuses_nobody_who_needs_none(start_server: Starter) -> None:
+    options = ("--request-timeout-s", "3", "--verifier-workers", "1", "--soft-timeout-s", "1")
+    with start_server(*options) as server, ThreadPoolExecutor(8) as threads:
+        for number in range(8):  # answers that take long make the measured rate low, and then the queue long
+            threads.submit(server.post, "/score/verifier", bombs(number + 1))
+        body = {"completions": ["Wait, let me check."]}
+        until(lambda: server.post("/score/verifier", algebra(range(1))).status_code == 503, 60)
+        assert server.post("/score/rpr?require_answer=false", body).status_code == 200
+
+
+def test_a_client_that_gives_up_and_asks_again_gets_what_was_finished(start_server: Starter) -> None:
+    """Six bombs of a second each, and a client that waits half of that: every one of them is graded once."""
+    with start_server("--soft-timeout-s", "1", "--verifier-workers", "1") as server:
+        outcomes: list[str] = []
+        for _ in range(200):
+            try:
+                outcomes = httpx.post(server.url + "/score/verifier", json=bombs(6), timeout=0.5).json()["outcomes"]
+                break
+            except httpx.ReadTimeout:
+                pass
+        assert outcomes == ["timeout"] * 6
+        assert server.metric("reward_verdict_cache_total", result="miss") == 6
+        assert server.metric("reward_stage_seconds_count", stage="verify") == 6
+
+
+def test_bodies_that_would_not_fit_in_memory_together_are_refused(start_server: Starter) -> None:
+    """Ten bodies of 8 MiB, all but the end of each sent, where 32 MiB may be pending."""
+    body = json.dumps({"completions": ["x" * (8 * 2**20) + "\\boxed{4}"], "ground_truths": ["4"]}).encode()
+    with start_server("--max-pending-mb", "32") as server, ThreadPoolExecutor(10) as threads:
+        connections = [connect(server) for _ in range(10)]
+
+        def send(connection: HTTPConnection) -> None:
+            connection.putrequest("POST", "/score/verifier")
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders()
+            connection.send(body[:-1])
+
+        list(threads.map(send, connections))
+        until(lambda: server.metric("reward_rejected_total", code="overloaded") >= 6)
+        assert server.metric("reward_pending_bytes") <= 32 * 2**20
+        statuses = []
+        for connection in connections:
+            connection.send(body[-1:])
+            statuses.append(connection.getresponse().status)
+        assert sorted(set(statuses)) == [200, 503]
+        assert statuses.count(200) == 4 - (statuses.count(200) == 3)
+        assert server.metric("reward_pending_bytes") == 0
+        assert server.post("/score/verifier", body).json()["rewards"] == [1.0]
