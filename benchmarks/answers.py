@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 FORMS = (
-    ("{n}\\ln x+{m}", "{m}+{n}\\ln(x)"),
-    ("\\sin({n}x)+{m}", "{m}+\\sin({n}x)"),
-    ("{n}e^{{2x}}-{m}", "-{m}+{n}e^{{2x}}"),
-    ("\\sqrt{{x+{n}}}+{m}", "{m}+(x+{n})^{{1/2}}"),
+    ("{n}\\ln {x}+{m}", "{m}+{n}\\ln({x})"),
+    ("\\sin({n}{x})+{m}", "{m}+\\sin({n}{x})"),
+    ("{n}e^{{2{x}}}-{m}", "-{m}+{n}e^{{2{x}}}"),
+    ("\\sqrt{{{x}+{n}}}+{m}", "{m}+({x}+{n})^{{1/2}}"),
 )
 
 
-def ordinary(number: int) -> tuple[str, str]:
+def ordinary(number: int, variable: str = "x") -> tuple[str, str]:
     """(ground truth, an equal answer in another form); 5 to 20 ms of Math-Verify."""
     truth, answer = FORMS[number % len(FORMS)]
     numbers = {"n": 2 + number // 97, "m": 3 + number % 97}
-    return truth.format(**numbers), answer.format(**numbers)
+    return truth.format(**numbers, x=variable), answer.format(**numbers, x=variable)
 
 
 def bomb(number: int) -> tuple[str, str]:

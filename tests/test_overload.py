@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 import httpx
 from conftest import Starter
 from running_server import RunningServer
-from test_lifecycle import bombs, until
+from test_lifecycle import PATIENT, bombs, until
 
 
 def algebra(numbers: range, name: str = "x") -> dict[str, list[str]]:
@@ -26,7 +26,7 @@ def connect(server: RunningServer) -> HTTPConnection:
 
 def test_what_is_admitted_is_right_and_the_rest_is_refused_with_a_time_to_come_back(start_server: Starter) -> None:
     """32 callers at once where 8 samples may be pending; each comes back until it is let in."""
-    with start_server("--max-pending-samples", "8") as server, ThreadPoolExecutor(32) as threads:
+    with start_server("--max-pending-samples", "8", *PATIENT) as server, ThreadPoolExecutor(32) as threads:
 
         def insist(number: int) -> tuple[list[float], int]:
             refused = 0
@@ -47,7 +47,7 @@ def test_what_is_admitted_is_right_and_the_rest_is_refused_with_a_time_to_come_b
 
 
 def test_a_full_server_refuses_before_it_reads_the_body(start_server: Starter) -> None:
-    with start_server("--max-pending-samples", "4") as server, ThreadPoolExecutor(1) as threads:
+    with start_server("--max-pending-samples", "4", *PATIENT) as server, ThreadPoolExecutor(1) as threads:
         pending = threads.submit(server.post, "/score/verifier", bombs(4))
         until(lambda: server.metric("reward_pending_samples") == 4)
         connection = connect(server)
@@ -64,18 +64,21 @@ def test_a_full_server_refuses_before_it_reads_the_body(start_server: Starter) -
 
 
 def test_a_queue_for_workers_refuses_nobody_who_needs_none(start_server: Starter) -> None:
-    options = ("--request-timeout-s", "3", "--verifier-workers", "1", "--soft-timeout-s", "1")
-    with start_server(*options) as server, ThreadPoolExecutor(8) as threads:
-        for number in range(8):  # answers that take long make the measured rate low, and then the queue long
-            threads.submit(server.post, "/score/verifier", bombs(number + 1))
-        body = {"completions": ["Wait, let me check."]}
-        until(lambda: server.post("/score/verifier", algebra(range(1))).status_code == 503, 60)
-        assert server.post("/score/rpr?require_answer=false", body).status_code == 200
+    with start_server("--request-timeout-s", "2", "--verifier-workers", "1", *PATIENT) as server:
+
+        def is_refused() -> bool:
+            """Asks for 300 bombs, which stay queued; each that was graded makes the measured rate lower."""
+            reply = server.post("/score/verifier", bombs(300))
+            return bool(reply.json()["error"]["code"] == "overloaded")
+
+        until(is_refused, 120)
+        reply = server.post("/score/rpr?require_answer=false", {"completions": ["Wait, let me check."]})
+        assert reply.status_code == 200
 
 
 def test_a_client_that_gives_up_and_asks_again_gets_what_was_finished(start_server: Starter) -> None:
     """Six bombs of a second each, and a client that waits half of that: every one of them is graded once."""
-    with start_server("--soft-timeout-s", "1", "--verifier-workers", "1") as server:
+    with start_server("--verifier-workers", "1", *PATIENT) as server:
         outcomes: list[str] = []
         for _ in range(200):
             try:
