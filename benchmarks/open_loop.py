@@ -42,19 +42,32 @@ class Requests:
         return json.dumps(native(ordinary(k, self._variable) for k in numbers)).encode()
 
 
-def judge(answer: Answer) -> str:
-    """The kind of an answer: every sample of `Requests` is right."""
+def judge(answer: Answer, rewards: list[float]) -> str:
+    """The kind of an answer that should hold these rewards."""
     if answer.status == 200:
-        return "answered" if answer.json()["rewards"] == [1.0] * SAMPLES else "wrong"
+        return "answered" if answer.json()["rewards"] == rewards else "wrong"
     is_refusal = answer.status == 503 and int(answer.headers.get("retry-after", 0)) >= 1
     return "refused" if is_refusal else "failed"
 
 
 class Load:
-    """Sends to one path of one server over connections that are kept alive, or each request on its own."""
+    """Sends to one path of one server over connections that are kept alive, or each request on its own.
 
-    def __init__(self, url: str, path: str, body: Callable[[], bytes], *, is_fresh: bool = False) -> None:
+    Every `body()` has as many samples, which must all get the same reward.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        path: str,
+        body: Callable[[], bytes],
+        *,
+        samples: int = SAMPLES,
+        reward: float = 1.0,
+        is_fresh: bool = False,
+    ) -> None:
         self._url, self._path, self._body, self._is_fresh = url, path, body, is_fresh
+        self._rewards = [reward] * samples
         self._free: list[Connection] = []
 
     async def one(self) -> Fate:
@@ -75,7 +88,7 @@ class Load:
         else:
             self._free.append(connection)
         retry_after = answer.headers.get("retry-after")
-        return Fate(judge(answer), sent_at, answer.seconds, int(retry_after) if retry_after else None)
+        return Fate(judge(answer, self._rewards), sent_at, answer.seconds, int(retry_after) if retry_after else None)
 
     def close(self) -> None:
         """Closes the connections that are free."""

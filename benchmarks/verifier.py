@@ -1,7 +1,9 @@
-"""Verifier throughput: this server over HTTP, against a plain Math-Verify loop and against one process per check.
+"""Verifier throughput: this server over HTTP, against trainers' own functions in process and one process per check.
 
-The plain loop is what trainers do in process: parse(whole completion), verify. One process per check is NeMo-Gym's way
-of surviving answers that hang; it runs a part of the samples, since it takes long. Both get the ground truth in a box.
+In process, from .venv-trainers: TRL's `accuracy_reward`, and OpenRLHF's grading as its example reward function calls
+it; and a plain loop of Math-Verify's parse(whole completion) and verify. One process per check is NeMo-Gym's way of
+surviving answers that hang; it runs a part of the samples, since it takes long. All get the ground truth in a box but
+OpenRLHF's, which takes it bare. How many rewards of each are wrong is printed too.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import json
 import logging
 import multiprocessing
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -23,6 +27,8 @@ from benchmarks.rounds import Cost, report, take_turns
 
 Pairs = list[tuple[str, str]]
 """(completion, ground truth)."""
+HERE = Path(__file__).parent
+TRAINERS_PYTHON = HERE.parent / ".venv-trainers" / "bin" / "python"
 SAMPLES_A_REQUEST = 1024
 PART_OF_PROCESS_PER_CHECK = 10
 
@@ -48,6 +54,17 @@ def plain_loop(rollouts: Rollouts) -> Cost:
     """math_verify.parse and verify over everything, in a process of its own."""
     pairs = list(zip(rollouts.completions, rollouts.ground_truths, strict=True))
     return _in_child(_check_all, pairs)
+
+
+def trainers_own(function: str, rollouts: Rollouts) -> Cost:
+    """A trainer's reward function, in its own environment: CPU time of that process."""
+    pairs = list(zip(rollouts.completions, rollouts.ground_truths, strict=True))
+    command = [str(TRAINERS_PYTHON), str(HERE / "trainers" / "in_process.py"), function]
+    done = subprocess.run(command, input=json.dumps(pairs), capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    wrong = sum(got != want for got, want in zip(result["rewards"], rollouts.rewards, strict=True))
+    print(f"  {function}: {wrong} of {len(pairs)} rewards are wrong", file=sys.stderr)
+    return Cost(result["cpu_s"], result["wall_s"], len(pairs))
 
 
 def process_per_check(rollouts: Rollouts) -> Cost:
@@ -102,6 +119,8 @@ def main(output: Path | None = None, questions: int = 500, rounds: int = 3) -> N
     rollouts = make_rollouts(questions)
     contenders = {
         "reward-server, HTTP included": lambda: ours(rollouts),
+        "TRL accuracy_reward, in process": lambda: trainers_own("trl", rollouts),
+        "OpenRLHF's example, in process": lambda: trainers_own("openrlhf", rollouts),
         "plain math_verify loop": lambda: plain_loop(rollouts),
         "one process per check": lambda: process_per_check(rollouts),
     }

@@ -60,6 +60,7 @@ def test_a_full_server_refuses_before_it_reads_the_body(start_server: Starter) -
             connection.send(b" " * 2**20)  # is thrown away, and the connection serves the next request
         connection.request("GET", "/health")
         assert connection.getresponse().status == 200
+        connection.close()
         assert pending.result().json()["outcomes"] == ["timeout"] * 4
 
 
@@ -110,6 +111,7 @@ def test_bodies_that_would_not_fit_in_memory_together_are_refused(start_server: 
         for connection in connections:
             connection.send(body[-1:])
             statuses.append(connection.getresponse().status)
+            connection.close()
         assert sorted(set(statuses)) == [200, 503]
         assert statuses.count(200) == 4 - (statuses.count(200) == 3)
         assert server.metric("reward_pending_bytes") == 0
