@@ -6,7 +6,7 @@ Labels come from closed sets: rewards that are configured, outcomes, stages, tie
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,33 @@ from reward_server.types import Outcome, Score, Verdict
 from reward_server.workers.engine import BatchReport
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
+MODEL_SCORES = (
+    -30,
+    -20,
+    -10,
+    -5,
+    -2,
+    -1,
+    -0.5,
+    0,
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    1,
+    1.5,
+    2,
+    5,
+    10,
+    20,
+    30,
+)
+"""Fine where models trained on 0 and 1 score, coarse as far as Bradley-Terry models go."""
 REWARD_VALUES = (-1, -0.5, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.5, 2)
 RPR_VALUES = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 
@@ -89,6 +116,18 @@ class Metrics:
         self.model_seconds = Histogram(
             "reward_model_forward_seconds", "Forward time of a batch.", buckets=SECONDS, registry=registry
         )
+        self.model_queue_seconds = Histogram(
+            "reward_model_queue_seconds", "Time a sample waited for its batch.", buckets=SECONDS, registry=registry
+        )
+        self.model_scores = Histogram(
+            "reward_model_score", "Raw scores of the model.", buckets=MODEL_SCORES, registry=registry
+        )
+        self.calibrated = Counter(
+            "reward_model_calibrated", "Samples whose score RPR raised.", ["reward"], registry=registry
+        )
+        self.model_dropped = Counter(
+            "reward_model_dropped", "Samples dropped before their batch: their callers left.", registry=registry
+        )
         self.not_finite = Counter("reward_model_not_finite", "NaN and infinities from the model.", registry=registry)
         self.escapes = Counter(
             "reward_escapes_eaten", "Completions in which a JSON escape ate a backslash.", registry=registry
@@ -100,9 +139,20 @@ class Metrics:
         self.model_batches.observe(report.samples)
         self.model_seconds.observe(report.forward_s)
         self.not_finite.inc(report.not_finite)
+        for seconds in report.queue_s:
+            self.model_queue_seconds.observe(seconds)
+        self.model_dropped.inc(report.dropped)
         self.model_tokens.labels("computed").inc(report.tokens_computed)
         self.model_tokens.labels("saved").inc(report.tokens_saved)
         self.model_tokens.labels("padding").inc(report.padding_tokens)
+
+    def count_model_scores(self, reward: str, parts: Sequence[Mapping[str, float | None]]) -> None:
+        """Counts what the model said of the samples of one request, and how many of them RPR raised."""
+        for part in parts:
+            if (score := part["model_score"]) is not None:
+                self.model_scores.observe(score)
+        raised = sum(part["calibrated"] != part["rm"] for part in parts)
+        self._series(self.calibrated, reward).inc(raised)
 
     def count_request(self, route: str, dialect: str, status: int, seconds: float) -> None:
         """Counts one request and its time."""

@@ -168,6 +168,8 @@ class Scorer:
         metrics.count_scores(plan.name, [derivation.score for derivation in derivations])
         metrics.count_rprs(plan.name, [derivation.rpr.value for derivation in derivations if derivation.rpr])
         metrics.escapes.inc(sum(derivation.reading.lost_backslash for derivation in derivations))
+        if isinstance(plan.parameters, RmParameters):
+            metrics.count_model_scores(plan.name, [derivation.score.parts for derivation in derivations])
         if isinstance(plan.parameters, FlipParameters):
             parts = [derivation.score.parts for derivation in derivations]
             metrics.flips.labels(plan.name).inc(sum(part["flipped"] or 0.0 for part in parts))
@@ -190,3 +192,13 @@ class Scorer:
         gauge("reward_queue_depth", "Answers that wait for a worker.", lambda: pool.queued)
         gauge("reward_queue_slow_depth", "Those that began again in the slow lane.", lambda: pool.queued_slow)
         gauge("reward_queue_wait_seconds", "Estimated wait of an answer queued now.", lambda: pool.estimated_wait_s)
+        gauge(
+            "reward_model_queue_tokens",
+            "Tokens that wait for the reward model.",
+            lambda: self._model.engine.queued_tokens if self._model else 0,
+        )
+        gauge(
+            "reward_model_queue_wait_seconds",
+            "Estimated wait of a sample queued now.",
+            lambda: self._model.wait_s if self._model else 0,
+        )

@@ -46,7 +46,8 @@ class Batcher:
 
     `max_batch_tokens`: tokens of one batch, and so how long a caller waits for the others of its batch.
     `window_s`: how long an idle device waits for company. `max_age_s`: beyond it a sample no longer waits for longer
-    ones. `kept_scores`: finished scores kept, so that a retry resumes instead of starting over.
+    ones. `kept_scores`: finished scores kept, so that a retry resumes instead of starting over. `tokens_per_s`: the
+    measured rate, 0 before the first batch.
     """
 
     def __init__(
@@ -69,8 +70,8 @@ class Batcher:
         self._kept_scores = kept_scores
         self._filled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._tokens_per_s = 0.0
-        self.dropped = 0
+        self._dropped = 0
+        self.tokens_per_s = 0.0
 
     @property
     def unready_reason(self) -> str | None:
@@ -88,11 +89,6 @@ class Batcher:
     def queued_tokens(self) -> int:
         """Tokens that wait, a prompt's once; not those that are being computed."""
         return self._queue.tokens
-
-    @property
-    def wait_s(self) -> float:
-        """Seconds that what is queued will take at the measured rate; 0 before the first batch."""
-        return self.queued_tokens / self._tokens_per_s if self._tokens_per_s else 0.0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Batcher]:
@@ -180,7 +176,7 @@ class Batcher:
             wanted = [sample for sample in samples if not is_dropped(sample, now, GRACE_S)]
             for sample in set(samples).difference(wanted):
                 del self._unfinished[sample.key]
-                self.dropped += 1
+                self._dropped += 1
             if wanted:
                 parts.append((prompt, wanted))
         return Batch(chosen.mode, parts)
@@ -202,7 +198,7 @@ class Batcher:
 
     def _report(self, work: Work, results: Sequence[Result], queue_s: tuple[float, ...]) -> None:
         rate = work.tokens_computed / max(work.forward_s, 1e-6)
-        self._tokens_per_s = rate if not self._tokens_per_s else 0.8 * self._tokens_per_s + 0.2 * rate
+        self.tokens_per_s = rate if not self.tokens_per_s else 0.8 * self.tokens_per_s + 0.2 * rate
         report = BatchReport(
             samples=len(results),
             tokens_computed=work.tokens_computed,
@@ -211,7 +207,9 @@ class Batcher:
             not_finite=count_not_finite(results),
             forward_s=work.forward_s,
             queue_s=queue_s,
+            dropped=self._dropped,
         )
+        self._dropped = 0
         self._on_batch(report)
 
 

@@ -107,7 +107,8 @@ class BatchReport:
 
     `tokens_computed`: tokens of texts that went through the model. `tokens_saved`: those of prompts that did not have
     to, again. `padding_tokens`: computed for nothing. `queue_s`: seconds from arrival to the start of the batch, one a
-    distinct sample. A remote engine does not say what it saved or padded: 0.
+    distinct sample. `dropped`: samples taken out of the queue before this batch, because their callers had left. A
+    remote engine does not say what it saved or padded: 0.
     """
 
     samples: int
@@ -117,6 +118,7 @@ class BatchReport:
     not_finite: int
     forward_s: float
     queue_s: tuple[float, ...]
+    dropped: int = 0
 
 
 OnBatch = Callable[[BatchReport], object]
@@ -132,6 +134,16 @@ class Engine(Protocol):
     @property
     def unready_reason(self) -> str | None:
         """None while the engine works; else why it does not."""
+        ...
+
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens that wait, a prompt's once where the engine shares it."""
+        ...
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Measured rate at which waiting tokens become scores; 0 before the first score."""
         ...
 
     async def score(

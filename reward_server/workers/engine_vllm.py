@@ -55,7 +55,10 @@ class VllmEngine:
         self._room = asyncio.Semaphore(max_in_flight)
         self._attempts = attempts
         self._on_batch = on_batch
+        self._max_in_flight = max_in_flight
         self._unready: str | None = "the vLLM server was not asked yet"
+        self.queued_tokens = 0
+        self.tokens_per_s = 0.0
         self.max_tokens = 0
         self.config: dict[str, str | int] = {"engine": "vllm"}
 
@@ -117,24 +120,35 @@ class VllmEngine:
 
     async def _one(self, ids: list[int]) -> Result:
         arrived = time.perf_counter()
-        async with self._room:
+        self.queued_tokens += len(ids)
+        try:
+            await self._room.acquire()
+        finally:
+            self.queued_tokens -= len(ids)
+        try:
             started = time.perf_counter()
-            try:
-                result: Result = await self._classify(ids)
-            except RemoteRefused as error:
-                result = error
+            result: Result = await self._classify(ids)
+        except RemoteRefused as error:
+            result = error
+        finally:
+            self._room.release()
+        self._report(len(ids), result, forward_s=time.perf_counter() - started, queue_s=started - arrived)
+        return result
+
+    def _report(self, tokens: int, result: Result, *, forward_s: float, queue_s: float) -> None:
+        rate = self._max_in_flight * tokens / max(forward_s, 1e-6)  # that many at a time, when there is a queue
+        self.tokens_per_s = rate if not self.tokens_per_s else 0.98 * self.tokens_per_s + 0.02 * rate
         self._on_batch(
             BatchReport(
                 samples=1,
-                tokens_computed=len(ids),
+                tokens_computed=tokens,
                 tokens_saved=0,
                 padding_tokens=0,
                 not_finite=count_not_finite([result]),
-                forward_s=time.perf_counter() - started,
-                queue_s=(started - arrived,),
+                forward_s=forward_s,
+                queue_s=(queue_s,),
             )
         )
-        return result
 
     async def _classify(self, ids: list[int], use_activation: object = False) -> Result:
         body = {

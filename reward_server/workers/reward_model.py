@@ -47,6 +47,11 @@ class RewardModel:
             raise result
         return ModelScore(result, encoded)
 
+    @property
+    def wait_s(self) -> float:
+        """Seconds that what is queued will take at the measured rate; 0 before the first score."""
+        return self.engine.queued_tokens / self.engine.tokens_per_s if self.engine.tokens_per_s else 0.0
+
     def close(self) -> None:
         """Stop the tokenizing threads; texts that wait are not tokenised."""
         self._threads.shutdown(wait=False, cancel_futures=True)

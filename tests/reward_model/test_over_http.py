@@ -79,7 +79,33 @@ def test_what_has_no_score_says_so(model_server: RunningServer) -> None:
     cut = model_server.post("/score/rm?too_long=left", {"completions": [long], "prompts": [PROMPT]}).json()
     assert cut["outcomes"] == ["scored"]
     assert model_server.post("/score/rm", {"completions": [long]}).status_code == 422
-    assert model_server.metric("reward_model_tokens_total", kind="computed") > 0
+
+
+def test_metrics_tell_of_the_model(model_server: RunningServer) -> None:
+    def read() -> dict[str, float]:
+        return {
+            "scores": model_server.metric("reward_model_score_count"),
+            "above 30": model_server.metric("reward_model_score_bucket", le="+Inf")
+            - model_server.metric("reward_model_score_bucket", le="30.0"),
+            "calibrated": model_server.metric("reward_model_calibrated_total", reward="rm"),
+            "queued": model_server.metric("reward_model_queue_seconds_count"),
+            "batches": model_server.metric("reward_model_batch_samples_count"),
+            "forwards": model_server.metric("reward_model_forward_seconds_count"),
+            "computed": model_server.metric("reward_model_tokens_total", kind="computed"),
+        }
+
+    before = read()
+    completions = [THOUGHT.format("seven"), "Wait, hence, " + THOUGHT.format("eight"), "no format"]
+    body = {"completions": completions, "prompts": ["How many seas are there?"] * 3}
+    model_server.post("/score/rm?threshold=100&phrases=math", body)
+    grown = {name: value - before[name] for name, value in read().items()}
+    assert (grown["scores"], grown["above 30"], grown["calibrated"], grown["queued"]) == (2, 0, 1, 2)
+    assert grown["batches"] == grown["forwards"] > 0
+    assert grown["computed"] > 0
+    assert model_server.metric("reward_model_queue_tokens") == 0
+    assert model_server.metric("reward_model_queue_wait_seconds") == 0
+    assert model_server.metric("reward_model_not_finite_total") == 0
+    assert model_server.metric("reward_model_dropped_total") == 0
 
 
 def test_a_model_that_cannot_be_right_is_refused_at_start(make_folder: MakeFolder, tmp_path: Path) -> None:
