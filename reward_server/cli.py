@@ -1,4 +1,4 @@
-"""The command `reward-server`: serve, score a file, explain one completion, list the rewards."""
+"""The command `reward-server`: serve, score a file, explain one completion, list the rewards, calibrate a model."""
 
 import asyncio
 import json
@@ -16,11 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from reward_server import __version__, logs
-from reward_server.catalog import BadCatalog, Catalog, Plan
+from reward_server.calibrate import Labelled, report
+from reward_server.catalog import BadCatalog, Catalog
 from reward_server.errors import RewardServerError
-from reward_server.offline import BadRow, CannotResume, rows_done, score_rows
+from reward_server.offline import BadRow, CannotResume, offline_scorer, rows_done, score_rows
 from reward_server.options import options_of
-from reward_server.parameters import PARAMETERS
+from reward_server.parameters import PARAMETERS, RmParameters
+from reward_server.rewards.affine_fit import CannotFit
 from reward_server.settings import PREFIX, Settings, UnknownSetting
 from reward_server.workers.engine import EngineError
 
@@ -40,6 +42,8 @@ reward-server {version} listens on {url}
 
 Point a trainer at {url}/score/verifier; every path with its parameters: {url}/docs
 """
+MODEL = "rm_"
+"""What the names of the reward model's settings begin with."""
 RewardOption = Annotated[str, typer.Option("--reward", "-r", help="verifier, flip, rpr, rm or a variant of --config.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.toml with variants and phrase lists.")]
 
@@ -63,6 +67,7 @@ def serve(**options: Any) -> None:
 
 @app.command()
 @options_of(*PARAMETERS.values())
+@options_of(Settings, variables=PREFIX, only=MODEL)
 def score(
     file: Annotated[
         str, typer.Argument(help="JSONL: completion, ground_truth, prompt, group, visit, flip; - is stdin.")
@@ -78,16 +83,16 @@ def score(
 
     Example: reward-server score rollouts.jsonl --reward flip --flip-prob 0.4 --seed 17 -o scored.jsonl
     """
-    settings = _settings(config=config)
+    settings = _settings(config=config, **_model_options(options))
     try:
-        plan = _plan(settings, reward, options)
-        asyncio.run(_score(settings, plan, file, output))
-    except (BadCatalog, BadRow, CannotResume, RewardServerError, OSError) as error:
+        asyncio.run(_score(settings, reward, _query(options), file, output))
+    except (BadCatalog, BadRow, CannotResume, EngineError, RewardServerError, OSError) as error:
         _fail(error)
 
 
 @app.command()
 @options_of(*PARAMETERS.values())
+@options_of(Settings, variables=PREFIX, only=MODEL)
 def explain(
     completion: Annotated[str, typer.Argument(help="File with the completion; - is stdin.")],
     reward: RewardOption = "verifier",
@@ -102,15 +107,33 @@ def explain(
 
     Example: reward-server explain out.txt --ground-truth 4
     """
-    settings = _settings(config=config)
+    settings = _settings(config=config, **_model_options(options))
     try:
         text = sys.stdin.buffer.read() if completion == "-" else Path(completion).read_bytes()
         row = {"completion": text.decode("utf-8", "replace"), "ground_truth": ground_truth, "prompt": prompt}
-        plan = _plan(settings, reward, options)
-        derived = asyncio.run(_explain(settings, plan, {**row, "group": group, "visit": visit}))
-    except (BadCatalog, RewardServerError, OSError) as error:
+        derived = asyncio.run(_explain(settings, reward, _query(options), {**row, "group": group, "visit": visit}))
+    except (BadCatalog, EngineError, RewardServerError, OSError) as error:
         _fail(error)
     print(json.dumps(derived, indent=2))  # noqa: T201 - its output
+
+
+@app.command()
+@options_of(RmParameters)
+@options_of(Settings, variables=PREFIX, only=MODEL)
+def calibrate(
+    file: Annotated[str, typer.Argument(help="JSONL: completion, prompt, correct (true, false, 1, 0).")],
+    config: ConfigOption = None,
+    **options: Any,
+) -> None:
+    """Fit transform=affine to labelled samples, and tell how well the reward model's scores fit them.
+
+    Example: reward-server calibrate labelled.jsonl --rm-model FOLDER
+    """
+    settings = _settings(config=config, **_model_options(options))
+    try:
+        print(asyncio.run(_calibrate(settings, options, file)))  # noqa: T201 - its output
+    except (BadCatalog, BadRow, CannotFit, EngineError, RewardServerError, OSError) as error:
+        _fail(error)
 
 
 @app.command()
@@ -133,44 +156,51 @@ def rewards(config: ConfigOption = None) -> None:
         console.print(table)
 
 
-async def _score(settings: Settings, plan: Plan, file: str, output: str) -> None:
-    from reward_server.metrics import Metrics
-    from reward_server.scoring import Scorer
-
-    scorer = Scorer(settings, Metrics())
-    done = 0 if output == "-" else rows_done(Path(output), plan.config)
-    with (
-        _opened(file, "rb", sys.stdin.buffer) as lines,
-        _opened(output, "a", sys.stdout) as sink,
-        _progress() as progress,
-    ):
-        total = None if file == "-" else _count_rows(file)
-        bar = progress.add_task(plan.name, total=total, completed=done)
-        async with scorer.running():
+async def _score(settings: Settings, reward: str, query: str, file: str, output: str) -> None:
+    async with offline_scorer(settings, reward, query) as (scorer, plan):
+        done = 0 if output == "-" else rows_done(Path(output), plan.config)
+        with (
+            _opened(file, "rb", sys.stdin.buffer) as lines,
+            _opened(output, "a", sys.stdout) as sink,
+            _progress() as progress,
+        ):
+            bar = progress.add_task(plan.name, total=_count_rows(file), completed=done)
             async for scored in score_rows(scorer, plan, lines, done):
                 _write(sink, scored)
                 progress.advance(bar, len(scored))
 
 
-async def _explain(settings: Settings, plan: Plan, row: dict[str, object]) -> dict[str, object]:
+async def _explain(settings: Settings, reward: str, query: str, row: dict[str, object]) -> dict[str, object]:
     from reward_server.explanation import explanation
     from reward_server.json_body import JsonBody
-    from reward_server.metrics import Metrics
     from reward_server.sample_row import sample_of
-    from reward_server.scoring import Scorer
 
     sample = sample_of(JsonBody(json.dumps(row).encode()))
-    scorer = Scorer(settings, Metrics())
     milliseconds: dict[str, float] = {}
-    async with scorer.running():
+    async with offline_scorer(settings, reward, query) as (scorer, plan):
         (derivation,) = await scorer.derive(plan, [sample], milliseconds)
     return explanation(plan, sample, derivation, milliseconds)
 
 
-def _plan(settings: Settings, reward: str, options: dict[str, Any]) -> Plan:
+async def _calibrate(settings: Settings, options: dict[str, Any], file: str) -> str:
+    with _opened(file, "rb", sys.stdin.buffer) as lines:
+        labelled = Labelled(list(lines))
+    async with offline_scorer(settings, "rm", _query(options)) as (scorer, plan):
+        with _progress() as progress:
+            bar = progress.add_task(plan.name, total=labelled.rows)
+            async for done in labelled.score(scorer, plan):
+                progress.advance(bar, done)
+    return report(labelled, plan, options, Console())
+
+
+def _model_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the reward model among the options, taken out of them."""
+    return {name: options.pop(name) for name in list(options) if name.startswith(MODEL)}
+
+
+def _query(options: dict[str, Any]) -> str:
     given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
-    query = urlencode({name: value for name, value in given.items() if value is not None})
-    return Catalog(settings).resolve(reward, query)
+    return urlencode({name: value for name, value in given.items() if value is not None})
 
 
 def _settings(**options: Any) -> Settings:
@@ -198,7 +228,9 @@ def _opened(name: str, mode: str, standard: IO[Any]) -> Iterator[IO[Any]]:
             yield file
 
 
-def _count_rows(file: str) -> int:
+def _count_rows(file: str) -> int | None:
+    if file == "-":
+        return None
     with Path(file).open("rb") as lines:
         return sum(bool(line.strip()) for line in lines)
 

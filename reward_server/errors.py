@@ -10,6 +10,7 @@
     ├── InternalError           500  our fault; the request id leads to the log
     ├── NoRewardModel           501  `rm` without a model; says how to configure one
     └── Unavailable             503  come back after `retry_after_s`
+        ├── Loading                  the reward model is not loaded yet
         ├── Overloaded               more is queued than could be scored in time
         ├── Draining                 the server is shutting down
         └── DeadlineExceeded         the request was not finished in time; what is finished is kept
@@ -106,6 +107,10 @@ class Unavailable(RewardServerError):
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": str(max(1, math.ceil(self.retry_after_s)))}
+
+
+class Loading(Unavailable):
+    code = "loading"
 
 
 class Overloaded(Unavailable):

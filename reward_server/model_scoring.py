@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from reward_server.admission import TokenLimit
 from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, Reading
 from reward_server.errors import InvalidRequest, Unavailable
@@ -27,37 +28,44 @@ def check_prompts(plan: Plan, samples: list[Sample]) -> None:
             raise InvalidRequest(f"{plan.name} needs a prompt (prompts, or in the label): row {row} has none")
 
 
-async def derive_all(
-    model: RewardModel, parameters: RmParameters, samples: list[Sample], readings: list[Reading], rprs: list[Rpr]
-) -> list[Derivation]:
-    """In order. Raises Unavailable when the engine as a whole is gone."""
-    rows = zip(samples, readings, rprs, strict=True)
-    try:
-        return list(await asyncio.gather(*(_derive(model, parameters, *row) for row in rows)))
-    except EngineUnavailable as error:
-        raise Unavailable(f"the reward model does not answer: {error}", retry_after_s=10) from None
+class ModelRequest:
+    """The samples of one request on their way to the model and back."""
 
+    def __init__(self, model: RewardModel, parameters: RmParameters, limit: TokenLimit) -> None:
+        self._model = model
+        self._parameters = parameters
+        self._limit = limit
+        self._tokens = 0
 
-async def _derive(
-    model: RewardModel, parameters: RmParameters, sample: Sample, reading: Reading, rpr: Rpr
-) -> Derivation:
-    outcome, scored = await _ask(model, parameters, sample, reading.text)
-    score = settle_rm(outcome, scored.value if scored else None, rpr, parameters)
-    return Derivation(reading, score, rpr=rpr, model=scored)
+    async def derive(self, samples: list[Sample], readings: list[Reading], rprs: list[Rpr | None]) -> list[Derivation]:
+        """One Derivation a sample, in order. Raises TooLarge, and Unavailable when the engine as a whole is gone."""
+        rows = zip(samples, readings, rprs, strict=True)
+        tasks = [asyncio.create_task(self._derive(*row)) for row in rows]
+        try:
+            return await asyncio.gather(*tasks)
+        except EngineUnavailable as error:
+            raise Unavailable(f"the reward model does not answer: {error}", retry_after_s=10) from None
+        finally:
+            for task in tasks:  # what ends one for all ends all
+                task.cancel()
 
+    async def _derive(self, sample: Sample, reading: Reading, rpr: Rpr | None) -> Derivation:
+        assert rpr is not None  # noqa: S101 - for mypy: rm always pays for phrases
+        outcome, scored = await self._ask(sample, reading.text)
+        score = settle_rm(outcome, scored.value if scored else None, rpr, self._parameters)
+        return Derivation(reading, score, rpr=rpr, model=scored)
 
-async def _ask(
-    model: RewardModel, parameters: RmParameters, sample: Sample, text: str
-) -> tuple[Outcome, ModelScore | None]:
-    answer = answer_in(text, parameters.format)
-    if answer is None or control_token(answer) is not None:  # the model would read another turn in it
-        return Outcome.BAD_FORMAT, None
-    try:
-        messages = chat_of(sample.prompt or "")
-        scored = await model.score(messages, answer, mode=parameters.mode, too_long=parameters.too_long)
-    except TooLong:
-        return Outcome.TOO_LONG, None
-    except (UnusablePrompt, SampleError) as error:
-        log.error("the reward model gave no score: %s", error)
-        return Outcome.ERROR, None
-    return Outcome.SCORED, scored
+    async def _ask(self, sample: Sample, text: str) -> tuple[Outcome, ModelScore | None]:
+        answer = answer_in(text, self._parameters.format)
+        if answer is None or control_token(answer) is not None:  # the model would read another turn in it
+            return Outcome.BAD_FORMAT, None
+        try:
+            encoded = await self._model.encode(chat_of(sample.prompt or ""), answer, self._parameters.too_long)
+            self._tokens += encoded.tokens
+            self._limit.check(self._tokens)
+            return Outcome.SCORED, await self._model.score(encoded, self._parameters.mode)
+        except TooLong:
+            return Outcome.TOO_LONG, None
+        except (UnusablePrompt, SampleError) as error:
+            log.error("the reward model gave no score: %s", error)
+            return Outcome.ERROR, None

@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
-from reward_server.catalog import Plan
+from reward_server.catalog import Catalog, Plan
+from reward_server.derivation import Derivation
 from reward_server.errors import InvalidRequest, RewardServerError
 from reward_server.json_body import JsonBody, read_object
+from reward_server.metrics import Metrics
 from reward_server.sample_row import sample_of
 from reward_server.scoring import Scorer
+from reward_server.settings import Settings
 from reward_server.types import Sample, Score
 
 ROWS_AT_ONCE = 512
+ROWS_AT_ONCE_RM = 64
+"""A model takes seconds for some dozen; the progress bar moves, and an interrupted run loses less."""
+
+
+Row = tuple[int, bytes]
+"""Line number, from 1, and the line."""
 
 
 class CannotResume(ValueError):
@@ -29,16 +39,37 @@ class BadRow(ValueError):
     """A row of the input is wrong: which line, and why."""
 
 
+@asynccontextmanager
+async def offline_scorer(settings: Settings, reward: str, query: str) -> AsyncIterator[tuple[Scorer, Plan]]:
+    """A running scorer and its plan; the reward model is loaded for `rm` alone. Raises as Catalog and ModelSlot do."""
+    checked = Catalog(settings).resolve(reward, query)
+    needless = {"verifier_workers": 1} if checked.base == "rm" else {"rm_model": None}
+    settings = settings.model_copy(update=needless)
+    scorer = Scorer(settings, Metrics())
+    async with scorer.running():
+        if checked.base == "rm":
+            await scorer.model_slot.settled()
+        yield scorer, Catalog(settings, scorer.model_slot.config).resolve(reward, query)
+
+
 async def score_rows(scorer: Scorer, plan: Plan, lines: Iterable[bytes], done: int) -> AsyncIterator[list[str]]:
     """The output lines, some at a time; blank lines do not count, and the first `done` rows are skipped."""
+    async for rows, derivations in derived_rows(scorer, plan, lines, done):
+        yield [_output(line, derivation.score, plan) for (_, line), derivation in zip(rows, derivations, strict=True)]
+
+
+async def derived_rows(
+    scorer: Scorer, plan: Plan, lines: Iterable[bytes], done: int
+) -> AsyncIterator[tuple[list[Row], list[Derivation]]]:
+    """The rows, some at a time, with the derivation of each. Raises BadRow."""
     rows = islice(((number, line) for number, line in enumerate(lines, 1) if line.strip()), done, None)
-    while chunk := list(islice(rows, ROWS_AT_ONCE)):
+    while chunk := list(islice(rows, ROWS_AT_ONCE_RM if plan.base == "rm" else ROWS_AT_ONCE)):
         samples = [_sample(number, line) for number, line in chunk]
         try:
             derivations = await scorer.derive(plan, samples)
         except RewardServerError as error:
             raise BadRow(f"lines {chunk[0][0]} to {chunk[-1][0]}: {error.message}") from None
-        yield [_output(line, derivation.score, plan) for (_, line), derivation in zip(chunk, derivations, strict=True)]
+        yield chunk, derivations
 
 
 def rows_done(output: Path, config: str) -> int:

@@ -11,14 +11,16 @@ from pydantic.fields import FieldInfo
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def options_of(*models: type[BaseModel], variables: str | None = None) -> Callable[[F], F]:
+def options_of(*models: type[BaseModel], variables: str | None = None, only: str = "") -> Callable[[F], F]:
     """A decorator: the function's `**options` becomes one option a field of the models, None where not given.
 
-    `variables`: prefix of the environment variable that each help text names.
+    `variables`: prefix of the environment variable that each help text names. `only`: prefix of the fields taken.
     """
     fields: dict[str, list[FieldInfo]] = {}
     for model in models:
         for name, field in model.model_fields.items():
+            if not name.startswith(only):
+                continue
             fields.setdefault(name, []).append(field)
 
     def decorate(function: F) -> F:

@@ -1,4 +1,4 @@
-"""The reward model that the settings name: loaded or refused at start, opened with the app.
+"""The reward model that the settings name: loaded or refused, then opened.
 
 Base install and all other rewards work without torch and transformers: both are imported only where a model is set.
 """
@@ -6,7 +6,7 @@ Base install and all other rewards work without torch and transformers: both are
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """`config`: all of it that can change a score. `device` is None for a remote engine."""
+    """`config`: all that is known here and can change a score. `device` is None for a remote engine."""
 
     folder: Path
     config: dict[str, str | int]
@@ -33,29 +33,29 @@ class LoadedModel:
     url: str | None
 
     @asynccontextmanager
-    async def opened(self, on_batch: OnBatch) -> AsyncIterator[RewardModel]:
-        """The model, ready to score. Raises EngineRefused or RemoteUnavailable when a remote one cannot be used."""
+    async def opened(self, on_batch: OnBatch) -> AsyncIterator[tuple[RewardModel, dict[str, str | int]]]:
+        """The model, ready to score, and all of it that can change a score.
+
+        Raises EngineRefused when a remote one cannot be used, RemoteUnavailable when it does not answer.
+        """
         tokenizer = model_folder.load_tokenizer(self.folder)
         if self.device is not None:
             limits = {"max_tokens": self.device.max_tokens or 2**31, "vocabulary": self.device.vocabulary}
             async with Batcher(self.device, on_batch=on_batch).running() as batcher:
-                yield RewardModel(ChatTokenizer(tokenizer, **limits), batcher)
+                with closing(RewardModel(ChatTokenizer(tokenizer, **limits), batcher)) as model:
+                    yield model, self.config
         else:
             async with VllmEngine.connected(self.url or "", on_batch=on_batch) as engine:
-                yield RewardModel(ChatTokenizer(tokenizer, max_tokens=engine.max_tokens), engine)
+                with closing(RewardModel(ChatTokenizer(tokenizer, max_tokens=engine.max_tokens), engine)) as model:
+                    yield model, self.config | engine.config
 
 
-def load_model(settings: Settings) -> LoadedModel | None:
-    """None when no model is set. Blocks while it reads the weights. Raises EngineRefused with the reason."""
-    folder = settings.rm_model
-    if folder is None:
-        return None
+def load_model(settings: Settings, folder: Path) -> LoadedModel:
+    """The model in that folder. Blocks while it reads the weights. Raises EngineRefused with the reason."""
     try:
         if settings.rm_engine == "vllm":
             model_folder.load_tokenizer(folder)
-            return LoadedModel(
-                folder, {"engine": "vllm", "tokenizer": model_folder.digest(folder)}, None, settings.rm_url
-            )
+            return LoadedModel(folder, {"tokenizer": model_folder.digest(folder)}, None, settings.rm_url)
         from reward_server.workers.engine_transformers import TransformersModel
 
         device = TransformersModel(

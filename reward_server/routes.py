@@ -19,7 +19,7 @@ from reward_server.body import Deadline, read_body
 from reward_server.catalog import Plan
 from reward_server.dialects import Dialect, nemo_gym, recognise
 from reward_server.dialects.reply import Reply
-from reward_server.errors import Draining, NotFound, TooLarge, Unavailable
+from reward_server.errors import NotFound, TooLarge
 from reward_server.explanation import explanation
 from reward_server.json_body import JsonBody, read_object
 from reward_server.middleware import Endpoint, note
@@ -126,11 +126,7 @@ class Routes:
 
     async def ready(self) -> Response:
         """The server takes work; 503 with the reason while it does not."""
-        if self._service.is_draining:
-            raise Draining("the server is shutting down; it finishes what it has and takes nothing new")
-        reason = self._service.scorer.unready_reason
-        if reason is not None:
-            raise Unavailable(reason, retry_after_s=10)
+        self._service.check_ready()
         return json_response({"status": "ready", "version": __version__})
 
     async def metrics(self) -> Response:

@@ -8,18 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import TypeVar
 
-from reward_server.admission import Admission
+from reward_server.admission import Admission, TokenLimit
 from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, Reading, check_inputs, read, rprs, settle
-from reward_server.errors import NoRewardModel
 from reward_server.metrics import Metrics
-from reward_server.model_scoring import check_prompts, derive_all
+from reward_server.model_scoring import ModelRequest, check_prompts
+from reward_server.model_slot import ModelSlot
 from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
-from reward_server.reward_model import LoadedModel
 from reward_server.rewards.flip import NoiseRates
 from reward_server.rewards.grading_process import prepare_worker
 from reward_server.rewards.rpr import Rpr
@@ -28,7 +27,6 @@ from reward_server.settings import Settings
 from reward_server.types import Sample, Verdict
 from reward_server.verdicts import Verdicts, cheaply
 from reward_server.workers.process_pool import PoolEvents, ProcessPool
-from reward_server.workers.reward_model import RewardModel
 
 R = TypeVar("R")
 Times = dict[str, float] | None
@@ -40,10 +38,10 @@ INLINE_CHARS = 65_536
 class Scorer:
     """Scores samples; owns the workers and the reward model. Open it with `async with scorer.running()`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, model: LoadedModel | None = None) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
-        self._loaded = model
-        self._model: RewardModel | None = None
+        self.model_slot = ModelSlot(settings, metrics.count_model_batch)
+        self._token_limit = TokenLimit(settings.rm_max_queued_tokens)
         self._metrics = metrics
         events = PoolEvents(
             on_queued=metrics.stage_seconds["queue"].observe,
@@ -71,23 +69,18 @@ class Scorer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Starts the worker processes and the thread; ends them at exit."""
+        """Starts the worker processes, the thread, and the loading of the model; ends them at exit."""
         with ThreadPoolExecutor(1, thread_name_prefix="rewards") as self._thread:
-            async with AsyncExitStack() as stack:
-                await stack.enter_async_context(self._pool.running(prepare_worker, self._settings.worker_memory_mb))
-                if self._loaded is not None:
-                    self._model = await stack.enter_async_context(self._loaded.opened(self._metrics.count_model_batch))
+            async with (
+                self._pool.running(prepare_worker, self._settings.worker_memory_mb),
+                self.model_slot.filling(),
+            ):
                 yield
-
-    @property
-    def unready_reason(self) -> str | None:
-        """None while everything that was configured works."""
-        return None if self._model is None else self._model.engine.unready_reason
 
     async def derive(self, plan: Plan, samples: list[Sample], times: Times = None) -> list[Derivation]:
         """The derivation of each sample, in order; `times` receives milliseconds per step.
 
-        Raises InvalidRequest, NoRewardModel, Overloaded; a sample that cannot be scored raises nothing.
+        Raises InvalidRequest, TooLarge, NoRewardModel, Unavailable; a sample that cannot be scored raises nothing.
         """
         if isinstance(plan.parameters, RmParameters):
             return await self._derive_rm(plan, plan.parameters, samples, times)
@@ -105,20 +98,22 @@ class Scorer:
 
     def _wait_s(self, plan: Plan) -> float:
         """How long the queue is that the reward needs."""
+        if isinstance(plan.parameters, RmParameters):
+            return self.model_slot.wait_s
         return self._pool.estimated_wait_s if isinstance(plan.parameters, VerifierParameters) else 0.0
 
     async def _derive_rm(
         self, plan: Plan, parameters: RmParameters, samples: list[Sample], times: Times
     ) -> list[Derivation]:
-        if self._model is None:
-            raise NoRewardModel("no reward model is configured: start with --rm-model FOLDER (REWARD_RM_MODEL)")
+        model = self.model_slot.model
         check_prompts(plan, samples)
+        self._token_limit.admit(model.queued_tokens, model.wait_s)
         with self.admission.admit(len(samples), self._wait_s(plan)):
             size = sum(len(sample.completion) for sample in samples)
             readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
             paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
-            asked = derive_all(self._model, parameters, samples, readings, [rpr for rpr in paid if rpr is not None])
-            derivations = await self._timed("model", times, asked)
+            request = ModelRequest(model, parameters, self._token_limit)
+            derivations = await self._timed("model", times, request.derive(samples, readings, paid))
         self._count(plan, samples, derivations)
         return derivations
 
@@ -192,13 +187,6 @@ class Scorer:
         gauge("reward_queue_depth", "Answers that wait for a worker.", lambda: pool.queued)
         gauge("reward_queue_slow_depth", "Those that began again in the slow lane.", lambda: pool.queued_slow)
         gauge("reward_queue_wait_seconds", "Estimated wait of an answer queued now.", lambda: pool.estimated_wait_s)
-        gauge(
-            "reward_model_queue_tokens",
-            "Tokens that wait for the reward model.",
-            lambda: self._model.engine.queued_tokens if self._model else 0,
-        )
-        gauge(
-            "reward_model_queue_wait_seconds",
-            "Estimated wait of a sample queued now.",
-            lambda: self._model.wait_s if self._model else 0,
-        )
+        slot = self.model_slot
+        gauge("reward_model_queue_tokens", "Tokens that wait for the reward model.", lambda: slot.queued_tokens)
+        gauge("reward_model_queue_wait_seconds", "Estimated wait of a sample queued now.", lambda: slot.wait_s)

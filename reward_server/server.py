@@ -14,6 +14,8 @@ import os
 import resource
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,6 +23,7 @@ import uvicorn
 
 from reward_server.app import create_app
 from reward_server.settings import Settings
+from reward_server.workers.engine import EngineRefused
 
 log = logging.getLogger(__name__)
 BACKLOG = 16_384
@@ -53,11 +56,13 @@ class DrainingServer(uvicorn.Server):
         self._service.scorer.admission.count_requests = lambda: len(self.server_state.tasks)
         self._settings = settings
         self._on_started = on_started
+        self.refusal: EngineRefused | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        gc.collect()
-        gc.freeze()  # what is there now stays: collections need not look through it again
+        _freeze()
+        if self._settings.rm_model is not None:
+            self._model_task = asyncio.create_task(self._watch_model())
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         self._on_started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
@@ -72,16 +77,46 @@ class DrainingServer(uvicorn.Server):
         if self._service.is_draining:
             os._exit(128 + number)
         log.info("%s: draining", number.name)
+        self._drain()
+
+    def _drain(self) -> None:
         self._service.is_draining = True
         asyncio.get_running_loop().call_later(self._settings.drain_delay_s, setattr, self, "should_exit", True)
 
+    async def _watch_model(self) -> None:
+        """A model that is refused ends the server; a model that is loaded brought many objects that stay."""
+        try:
+            await self._service.scorer.model_slot.settled()
+        except EngineRefused as error:
+            self.refusal = error
+            self._drain()
+        else:
+            _freeze()
+
 
 def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
-    """Runs until a signal; returns when everything admitted is answered. SystemExit when it cannot start."""
+    """Runs until a signal; returns when everything admitted is answered. SystemExit when it cannot start.
+
+    Raises EngineRefused when the reward model was refused, which ends the server too.
+    """
     _raise_file_limit()
     if not settings.api_keys and not settings.is_loopback:
         log.warning("listening on %s without api_keys: everybody who reaches the port can use it", settings.host)
-    DrainingServer(settings, on_started).run()
+    server = DrainingServer(settings, on_started)
+    server.run()
+    if server.refusal is not None:
+        raise server.refusal
+    if any(thread.name.startswith("reward-model") for thread in threading.enumerate()):
+        # a model that still loads, or hangs: Python's own end may crash on a thread in the middle of PyTorch
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _freeze() -> None:
+    """What is there now stays: collections need not look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _raise_file_limit() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reward_server.catalog import Catalog
+from reward_server.errors import Draining, Unavailable
 from reward_server.metrics import Metrics
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
@@ -20,7 +21,17 @@ class Service:
     scorer: Scorer
     is_draining: bool = False
 
+    def check_ready(self) -> None:
+        """Raises Draining, Loading or Unavailable with the reason while the server takes no work, or not all of it."""
+        if self.is_draining:
+            raise Draining("the server is shutting down; it finishes what it has and takes nothing new")
+        self.scorer.model_slot.check_ready()
+
     @property
     def is_ready(self) -> bool:
         """True while /ready answers 200."""
-        return not self.is_draining and self.scorer.unready_reason is None
+        try:
+            self.check_ready()
+        except Unavailable:
+            return False
+        return True

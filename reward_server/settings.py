@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     rm_threads: int | None = Field(
         None, ge=1, description="transformers: CPU threads; scores are bitwise the same for one number only."
     )
+    rm_max_queued_tokens: int = Field(
+        2**26, ge=1, description="Tokens that may wait for the reward model; beyond them a request gets 503."
+    )
     drain_delay_s: float = Field(
         0.0, ge=0, description="Seconds between failing /ready and closing the listener on SIGTERM (Kubernetes: 5)."
     )

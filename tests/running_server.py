@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,14 @@ class RunningServer:
                 return float(value)
         return 0.0
 
+    def wait_ready(self, seconds: float = HANG_S) -> None:
+        """Returns once /ready says 200; the reward model loads in the background."""
+        end = time.monotonic() + seconds
+        while (reply := self.get("/ready")).status_code != 200:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, reply.text
+            time.sleep(0.05)  # polling, not guessing
+
     def log_lines(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
@@ -61,13 +70,26 @@ class RunningServer:
         return self.process.wait(HANG_S)
 
 
+def until(condition: Callable[[], bool], seconds: float = HANG_S) -> None:
+    """Waits for something that must come true; fails when it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)  # polling, not guessing: the loop ends as soon as it is true
+
+
 @contextmanager
-def running_server(log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[RunningServer]:
-    """Starts `reward-server serve` and waits for the line that tells its URL."""
+def running_server(
+    log: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = ("-m", "reward_server"),
+) -> Iterator[RunningServer]:
+    """Starts `reward-server serve`, or another Python program, and waits for the line that tells its URL."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_")}
     with log.open("a") as log_file:
         process = subprocess.Popen(
-            [SERVER_PYTHON, "-m", "reward_server", "serve", "--port", "0", *options],
+            [SERVER_PYTHON, *program, "serve", "--port", "0", *options],
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,

@@ -10,13 +10,13 @@ import reward_server
 PACKAGE = Path(reward_server.__file__).parent
 LAYERS = (  # a module may import from its own row and from the rows below
     {"__main__", "cli", "options"},
-    {"server", "offline"},
+    {"server", "offline", "calibrate"},
     {"app"},
     {"routes", "middleware", "body", "responses", "openapi", "auth", "logs"},
     {"service", "explanation", "sample_row"},
     {"dialects"},
     {"scoring", "model_scoring", "verdicts", "admission"},
-    {"reward_model"},
+    {"model_slot", "reward_model"},
     {"derivation", "catalog", "metrics"},
     {"rewards"},
     {"workers"},

@@ -7,23 +7,14 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
 import httpx
 import pytest
 from conftest import Starter
-from running_server import HANG_S, RunningServer
-
-
-def until(condition: Callable[[], bool], seconds: float = HANG_S) -> None:
-    """Waits for something that must come true; fails when it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)  # polling, not guessing: the loop ends as soon as it is true
-
+from running_server import HANG_S, RunningServer, until
 
 PATIENT = ("--soft-timeout-s", "1", "--hard-timeout-s", "300")
 """On a busy machine a bomb's second of CPU time takes long: it ends by that, and not by the hard limit."""

@@ -9,8 +9,8 @@ from http.client import HTTPConnection
 
 import httpx
 from conftest import Starter
-from running_server import RunningServer
-from test_lifecycle import PATIENT, bombs, until
+from running_server import RunningServer, until
+from test_lifecycle import PATIENT, bombs
 
 
 def algebra(numbers: range, name: str = "x") -> dict[str, list[str]]:

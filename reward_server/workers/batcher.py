@@ -8,17 +8,16 @@ is decided in `schedule`; the device's `score` does not let company change a sco
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from hashlib import blake2b
 from typing import Protocol
 
 from reward_server.workers.device_thread import DeviceThread
 from reward_server.workers.engine import (
     BatchReport,
-    DeviceThreadDied,
+    DeviceHangs,
     EngineUnavailable,
     Group,
     Mode,
@@ -29,10 +28,15 @@ from reward_server.workers.engine import (
     count_not_finite,
     ignore_batch,
 )
-from reward_server.workers.schedule import Batch, Waiting, WaitingQueue, is_dropped, next_batch
+from reward_server.workers.kept_scores import KeptScores, sample_key
+from reward_server.workers.schedule import GRACE_S, Batch, Waiting, WaitingQueue, is_dropped, next_batch
 
-GRACE_S = 5.0
-"""Seconds that work is kept for a caller that left, who may come back."""
+HANG_FACTOR = 20
+HANG_FLOOR_S = 120.0
+FIRST_BATCH_S = 900.0
+"""A device hangs when a batch takes 20 times what the measured rate says, and over two minutes: attention over a long
+text costs a few times more a token, and another process may have most of the machine, but not all of that at once. No
+rate is known for the first batch, in which a GPU may still compile its kernels."""
 
 
 class Device(Protocol):
@@ -66,19 +70,20 @@ class Batcher:
         self._on_batch, self._clock = on_batch, clock
         self._queue = WaitingQueue()
         self._unfinished: dict[bytes, Waiting] = {}
-        self._finished: OrderedDict[bytes, float] = OrderedDict()
-        self._kept_scores = kept_scores
+        self._finished = KeptScores(kept_scores)
         self._filled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0
+        self._hang: str | None = None
         self.tokens_per_s = 0.0
 
     @property
     def unready_reason(self) -> str | None:
         """None while it works; else why it does not."""
-        if self._task is not None and self._task.done() and self._thread.death is None:
+        reason = self._hang or self._thread.death
+        if reason is None and self._task is not None and self._task.done():
             return "the queue of the reward model ended"
-        return self._thread.death
+        return reason
 
     @property
     def queued(self) -> int:
@@ -106,11 +111,11 @@ class Batcher:
     async def score(
         self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
     ) -> list[Result]:
-        """One result a completion, in order. Raises EngineUnavailable when the device thread ended."""
+        """One result a completion, in order. Raises EngineUnavailable when the device thread ended or hangs."""
         if not all(completions):
             raise ValueError("a completion needs at least one token: the score is read at the last one")
         if self.unready_reason is not None:
-            raise DeviceThreadDied(self.unready_reason)
+            raise EngineUnavailable(self.unready_reason)
         entered = [self._enter(prompt, completion, mode) for completion in completions]
         try:
             return [entry if not isinstance(entry, Waiting) else await _result(entry) for entry in entered]
@@ -119,10 +124,10 @@ class Batcher:
 
     def _enter(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode) -> Waiting | float:
         """A finished score, the same sample that already waits, or a new place in the queue."""
-        key = _key(prompt, completion, mode)
-        if key in self._finished:
-            self._finished.move_to_end(key)
-            return self._finished[key]
+        key = sample_key(prompt, completion, mode)
+        finished = self._finished.get(key)
+        if finished is not None:
+            return finished
         sample = self._unfinished.get(key)
         if sample is None:
             future = asyncio.get_running_loop().create_future()
@@ -149,7 +154,7 @@ class Batcher:
                 while self._queue:
                     await self._serve_batch()
                 self._filled.clear()
-        except DeviceThreadDied as error:
+        except EngineUnavailable as error:
             self._fail(error)
         finally:
             self._fail(EngineUnavailable("the reward model was closed"))
@@ -161,11 +166,29 @@ class Batcher:
         samples = [sample for _, part in batch.parts for sample in part]
         if not samples:
             return
-        work = await self._thread.run((groups, batch.mode))
+        work = await self._watched(groups, batch.mode)
         results = [result for part in work.results for result in part]
         for sample, result in zip(samples, results, strict=True):
             self._finish(sample, result)
         self._report(work, results, tuple(now - sample.arrived for sample in samples))
+
+    async def _watched(self, groups: list[Group], mode: Mode) -> Work:
+        """The work of the device. Raises DeviceThreadDied, or DeviceHangs beyond `hang_limit_s`.
+
+        Counted in seconds during which this loop ran: a process that was stopped for a while is no hanging device.
+        """
+        tokens = sum(len(group.prompt) + sum(map(len, group.completions)) for group in groups)
+        limit_s = hang_limit_s(tokens, self.tokens_per_s)
+        running = asyncio.ensure_future(self._thread.run((groups, mode)))
+        try:
+            for _ in range(math.ceil(limit_s)):
+                done, _pending = await asyncio.wait({running}, timeout=1.0)
+                if done:
+                    return running.result()
+        finally:
+            running.cancel()
+        self._hang = f"the reward model hangs: a batch of {tokens} tokens is not done after {limit_s:.0f} s; restart it"
+        raise DeviceHangs(self._hang)
 
     def _take(self, now: float) -> Batch:
         """The next batch, out of the queue, without what everybody left."""
@@ -184,10 +207,8 @@ class Batcher:
     def _finish(self, sample: Waiting, result: Result) -> None:
         del self._unfinished[sample.key]
         sample.future.set_result(result)
-        if isinstance(result, float) and self._kept_scores:
-            self._finished[sample.key] = result
-            if len(self._finished) > self._kept_scores:
-                self._finished.popitem(last=False)
+        if isinstance(result, float):
+            self._finished.put(sample.key, result)
 
     def _fail(self, error: EngineUnavailable) -> None:
         """Tell everybody who waits."""
@@ -213,17 +234,14 @@ class Batcher:
         self._on_batch(report)
 
 
+def hang_limit_s(tokens: int, tokens_per_s: float) -> float:
+    """Seconds that a batch may take. `tokens_per_s`: the measured rate, 0 when there is none yet."""
+    return max(HANG_FLOOR_S, HANG_FACTOR * tokens / tokens_per_s) if tokens_per_s else FIRST_BATCH_S
+
+
 async def _result(sample: Waiting) -> Result:
     # shielded: others may wait for the same sample, and whoever leaves may come back for it
     result = await asyncio.shield(sample.future)
     if isinstance(result, EngineUnavailable):
         raise result
     return result
-
-
-def _key(prompt: TokenIds[int], completion: TokenIds[int], mode: Mode) -> bytes:
-    """16 bytes that stand for the sample; the length keeps ("ab", "c") apart from ("a", "bc")."""
-    digest = blake2b(f"{mode} {len(prompt)} ".encode(), digest_size=16)
-    digest.update(prompt)
-    digest.update(completion)
-    return digest.digest()

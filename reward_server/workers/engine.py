@@ -4,7 +4,9 @@
     ├── EngineRefused           at start: this model or server cannot give right scores; the message says why
     ├── EngineUnavailable       the engine as a whole is gone or out of reach
     │   ├── DeviceThreadDied    the thread that runs the model ended; only a restart helps
+    │   ├── DeviceHangs         it did not finish a batch in many times the time; only a restart helps
     │   └── RemoteUnavailable   the remote server does not answer, or is busy, after every retry
+    │       └── RemoteForbids   it answers, but not to us: a wrong key, URL or model name
     └── SampleError             this sample has no score; its neighbours have theirs
         ├── UnusableChat        the chat template or the tokenizer refuses the messages
         ├── TooLong             more tokens than the model takes
@@ -47,8 +49,16 @@ class DeviceThreadDied(EngineUnavailable):
     """The thread that runs the model ended."""
 
 
+class DeviceHangs(EngineUnavailable):
+    """The thread that runs the model does not finish a batch."""
+
+
 class RemoteUnavailable(EngineUnavailable):
     """The remote server does not answer, after every retry."""
+
+
+class RemoteForbids(RemoteUnavailable):
+    """The remote server answers, but not to us: a wrong key, URL or model name."""
 
 
 class SampleError(EngineError):

@@ -25,6 +25,7 @@ from reward_server.workers.engine import (
     EngineRefused,
     Mode,
     OnBatch,
+    RemoteForbids,
     RemoteRefused,
     RemoteUnavailable,
     Result,
@@ -34,6 +35,7 @@ from reward_server.workers.engine import (
     count_not_finite,
     ignore_batch,
 )
+from reward_server.workers.shared_calls import SharedCalls
 
 _PROBES = (list(range(11, 16)), list(range(40, 30, -1)))
 """Token ids that every vocabulary has."""
@@ -52,12 +54,11 @@ class VllmEngine:
 
     def __init__(self, client: httpx.AsyncClient, *, max_in_flight: int, attempts: int, on_batch: OnBatch) -> None:
         self._client = client
-        self._room = asyncio.Semaphore(max_in_flight)
+        self._calls = SharedCalls(self._one, max_in_flight=max_in_flight)
         self._attempts = attempts
         self._on_batch = on_batch
         self._max_in_flight = max_in_flight
         self._unready: str | None = "the vLLM server was not asked yet"
-        self.queued_tokens = 0
         self.tokens_per_s = 0.0
         self.max_tokens = 0
         self.config: dict[str, str | int] = {"engine": "vllm"}
@@ -88,13 +89,17 @@ class VllmEngine:
             base_url=url, headers=headers, limits=limits, timeout=httpx.Timeout(timeout_s, pool=None), trust_env=False
         ) as client:
             engine = cls(client, max_in_flight=max_in_flight, attempts=attempts, on_batch=on_batch)
-            await engine._find_model(model)
-            await engine._try_switch()
+            try:
+                await engine._find_model(model)
+                await engine._try_switch()
+            except RemoteForbids as error:
+                raise EngineRefused(str(error)) from error
             engine._unready = None
             watch = asyncio.create_task(engine._watch(health_interval_s), name="vLLM health")
             try:
                 yield engine
             finally:
+                await engine._calls.close()
                 watch.cancel()
                 with suppress(asyncio.CancelledError):
                     await watch
@@ -104,6 +109,11 @@ class VllmEngine:
         """None while the server's `GET /health` is well; else what it said."""
         return self._unready
 
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens of the texts that wait for room on the server."""
+        return self._calls.queued_tokens
+
     async def score(
         self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
     ) -> list[Result]:
@@ -111,28 +121,20 @@ class VllmEngine:
 
         Raises RemoteUnavailable when the server does not answer after every attempt.
         """
-        calls = [self._one(list(prompt + completion)) for completion in completions]
+        calls = [self._calls.score(prompt + completion) for completion in completions]
         results = await asyncio.gather(*calls, return_exceptions=True)  # all of them: none goes on unwatched
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, SampleError):
                 raise result
         return cast("list[Result]", results)
 
-    async def _one(self, ids: list[int]) -> Result:
-        arrived = time.perf_counter()
-        self.queued_tokens += len(ids)
+    async def _one(self, ids: TokenIds[int], queue_s: float) -> Result:
+        started = time.perf_counter()
         try:
-            await self._room.acquire()
-        finally:
-            self.queued_tokens -= len(ids)
-        try:
-            started = time.perf_counter()
-            result: Result = await self._classify(ids)
+            result: Result = await self._classify(list(ids))
         except RemoteRefused as error:
             result = error
-        finally:
-            self._room.release()
-        self._report(len(ids), result, forward_s=time.perf_counter() - started, queue_s=started - arrived)
+        self._report(len(ids), result, forward_s=time.perf_counter() - started, queue_s=queue_s)
         return result
 
     def _report(self, tokens: int, result: Result, *, forward_s: float, queue_s: float) -> None:
@@ -234,7 +236,7 @@ def retry_delay_s(attempt: int, seed: bytes) -> float:
 
 def _json_of(response: httpx.Response, path: str) -> Any:
     if response.status_code in _WHOLE_SERVER:
-        raise RemoteUnavailable(f"the vLLM server refuses {path}: {_said(response)}")
+        raise RemoteForbids(f"the vLLM server refuses {path}: {_said(response)}")
     if not response.is_success:
         raise RemoteRefused(f"the vLLM server refuses the request: {_said(response)}")
     try:

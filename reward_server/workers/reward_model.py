@@ -30,27 +30,41 @@ class RewardModel:
         self._tokenizer = tokenizer
         self.engine = engine
         self._threads = ThreadPoolExecutor(min(_ENCODERS, os.cpu_count() or 1), thread_name_prefix="tokenizer")
+        self._untokenised_chars = 0
+        self._tokens_per_char = 0.25
 
-    async def score(
-        self,
-        messages: Sequence[Mapping[str, object]],
-        answer: str,
-        *,
-        mode: Mode = "deterministic",
-        too_long: WhenTooLong = "null",
-    ) -> ModelScore:
-        """Raises SampleError where this sample has no score, EngineUnavailable where none has."""
+    async def encode(
+        self, messages: Sequence[Mapping[str, object]], answer: str, too_long: WhenTooLong = "null"
+    ) -> Encoded:
+        """What the model will read. Raises SampleError where it cannot."""
         loop = asyncio.get_running_loop()
-        encoded = await loop.run_in_executor(self._threads, self._tokenizer.encode, messages, answer, too_long)
+        self._untokenised_chars += len(answer)
+        try:
+            encoded = await loop.run_in_executor(self._threads, self._tokenizer.encode, messages, answer, too_long)
+        finally:
+            self._untokenised_chars -= len(answer)
+        self._tokens_per_char += 0.02 * (len(encoded.completion) / len(answer) - self._tokens_per_char)
+        return encoded
+
+    async def score(self, encoded: Encoded, mode: Mode = "deterministic") -> ModelScore:
+        """Raises SampleError where this sample has no score, EngineUnavailable where none has."""
         (result,) = await self.engine.score(encoded.prompt, [encoded.completion], mode)
         if isinstance(result, SampleError):
             raise result
         return ModelScore(result, encoded)
 
     @property
+    def queued_tokens(self) -> int:
+        """Tokens that wait for the engine, and about as many as the answers have that are not tokenised yet.
+
+        Prompts count from when they are tokenised, so that the completions of a group share one.
+        """
+        return self.engine.queued_tokens + int(self._untokenised_chars * self._tokens_per_char)
+
+    @property
     def wait_s(self) -> float:
         """Seconds that what is queued will take at the measured rate; 0 before the first score."""
-        return self.engine.queued_tokens / self.engine.tokens_per_s if self.engine.tokens_per_s else 0.0
+        return self.queued_tokens / self.engine.tokens_per_s if self.engine.tokens_per_s else 0.0
 
     def close(self) -> None:
         """Stop the tokenizing threads; texts that wait are not tokenised."""

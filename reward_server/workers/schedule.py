@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 from reward_server.workers.engine import EngineUnavailable, Mode, Result, TokenIds
 
+GRACE_S = 5.0
+"""Seconds that work is kept for a caller that left, who may come back."""
+
 _CANDIDATES = 64
 """Prompts looked at to fill a batch; a bound on the work for each batch when thousands wait."""
 

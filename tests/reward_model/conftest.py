@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _NEEDS_MODELS = [
     "test_batcher.py",
     "test_engine_transformers.py",
+    "test_failures.py",
     "test_model_folder.py",
+    "test_offline.py",
     "test_reward_model.py",
     "test_tokenizer.py",
 ]

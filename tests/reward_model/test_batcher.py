@@ -14,10 +14,12 @@ import pytest
 import torch
 from tiny_models import token_ids
 
+from reward_server.workers import batcher as batching
 from reward_server.workers.batcher import Batcher
 from reward_server.workers.device_thread import DeviceThread
 from reward_server.workers.engine import (
     BatchReport,
+    DeviceHangs,
     DeviceThreadDied,
     EngineUnavailable,
     Group,
@@ -200,11 +202,36 @@ def test_a_dying_device_thread_fails_what_waits_and_is_visible(device: SlowSum, 
                 assert isinstance(result, DeviceThreadDied)
                 assert type(error).__name__ in str(result)
             assert type(error).__name__ in str(batcher.unready_reason)
-            with pytest.raises(DeviceThreadDied):
+            with pytest.raises(EngineUnavailable, match=type(error).__name__):
                 await batcher.score(ids(1), [ids(1)])
         assert len(device.calls) == 1
 
     run(body)
+
+
+def test_a_hanging_device_fails_what_waits_and_is_visible(device: SlowSum, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "FIRST_BATCH_S", 1.0)
+
+    async def body() -> None:
+        async with Batcher(device).running() as batcher:
+            device.gate.clear()
+            running = asyncio.create_task(batcher.score(ids(1), [ids(1)]))
+            await until(lambda: device.calls)
+            waiting = asyncio.create_task(batcher.score(ids(2), [ids(2)]))
+            for result in await asyncio.gather(running, waiting, return_exceptions=True):
+                assert isinstance(result, DeviceHangs)
+            assert "hangs: a batch of 2 tokens" in str(batcher.unready_reason)
+            with pytest.raises(EngineUnavailable, match="hangs"):
+                await batcher.score(ids(3), [ids(3)])
+            device.gate.set()
+
+    run(body)
+
+
+def test_a_batch_may_take_many_times_what_the_rate_says() -> None:
+    assert batching.hang_limit_s(8000, 0.0) == 900  # no rate yet
+    assert batching.hang_limit_s(8000, 1000.0) == 160  # 8 s, times 20
+    assert batching.hang_limit_s(10, 1000.0) == 120
 
 
 def test_a_thread_killed_while_idle_is_visible(device: SlowSum) -> None:

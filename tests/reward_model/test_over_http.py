@@ -10,7 +10,7 @@ import pytest
 from running_server import RunningServer, running_server
 
 if TYPE_CHECKING:
-    from tiny_models import MakeFolder
+    pass
 
 THOUGHT = "so it is five.</think><answer>The answer is {}.</answer>"
 PROMPT = "User: What is the sum of two and three?\nAssistant: <think>"
@@ -20,6 +20,7 @@ PROMPT = "User: What is the sum of two and three?\nAssistant: <think>"
 def model_server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     options = ("--rm-model", str(folder), "--rm-dtype", "float32", "--rm-device", "cpu", "--rm-threads", "1")
     with running_server(tmp_path_factory.mktemp("server") / "log", *options) as running:
+        running.wait_ready()
         yield running
 
 
@@ -52,6 +53,7 @@ def test_a_score_is_the_same_alone_in_a_batch_and_after_a_restart(
     assert scores(model_server, [7]) == {7: expected[7]}
     options = ("--rm-model", str(folder), "--rm-dtype", "float32", "--rm-device", "cpu", "--rm-threads", "1")
     with running_server(tmp_path / "log", *options) as restarted:
+        restarted.wait_ready()
         for order in ([11], [3, 8], [5, 1, 0, 9], list(reversed(range(12)))):
             assert scores(restarted, order).items() <= expected.items()
 
@@ -106,13 +108,3 @@ def test_metrics_tell_of_the_model(model_server: RunningServer) -> None:
     assert model_server.metric("reward_model_queue_wait_seconds") == 0
     assert model_server.metric("reward_model_not_finite_total") == 0
     assert model_server.metric("reward_model_dropped_total") == 0
-
-
-def test_a_model_that_cannot_be_right_is_refused_at_start(make_folder: MakeFolder, tmp_path: Path) -> None:
-    several = make_folder(num_labels=3)
-    for wrong, reason in ((several, "3 labels"), (tmp_path, "no config.json")):
-        log = tmp_path / f"{reason}.log"
-        with pytest.raises(AssertionError), running_server(log, "--rm-model", str(wrong)):
-            pass
-        assert reason in log.read_text()
-        assert "Traceback" not in log.read_text()

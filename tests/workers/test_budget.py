@@ -105,18 +105,6 @@ assert used(0.1, task) < 2.0
     )
 
 
-@pytest.mark.parametrize("end", ["pass", "raise KeyError from None"])
-def test_a_task_that_swallows_the_end_of_its_budget_has_no_result(end: str) -> None:
-    _assert(f"""
-def swallow():
-    try:
-        burn(5.0)
-    except BaseException:  # what mpmath does
-        {end}
-
-assert used(0.05, swallow) is not None""")
-
-
 def test_no_signal_escapes_a_block_that_ends_in_time() -> None:
     """Blocks that end as their budget does: the exception comes inside, or not at all."""
     _assert(

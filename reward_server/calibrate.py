@@ -1,0 +1,122 @@
+"""`reward-server calibrate`: what a model's scores mean on labelled samples, and the map that makes 0.5 mean 0.5.
+
+A row is a JSON object with `completion`, `prompt`, and `correct`: whether the completion is right (true, false, 1, 0).
+The figures are of the rows that were fitted: two numbers are fitted, so with some hundreds of rows that matters little.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from rich.console import Console
+from rich.table import Table
+
+from reward_server.catalog import Plan
+from reward_server.errors import InvalidRequest
+from reward_server.json_body import read_object
+from reward_server.offline import BadRow, derived_rows
+from reward_server.parameters import RmParameters
+from reward_server.rewards.affine_fit import Affine, Quality, fit_affine, quality
+from reward_server.rewards.transform import transformed
+from reward_server.scoring import Scorer
+from reward_server.types import Outcome
+
+FEW = 200
+
+
+@dataclass
+class Labelled:
+    """Samples of a file: its lines, whether each is right, and later the raw scores of those that have one.
+
+    `unscored`: how many have none, by outcome. Raises BadRow where a row has no label.
+    """
+
+    lines: list[bytes]
+    scores: list[float] = field(default_factory=list)
+    is_right: list[bool] = field(default_factory=list)
+    unscored: Counter[Outcome] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._labels = [_label(number, line) for number, line in enumerate(self.lines, 1) if line.strip()]
+
+    @property
+    def rows(self) -> int:
+        return len(self._labels)
+
+    async def score(self, scorer: Scorer, plan: Plan) -> AsyncIterator[int]:
+        """Yields how many more are done. Raises BadRow."""
+        labels = iter(self._labels)
+        async for _, derivations in derived_rows(scorer, plan, self.lines, 0):
+            for derivation, is_right in zip(derivations, labels, strict=False):  # the rest of the labels comes later
+                score = derivation.score.parts["model_score"]
+                if score is None:
+                    self.unscored[derivation.score.outcome] += 1
+                else:
+                    self.scores.append(score)
+                    self.is_right.append(is_right)
+            yield len(derivations)
+
+
+def _label(number: int, line: bytes) -> bool:
+    try:
+        value = read_object(line).get("correct")
+    except InvalidRequest as error:
+        raise BadRow(f"line {number}: {error.message}") from None
+    if not isinstance(value, bool | int | float) or value not in (0, 1):
+        raise BadRow(f"line {number}: correct: must be true or false, 1 or 0")
+    return bool(value)
+
+
+def report(labelled: Labelled, plan: Plan, given: dict[str, Any], console: Console) -> str:
+    """Prints figures before and after the fit; returns the query string to paste. Raises CannotFit."""
+    assert isinstance(plan.parameters, RmParameters)  # noqa: S101 - for mypy
+    parameters, threshold = plan.parameters, plan.parameters.threshold
+    for outcome, number in labelled.unscored.items():
+        console.print(f"{number} samples are {outcome} and left out: the map does not change what they earn")
+    fit = fit_affine(labelled.scores, labelled.is_right)
+    options = {"mean": parameters.mean, "sigma": parameters.sigma}
+    before = [transformed(x, parameters.transform, **options) for x in labelled.scores]
+    after = [transformed(x, "affine", mean=fit.mean, sigma=fit.sigma) for x in labelled.scores]
+    qualities = {
+        f"before: {parameters.transform}": quality(before, labelled.is_right, threshold),
+        "after: affine": quality(after, labelled.is_right, threshold),
+    }
+    console.print(_table(qualities, len(labelled.scores), threshold))
+    for warning in _warnings(labelled, fit):
+        console.print(f"warning: {warning}", soft_wrap=True)
+    return _query(fit, threshold, given)
+
+
+def _table(qualities: dict[str, Quality], samples: int, threshold: float) -> Table:
+    table = Table("", *qualities, title=f"{samples} samples, threshold {threshold:g}", title_justify="left")
+    for name, attribute, form in (
+        ("accuracy", "accuracy", ".4f"),
+        ("Brier score", "brier", ".4f"),
+        ("expected calibration error", "calibration_error", ".4f"),
+        ("right, at or above it", "true_positives", "d"),
+        ("wrong, at or above it", "false_positives", "d"),
+        ("right, below it", "false_negatives", "d"),
+        ("wrong, below it", "true_negatives", "d"),
+    ):
+        table.add_row(name, *(format(getattr(each, attribute), form) for each in qualities.values()))
+    return table
+
+
+def _warnings(labelled: Labelled, fit: Affine) -> list[str]:
+    warnings = []
+    if len(labelled.scores) < FEW:
+        warnings.append(f"{len(labelled.scores)} samples are few; with {FEW} and more the fit is steadier")
+    if fit.separable:
+        warnings.append("one score separates right from wrong here, so sigma depends on how many samples there are")
+    return warnings
+
+
+def _query(fit: Affine, threshold: float, given: dict[str, Any]) -> str:
+    """What was given on the command line, with the fitted map."""
+    fitted = {"transform": "affine", "mean": f"{fit.mean:.6g}", "sigma": f"{fit.sigma:.6g}", "threshold": threshold}
+    kept = {name: value for name, value in given.items() if value is not None and name not in fitted}
+    return "?" + urlencode({**fitted, **kept})

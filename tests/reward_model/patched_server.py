@@ -1,0 +1,57 @@
+"""`reward-server` with a reward model whose device can be stopped, broken or killed from outside, by files in a folder.
+
+    python patched_server.py FOLDER serve --rm-model …
+
+While `FOLDER/no-load` exists the model loads; while `FOLDER/no-forward` exists the device is in the middle of a batch.
+`FOLDER/die` makes the device thread end at its next batch. `FOLDER/hang-early` shortens the time after which a device
+counts as hanging. The embedding of "Z" is NaN.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from reward_server.cli import app
+from reward_server.workers import batcher, model_folder
+from reward_server.workers.engine import Group, Mode, Work
+from reward_server.workers.engine_transformers import TransformersModel
+
+CONTROL = Path(sys.argv.pop(1))
+load, score = model_folder.load_model, TransformersModel.score
+
+
+def wait_while(name: str) -> None:
+    while (CONTROL / name).exists():
+        time.sleep(0.01)  # polling a file; the test decides when it goes
+
+
+def patched_load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+    wait_while("no-load")
+    model = load(folder, dtype, device)
+    (token,) = model_folder.load_tokenizer(folder)("Z", add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        model.get_input_embeddings().weight[token] = float("nan")  # type: ignore[operator]
+    return model
+
+
+def patched_score(self: TransformersModel, groups: Sequence[Group], mode: Mode = "deterministic") -> Work:
+    wait_while("no-forward")
+    if (CONTROL / "die").exists():
+        raise RuntimeError("CUDA error: unspecified launch failure")
+    return score(self, groups, mode)
+
+
+def patched_limit(tokens: int, tokens_per_s: float) -> float:
+    return 4.0 if (CONTROL / "hang-early").exists() else 600.0
+
+
+model_folder.load_model = patched_load
+TransformersModel.score = patched_score  # type: ignore[method-assign]  # that is the patch
+batcher.hang_limit_s = patched_limit
+app()

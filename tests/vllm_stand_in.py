@@ -1,0 +1,100 @@
+"""A stand-in for a vLLM server: `/classify` as vLLM 0.32 was seen to behave."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MAX_LENGTH = 100
+
+
+class StandIn(ThreadingHTTPServer):
+    """A server whose raw score is the sum of the ids / 100; `behave` may answer first, with (status, text)."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.behave: Callable[[list[int]], tuple[int, str] | None] = lambda ids: None
+        self.knows_switch = True
+        self.activates = True
+        self.healthy = True
+        self.labels = 1
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[str | None] = []
+        self.in_flight = self.most_in_flight = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def answer(self, body: dict[str, Any]) -> tuple[int, str]:
+        ((ids),) = body["input"]
+        behaviour = self.behave(ids)
+        if behaviour is not None:
+            return behaviour
+        if len(ids) > MAX_LENGTH:
+            return 400, "This model's maximum context length is 100 tokens"
+        switch = body.get("use_activation") if self.knows_switch else None
+        if not isinstance(switch, bool | None):
+            return 400, "use_activation: Input should be a valid boolean"
+        raw = sum(ids) / 100
+        activated = self.activates and switch is not False
+        score = 1 / (1 + math.exp(-raw)) if activated else raw
+        return 200, json.dumps({"data": [{"index": 0, "probs": [score] * self.labels, "num_classes": self.labels}]})
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: StandIn
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self.reply(200 if self.server.healthy else 503, "")
+        elif self.path == "/v1/models":
+            self.reply(200, json.dumps({"data": [{"id": "rm", "max_model_len": MAX_LENGTH}]}))
+        else:
+            self.reply(404, "Not Found")
+
+    def do_POST(self) -> None:
+        server = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with server.lock:
+            server.bodies.append(body)
+            server.headers.append(self.headers["Authorization"])
+            server.in_flight += 1
+            server.most_in_flight = max(server.in_flight, server.most_in_flight)
+        status, text = server.answer(body) if self.path == "/classify" else (404, "Not Found")
+        with server.lock:
+            server.in_flight -= 1
+        if status:
+            self.reply(status, text)
+        else:
+            self.close_connection = True  # as a server that is killed: no answer at all
+
+    def reply(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not to the test's output."""
+
+
+@contextmanager
+def running_stand_in(port: int = 0) -> Iterator[StandIn]:
+    """A stand-in that answers, in a thread of its own; port 0 picks a free one."""
+    with StandIn(port) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
