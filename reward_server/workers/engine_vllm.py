@@ -41,6 +41,8 @@ _PROBES = (list(range(11, 16)), list(range(40, 30, -1)))
 """Token ids that every vocabulary has."""
 
 _RETRIED = frozenset({502, 503, 504})
+_ANY_FAULT = 500
+"""A server that shuts down, or a sample that it cannot take: retried too, and at last an error of the sample."""
 _WHOLE_SERVER = frozenset({401, 403, 404, 405})
 """Answers that are not about the sample: a wrong key, URL or model name."""
 
@@ -178,7 +180,8 @@ class VllmEngine:
             except httpx.TransportError as error:
                 trouble = f"{type(error).__name__} {error}".strip()
                 continue
-            if response.status_code not in _RETRIED:
+            is_last = attempt + 1 == self._attempts
+            if response.status_code not in _RETRIED and (response.status_code != _ANY_FAULT or is_last):
                 return _json_of(response, path)
             trouble = _said(response)
         raise RemoteUnavailable(f"the vLLM server {self._client.base_url} failed {self._attempts} times: {trouble}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from array import array
 from collections.abc import Callable, Coroutine, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from vllm_stand_in import MAX_LENGTH, StandIn, running_stand_in
 
+from reward_server.workers import shared_calls
 from reward_server.workers.engine import (
     BatchReport,
     EngineRefused,
@@ -176,7 +178,7 @@ def test_a_wrong_key_or_name_is_not_the_samples_fault(server: StandIn, status: i
 )
 def test_what_is_no_score_is_an_error_of_the_sample_only(server: StandIn, answer: tuple[int, str]) -> None:
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with VllmEngine.connected(server.url, attempts=2) as engine:
             server.behave = lambda ids: answer if ids[-1] == 13 else None
             bad, good = await engine.score(ids(50), [ids(13), ids(50)])
             assert isinstance(bad, RemoteRefused)
@@ -206,6 +208,59 @@ def test_a_bounded_number_is_in_flight(server: StandIn) -> None:
             results = await asyncio.gather(*(engine.score(ids(100), [ids(100 * n)]) for n in range(40)))
             assert results == [[n + 1.0] for n in range(40)]
         assert server.most_in_flight == 3
+
+    run(body)
+
+
+def test_the_500_of_a_server_that_shuts_down_is_retried(server: StandIn) -> None:
+    answers = [(500, "cannot schedule new futures after shutdown")]
+
+    async def body() -> None:
+        async with VllmEngine.connected(server.url) as engine:
+            server.behave = lambda ids: answers.pop() if answers else None
+            assert await engine.score(ids(50), [ids(50)]) == [1.0]
+
+    run(body)
+
+
+def test_identical_samples_are_asked_for_once_waiting_running_or_finished(server: StandIn) -> None:
+    async def body() -> None:
+        async with VllmEngine.connected(server.url, max_in_flight=1) as engine:
+            asked = len(server.bodies)
+            same = [engine.score(ids(50), [ids(50), ids(150)]) for _ in range(3)]
+            assert await asyncio.gather(*same) == [[1.0, 2.0]] * 3
+            assert await engine.score(ids(50), [ids(150)]) == [2.0]
+            assert len(server.bodies) == asked + 2
+            assert engine.queued_tokens == 0
+
+    run(body)
+
+
+def test_a_caller_that_comes_back_finds_its_work_and_one_that_stays_away_costs_nothing(
+    server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    async def body() -> None:
+        async with VllmEngine.connected(server.url, max_in_flight=1) as engine:
+            asked = len(server.bodies)
+            server.behave = lambda ids: (gate.wait(20), None)[1]
+            first = asyncio.create_task(engine.score(ids(1), [ids(1)]))
+            while len(server.bodies) == asked:
+                await asyncio.sleep(0.001)
+            waiting = [asyncio.create_task(engine.score(ids(1), [ids(n)])) for n in (2, 3)]
+            while engine.queued_tokens < 4:
+                await asyncio.sleep(0.001)
+            for task in (first, *waiting):
+                task.cancel()
+            await asyncio.wait([first, *waiting])
+            back = asyncio.create_task(engine.score(ids(1), [ids(3)]))
+            await asyncio.sleep(0)
+            monkeypatch.setattr(shared_calls, "GRACE_S", 0.0)
+            gate.set()
+            assert await back == [0.04]
+            assert await engine.score(ids(1), [ids(1)]) == [0.02]  # was running, so it was finished and kept
+            assert [sent["input"] for sent in server.bodies[asked:]] == [[[1, 1]], [[1, 3]]]
 
     run(body)
 
