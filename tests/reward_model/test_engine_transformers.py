@@ -13,8 +13,8 @@ from reward_server.workers.engine import EngineRefused, Group, Mode, NotFinite, 
 from reward_server.workers.engine_transformers import Dtype, TransformersModel
 
 MODES: list[Mode] = ["deterministic", "throughput"]
-LENGTHS = [(40, 60), (300, 20), (20, 300), (300, 300), (1, 1), (256, 256), (257, 255), (600, 5)]
-"""(prompt, completion) around the chunk of 256 tokens."""
+LENGTHS = [(40, 60), (600, 20), (20, 600), (300, 300), (1, 1), (512, 512), (513, 511), (1100, 5)]
+"""(prompt, completion) around the chunk of 512 tokens."""
 
 
 def one(model: TransformersModel, prompt: array[int], completion: array[int]) -> float:
