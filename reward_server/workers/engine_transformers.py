@@ -36,7 +36,7 @@ Dtype = Literal["auto", "bfloat16", "float32"]
 
 _CHUNK_TOKENS = {"cpu": 512, "cuda": 2048}
 """Tokens a forward pass. Small on a CPU: activations stay in its cache, and less is computed above the diagonal of
-the attention, which needs a mask after a prompt. 256 took a sixth more CPU time than 512 at every shape tried, 1024
+the attention, which needs a mask after a prompt. 256 took about a sixth more CPU time than 512 at three shapes, 1024
 about as much as 512. A constant of the device type, since it decides how floats round."""
 
 _PACK_TOKENS = {"cpu": 2048, "cuda": 16384}
