@@ -72,9 +72,24 @@ def test_a_queue_for_workers_refuses_nobody_who_needs_none(start_server: Starter
             reply = server.post("/score/verifier", bombs(300))
             return bool(reply.json()["error"]["code"] == "overloaded")
 
-        until(is_refused, 120)
+        until(is_refused)
         reply = server.post("/score/rpr?require_answer=false", {"completions": ["Wait, let me check."]})
         assert reply.status_code == 200
+
+
+def test_ordinary_answers_wait_for_no_bomb(start_server: Starter) -> None:
+    """Twelve bombs of 4 s each are far from done when 40 ordinary answers are graded that came after them."""
+    with start_server("--soft-timeout-s", "4", "--hard-timeout-s", "300") as server, ThreadPoolExecutor(1) as threads:
+        pending = threads.submit(server.post, "/score/verifier", bombs(12))
+        until(lambda: server.metric("reward_demoted_total") >= 3)  # two of them fill the slow lane
+        for number in range(10):
+            reply = server.post("/score/verifier", algebra(range(4 * number, 4 * number + 4)))
+            assert reply.json()["outcomes"] == ["correct"] * 4
+        assert server.metric("reward_queue_slow_depth") > 0
+        assert not pending.done()
+        assert pending.result().json()["outcomes"] == ["timeout"] * 12
+        kills = server.metric("reward_worker_kills_total")
+        assert (server.metric("reward_demoted_total"), kills) == (12, 0)
 
 
 def test_a_client_that_gives_up_and_asks_again_gets_what_was_finished(start_server: Starter) -> None:

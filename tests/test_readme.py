@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.
 NOT_RUN_HERE = {
     "make test": "this is it",
     "make check": "CI runs it before the tests",
-    "make bench": "takes about ten minutes",
+    "make bench": "takes about 15 minutes",
     "make serve": "run below, on a free port",
     "make docker-test": "needs a Docker engine",
     "make scan": "installs its own tools, some hundred megabytes",

@@ -40,7 +40,6 @@ class cpu_budget:
         if seconds <= 0:  # setitimer(0) would mean "no limit"
             raise ValueError("a CPU budget must be positive")
         self._seconds = seconds
-        self._is_spent = False
 
     def __enter__(self) -> None:
         self._is_spent = False
