@@ -26,8 +26,9 @@ ABANDONED_GRACE_S = 5.0
 QUICK_SHARE = 1 / 8
 """What a job gets in the quick lane of its budgets: of CPU seconds through its `quick_call`, of wall seconds here."""
 
-BUSY_SHARE = 1 / 8
-"""A job that used the CPU for less of its time than this was waiting for the machine."""
+BUSY_SHARE = 0.4
+"""A job that used the CPU for less of its time than this was waiting for the machine. With the default budgets one that
+used more is past its CPU budget too, and does not react: it hangs."""
 
 
 def _nothing(*_seconds: float) -> None:
