@@ -14,6 +14,8 @@ from benchmarks.wire import Answer, Connection
 
 SAMPLES = 8
 """Of one request: a group."""
+CALLERS = 8
+"""At a time, where the capacity is measured."""
 PATIENCE_S = 30.0
 """A caller that waited so long is gone."""
 
@@ -106,7 +108,7 @@ class Load:
             tasks.append(_started(self.one()))
         return await asyncio.gather(*tasks)
 
-    async def capacity(self, seconds: float, callers: int = 8) -> float:
+    async def capacity(self, seconds: float, callers: int = CALLERS) -> float:
         """Requests a second that a few callers get answered who each wait for their answer."""
         end = time.perf_counter() + seconds
 

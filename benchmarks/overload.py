@@ -16,7 +16,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from benchmarks.answers import native, ordinary
-from benchmarks.open_loop import SAMPLES, Fate, Load, Requests
+from benchmarks.open_loop import CALLERS, SAMPLES, Fate, Load, Requests
 from benchmarks.processes import reward_server
 from benchmarks.rounds import record, show
 from benchmarks.wire import Connection, percentile, raise_file_limit
@@ -26,12 +26,12 @@ KINDS = ("answered", "refused", "gave_up", "failed", "wrong")
 BOUND_S = 10
 
 
-async def phase(url: str, load: Load, rate: float, seconds: float) -> dict[str, Any]:
-    """One load, and how long the server needs to be itself again."""
+async def phase(url: str, load: Load, rate: float, seconds: float, usual_s: float) -> dict[str, Any]:
+    """One load, and how long the server needs to be itself again, `usual_s` being its latency at capacity."""
     begin = time.perf_counter()
     sending = asyncio.create_task(load.at_rate(rate, seconds))
     await asyncio.sleep(seconds)
-    recovery_s = await _recovered_at(url) - begin - seconds
+    recovery_s = await _recovered_at(url, 2 * usual_s) - begin - seconds
     fates = await sending
     goodput = sum(fate.kind == "answered" and fate.sent_at + fate.seconds <= begin + seconds for fate in fates)
     kinds = {kind: sum(fate.kind == kind for fate in fates) for kind in KINDS}
@@ -50,12 +50,12 @@ def _p99(fates: list[Fate], kind: str) -> float | None:
     return percentile(seconds, 0.99) if seconds else None
 
 
-async def _recovered_at(url: str) -> float:
-    """When a new request is answered within a second."""
+async def _recovered_at(url: str, within_s: float) -> float:
+    """When a new request is answered within so many seconds."""
     probe = Load(url, "/score/verifier", Requests("y").body)
     while True:
         fate = await probe.one()
-        if fate.kind == "answered" and fate.seconds < 1:
+        if fate.kind == "answered" and fate.seconds < within_s:
             return fate.sent_at + fate.seconds
         await asyncio.sleep(0.1)
 
@@ -94,7 +94,9 @@ def main(output: Path | None = None, seconds: float = 60, capacity_s: float = 15
     for factor in FACTORS:  # a fresh server each: nothing is known from the load before
         with reward_server("--max-pending-samples", str(max(64, int(BOUND_S * capacity * SAMPLES)))) as (url, _):
             load = Load(url, "/score/verifier", Requests().body)
-            rows.append({"factor": factor, **asyncio.run(phase(url, load, factor * capacity, seconds))})
+            rows.append(
+                {"factor": factor, **asyncio.run(phase(url, load, factor * capacity, seconds, CALLERS / capacity))}
+            )
             retries = asyncio.run(impatient(url))
     best = max(row["goodput"] for row in rows)
     header = ["load", "offered, samples/s", "goodput, samples/s", "of the best", "answered", "refused", "gave up"]

@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from reward_server.rewards.math_verify_tier import judge_with_math_verify
+from reward_server.rewards.math_verify_tier import judge_with_math_verify, warm_up
 from reward_server.types import Outcome
 from reward_server.workers import process_pool
 from reward_server.workers.process_pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
@@ -63,16 +63,16 @@ def test_a_job_that_hangs_is_killed_and_its_neighbours_are_not(workers: int) -> 
 
 
 def test_jobs_that_hang_do_not_hold_up_the_others() -> None:
-    """20 of them would take two workers 20 s; the quick ones are done when at most a few slices have passed."""
+    """A hundred of them would take two workers 100 s; the others are done when at most a few slices have passed."""
 
     async def scenario(pool: ProcessPool) -> None:
-        hanging = [pool.submit(sum, HANGS, is_slow=True) for _ in range(20)]
+        hanging = [pool.submit(sum, HANGS, is_slow=True) for _ in range(100)]
         began_to_hang = [pool.submit(sum, HANGS) for _ in range(2)]
         others = [pool.submit(pow, 2, k) for k in range(50)]
         await asyncio.gather(*(pool.result(job) for job in others))
         assert not any(job.future.done() for job in began_to_hang)
-        assert pool.queued_slow > 10, "the slow lane is far from done"
-        assert len(hanging) == 20
+        assert pool.queued_slow > 50, "the slow lane is far from done"
+        assert len(hanging) == 100
 
     assert run(scenario, workers=3, hard_timeout_s=2.0)["kill"] >= 2
 
@@ -84,8 +84,8 @@ def test_a_job_that_does_not_end_within_its_slice_is_begun_again_and_comes_out_t
         verdict = await pool.result(pool.submit(whole, "x^2+1", "x^{9^{9^{9}}}", quick_call=sliced))
         assert verdict.outcome is Outcome.TIMEOUT
 
-    assert run(scenario, workers=2, hard_timeout_s=480)["demote"] == 1
-    assert run(scenario, workers=1, hard_timeout_s=480)["demote"] == 0
+    assert run(scenario, workers=2, hard_timeout_s=480, warm_up=warm_up)["demote"] == 1
+    assert run(scenario, workers=1, hard_timeout_s=480, warm_up=warm_up)["demote"] == 0
 
 
 def test_a_job_that_the_machine_did_not_let_run_is_tried_once_more_and_not_blamed() -> None:
