@@ -196,7 +196,7 @@ class ProcessPool:
                 return await self._within(limit_s, worker, call, args)
             except WorkerKilled as error:
                 self._events.on_kill()
-                if not error.is_machine:
+                if not error.is_machine or limit_s < self._hard_timeout_s:  # the slow lane is the second try
                     raise
             except WorkerLost:
                 self._events.on_death()
