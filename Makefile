@@ -41,7 +41,7 @@ vllm-check: $(VENV)/installed .venv-vllm/installed  ## check the vllm engine aga
 trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
 
 docker-test: $(VENV)/installed  ## build the images, run them and break them, about ten minutes; needs root, a Docker engine and compose
-	$(BIN)/pytest -s tests/docker/containers.py $(ARGS)
+	$(BIN)/pytest -s tests/docker/containers.py tests/docker/replicas.py $(ARGS)
 
 DOCKERFILES := docker/Dockerfile docker/Dockerfile.rm docker/proxy/Dockerfile tests/docker/prometheus.Dockerfile
 scan: $(VENV)/installed .venv-scan/installed  ## scan the images' files and the manifests, check the dashboard's schema

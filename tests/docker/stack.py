@@ -16,7 +16,11 @@ from typing import Any
 
 import httpx
 
+from reward_server import __version__
+
 ROOT = Path(__file__).parents[2]
+IMAGE = f"reward-server:{__version__}"
+PROMETHEUS = "reward-server-test-prometheus"
 BUILD_OPTIONS = os.environ.get("DOCKER_BUILD_OPTIONS", "").split()
 """Such as `--network host`, where containers have no network of their own while they are built."""
 
