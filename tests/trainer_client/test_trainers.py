@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from trainer_programs import ROOT, printed, running
 
 from trainer_client import RewardClient
 
-ROOT = Path(__file__).parents[2]
-PROGRAMS = ROOT / "tests" / "trainers"
 ADAPTERS = ROOT / "trainer_client" / "adapters"
-ENVIRONMENTS = {
-    "TRAINERS_PYTHON": ".venv-trainers",
-    "VERIFIERS_PYTHON": ".venv-verifiers",
-    "NEMO_GYM_PYTHON": ".venv-nemo-gym",
-}
-"""The variable that names an environment's Python, and the folder where it is looked for otherwise."""
 FLIP = "/score/flip?flip_prob=0.5&seed=3"
 PROMPT = [{"role": "user", "content": "2+2?"}]
 ROWS = {"completions": [r"so \boxed{4}", r"\boxed{5}", "no box"], "ground_truths": ["4"] * 3}
 StartServer = Callable[..., AbstractContextManager[tuple[str, "subprocess.Popen[str]"]]]
-
-
-def python_of(variable: str) -> str:
-    python = os.environ.get(variable) or str(ROOT / ENVIRONMENTS[variable] / "bin" / "python")
-    if not Path(python).exists():
-        pytest.skip(f"no {ENVIRONMENTS[variable]}: `make trainers` makes it, or {variable} names another Python")
-    return python
-
-
-@contextmanager
-def running(variable: str, program: str, *arguments: str, url: str) -> Iterator[subprocess.Popen[str]]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "REWARD_URL": url, "TOKENIZERS_PARALLELISM": "false"}
-    command = [python_of(variable), str(PROGRAMS / program), *arguments]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROGRAMS
-    ) as it:
-        try:
-            yield it
-        finally:
-            it.kill()
-
-
-def printed(variable: str, program: str, *arguments: str, url: str) -> list[Any]:
-    """The JSON lines that the program prints."""
-    with running(variable, program, *arguments, url=url) as it:
-        output, errors = it.communicate(timeout=300)
-    assert it.returncode == 0, errors[-4000:]
-    return [json.loads(line) for line in output.splitlines() if line.startswith(('{"', "[{"))]
 
 
 def expected(url: str, **columns: Any) -> Any:
@@ -155,6 +118,17 @@ def test_areal_is_told_of_a_server_that_is_gone_before_it_pays_0(server: str) ->
     (result,) = printed("TRAINERS_PYTHON", "areal_wrapper.py", "1", url="http://127.0.0.1:9/score/verifier")
     assert result["result"] == "Unavailable"
     assert result["seconds"] < 15
+
+
+def test_rolls_contract_is_kept(server: str) -> None:
+    (calls,) = printed("TRAINERS_PYTHON", "roll_worker.py", url=f"{server}{FLIP}&fallback_reward=0.25")
+    for call, step in zip(calls, (5, 5, 0), strict=True):
+        scored = expected(server + FLIP, **ROWS, prompts=["2+2?"] * 3, visits=[step] * 3, flips=[True, True, False])
+        paid = [*scored.rewards, 0.25]  # the last cannot be graded
+        assert call["response_level_rewards"] == ["torch.float16", paid]
+        assert call["scores"] == ["torch.float16", paid]
+        samples, tokens = call["shape"]
+        assert call["token_level_rewards"] == ["torch.float16", [[0.0] * tokens] * samples]
 
 
 def test_verifiers_scores_rollouts_with_our_url_as_its_resources_server(keyed_server: str) -> None:
