@@ -21,5 +21,10 @@ from trainer_client.adapters._shared import sync_client
 
 def reward_func(queries: list[str], prompts: list[str], labels: list[Any]) -> dict[str, Any]:
     """`rewards`, `scores` and `extra_logs` as the server's OpenRLHF dialect gives them: lists of floats."""
-    reply: dict[str, Any] = sync_client(None).post({"query": queries, "prompts": prompts, "labels": labels})
+    return reward_from(None, queries, prompts, labels)
+
+
+def reward_from(url: str | None, queries: list[str], prompts: list[str], labels: list[Any]) -> dict[str, Any]:
+    """The same from another URL than REWARD_URL's, for a reward function of one's own: `partial(reward_from, url)`."""
+    reply: dict[str, Any] = sync_client(url).post({"query": queries, "prompts": prompts, "labels": labels})
     return reply

@@ -1,0 +1,116 @@
+"""What the launcher refuses, and what it warns of, before OpenRLHF starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer_client import BadConfiguration, RewardClient
+from trainer_client.openrlhf_grpo import checks
+from trainer_client.openrlhf_grpo.options import Options, parse
+
+NEEDED = ["--model", "m", "--dataset", "d", "--output", "o", "--server-url", "http://h", "--reward", "verifier"]
+NOISY = {"check": "math", "alpha": 0.0, "flip_prob": 0.4, "flip_scope": "question", "correction": "none"}
+
+
+def options(*words: str) -> Options:
+    return parse([*NEEDED, *words])
+
+
+def test_the_defaults_run() -> None:
+    assert checks.problems(options()) == []
+
+
+def test_the_defaults_are_the_papers_where_it_has_them(capsys: pytest.CaptureFixture[str]) -> None:
+    given = options()
+    assert (given.prompts, given.group_size, given.response_length, given.kl_coef) == (128, 4, 4096, 0.0)
+    assert (given.learning_rate, given.critic_learning_rate, given.template) == (1e-6, 5e-6, "paper")
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    assert " ".join(capsys.readouterr().out.split()).count("the paper's)") == 7  # those above
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--server-url", "http://a,http://b"], "comma"),
+        (["--output", "a@b"], "--output"),
+        (["--group-size", "1"], "group_norm needs --group-size"),
+        (["--group-size", "0"], "at least 1"),
+        (["--train-batch-size", "96"], "no multiple of --train-batch-size 96"),
+        (["--gpus", "3", "--micro-batch-size", "2"], "no multiple of --micro-batch-size 2 x 3 GPUs"),
+        (["--tensor-parallel", "3"], "2 vLLM engines of 3 GPUs do not fill the 8"),
+        (["--vllm-engines", "4"], "4 vLLM engines of 1 GPUs do not fill the 8"),
+        (["--no-colocate"], "needs --vllm-engines"),
+    ],
+)
+def test_what_cannot_run_is_refused(words: list[str], problem: str) -> None:
+    (found,) = checks.problems(options(*words))
+    assert problem in found
+
+
+@pytest.mark.parametrize("words", [["--estimator", "flash_reinforce", "--group-size", "1"], ["--tensor-parallel", "2"]])
+def test_what_can_run_is_not(words: list[str]) -> None:
+    assert checks.problems(options(*words)) == []
+
+
+def test_a_flag_that_is_set_already_is_refused() -> None:
+    assert checks.repeated_flags(["python", "--a", "1", "--b=2", "--b", "3"]) == [
+        "--b is set already, by an option of ours (see --help)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "parameters", "warning"),
+    [
+        ([], {"correction": "backward"}, "correction=backward does nothing under --estimator group_norm"),
+        (["--estimator", "reinforce_baseline"], {"correction": "backward"}, "does nothing"),
+        (["--estimator", "gae"], {"correction": "backward"}, "does nothing"),
+        (["--estimator", "gae", "--", "--algo.advantage.no_std_norm"], {"correction": "backward"}, None),
+        (["--estimator", "dr_grpo"], {"correction": "backward"}, None),
+        (["--epochs", "3", "--no-visits"], {}, "3 epochs without visits"),
+        (["--epochs", "3"], {}, None),
+        (["--no-visits"], {}, None),
+        (["--epochs", "3", "--no-visits"], {"flip_scope": "sample"}, None),
+        (["--epochs", "3", "--no-visits"], {"flip_prob": 0.0}, None),
+        (["--epochs", "3", "--no-visits"], {"flip_prob": None, "false_positive_prob": 0.1}, "without visits"),
+        (["--eval-dataset", "e"], {"alpha": 0.5}, "not the share of right answers"),
+        (["--eval-dataset", "e"], {}, None),
+    ],
+)
+def test_what_does_nothing_or_harm_is_warned_of(
+    words: list[str], parameters: dict[str, Any], warning: str | None
+) -> None:
+    found = checks.warnings(options(*words), NOISY | parameters)
+    assert len(found) == (warning is not None)
+    assert warning is None or warning in found[0]
+
+
+def test_a_verified_reward_needs_ground_truths() -> None:
+    assert checks.reward_problems(options("--no-ground-truth"), NOISY)
+    assert not checks.reward_problems(options("--no-ground-truth"), {"saturation": 20})
+
+
+def test_ground_truths_that_are_no_answers_are_noticed(server: str) -> None:
+    with RewardClient(f"{server}/score/flip?flip_prob=0.5") as client:
+        assert checks.ground_truth_warnings(client, ["4", 5, ["7", "8"], r"\frac12"]) == []
+        (warning,) = checks.ground_truth_warnings(client, ["4", "2 + 2 = 4 apples\n#### 4"])
+        assert warning.startswith("1 of the first 2 ground truths have several lines")
+        (warning,) = checks.ground_truth_warnings(client, ["4", {"value": 4}])
+        assert warning.startswith("1 of the first 2 ground truths would not be paid as an answer")
+        with pytest.raises(BadConfiguration, match="--answer-key"):
+            checks.ground_truth_warnings(client, [None, ""])
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    client = RewardClient("http://127.0.0.1:9/score/verifier")
+    with client, pytest.raises(BadConfiguration, match="127.0.0.1:9 is not ready: Connect"):
+        checks.reward_parameters(client)
+
+
+def test_what_follows_the_dashes_goes_to_openrlhf() -> None:
+    given = options("--", "--use_ms", "--logger.tensorboard_dir", "tb")
+    assert given.extra == ("--use_ms", "--logger.tensorboard_dir", "tb")
+    assert given.output == Path("o").resolve()

@@ -1,0 +1,147 @@
+"""Runs the launcher: messages to stderr, the command alone to stdout, and then this process becomes OpenRLHF."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from trainer_client import BadConfiguration, RewardClient, RewardClientError
+from trainer_client.openrlhf_grpo import checks
+from trainer_client.openrlhf_grpo.command import Files, command
+from trainer_client.openrlhf_grpo.dataset import Prepared, prepare
+from trainer_client.openrlhf_grpo.options import Options, parse
+from trainer_client.openrlhf_grpo.sources import BadDataset, source
+
+OPENRLHF = "0.11.2"
+"""Whose flags the command has."""
+REWARD_FILE = '''"""The reward of this run, which OpenRLHF loads; the URL may hold a key."""
+
+from functools import partial
+
+from trainer_client.adapters.openrlhf import reward_from
+
+reward_func = partial(reward_from, {url!r})
+'''
+
+
+def main() -> int:
+    """Does not return when OpenRLHF starts: this process becomes it, so that its exit code and signals are OpenRLHF's.
+    0 after a dry run, 2 when OpenRLHF was not started."""
+    options = parse(sys.argv[1:])
+    try:
+        words = _prepared(options)
+        sys.stdout.write(shlex.join(words) + "\n")
+        sys.stdout.flush()
+        if not options.dry_run:
+            os.execvp(words[0], words)
+    except (BadDataset, RewardClientError, OSError) as error:
+        _say(f"error: {error}")
+        return 2
+    return 0
+
+
+def _prepared(options: Options) -> list[str]:
+    """The command, with all that it reads in place. Raises BadDataset, RewardClientError."""
+    _refuse(checks.problems(options))
+    _check_openrlhf(options)
+    url = reward_url(options)
+    with RewardClient(url, deadline_s=60) as client:
+        parameters = checks.reward_parameters(client)
+        _refuse(checks.reward_problems(options, parameters))
+        _warn(checks.warnings(options, parameters))
+        files = Files(
+            train=options.output / "data" / "train.jsonl",
+            evaluation=options.output / "data" / "evaluation.jsonl" if options.eval_dataset else None,
+            reward=_reward(options, client),
+        )
+        words = command(options, files)
+        _refuse(checks.repeated_flags(words))
+        train = _datasets(options, files)
+        if checks.is_verified(parameters):
+            _warn(checks.ground_truth_warnings(client, train.ground_truths))
+    if train.rows < options.prompts:
+        raise BadDataset(f"{train.rows} rows are less than one batch of {options.prompts} questions")
+    return words
+
+
+def reward_url(options: Options) -> str:
+    """The server's URL with the reward and its parameters. Raises BadConfiguration."""
+    name, *parameters = options.reward
+    pairs = [parameter.partition("=") for parameter in parameters]
+    for key, equals, _ in pairs:
+        if not equals:
+            raise BadConfiguration(f"--reward {name}: {key!r} is no PARAMETER=VALUE")
+    query = urlencode([(key, value) for key, _, value in pairs])
+    return f"{options.server_url.rstrip('/')}/score/{quote(name)}{'?' if query else ''}{query}"
+
+
+def _reward(options: Options, client: RewardClient) -> str:
+    """What OpenRLHF is pointed at: the URL with its key, or a file that holds it, readable by its owner only."""
+    parts = urlsplit(client.url.score())
+    key = f"key:{quote(client.url.api_key, safe='')}@" if client.url.api_key else ""
+    url = urlunsplit(parts._replace(netloc=key + parts.netloc))
+    if options.reward_client == "url":
+        return url
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / "reward.py"
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(REWARD_FILE.format(url=url))
+    return str(path)
+
+
+def _datasets(options: Options, files: Files) -> Prepared:
+    """Writes training and evaluation data; returns the first."""
+    visits = range(options.epochs) if options.visits else [0] * options.epochs
+    questions = source(options.dataset, size=options.size, seed=options.data_seed)
+    train = prepare(questions, files.train, options, visits=visits, flip=True)
+    if options.eval_dataset is not None and files.evaluation is not None:
+        # reasoning-gym makes question i from seed + i, so these come after those of the training
+        asked = source(options.eval_dataset, size=options.eval_size, seed=options.data_seed + options.size)
+        evaluation = prepare(asked, files.evaluation, options, visits=[0], flip=False)
+        shared = len(train.groups & evaluation.groups)
+        if shared:
+            _warn([f"{shared} of {len(evaluation.groups)} evaluation questions are training questions too"])
+    return train
+
+
+def _check_openrlhf(options: Options) -> None:
+    """That this Python has the OpenRLHF whose flags the command has; another Python is taken on trust."""
+    if options.dry_run:
+        return
+    if shutil.which(options.python) is None:
+        raise BadConfiguration(f"--python {options.python}: no such program")
+    if options.python != sys.executable:
+        return
+    try:
+        version = importlib.metadata.version("openrlhf")
+    except importlib.metadata.PackageNotFoundError:
+        raise BadConfiguration(
+            f"this Python has no OpenRLHF: pip install openrlhf=={OPENRLHF}, or --python names another, or --dry-run"
+        ) from None
+    if version != OPENRLHF:
+        _warn([f"OpenRLHF {version} is installed; the command is for {OPENRLHF} and may not fit"])
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    found = list(problems)
+    if found:
+        raise BadConfiguration("; ".join(found))
+
+
+def _warn(texts: Iterable[str]) -> None:
+    for text in texts:
+        _say(f"warning: {text}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"openrlhf_grpo: {text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

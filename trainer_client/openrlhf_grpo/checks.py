@@ -1,0 +1,135 @@
+"""What is wrong with a run before it costs a GPU hour, and what of it does nothing or harm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainer_client import BadConfiguration, RewardClient
+from trainer_client.openrlhf_grpo.options import Options
+
+GROUP_ESTIMATORS = ("group_norm", "dr_grpo", "rloo", "reinforce_baseline")
+"""With one rollout a question their advantages are all 0."""
+WHITENING_ESTIMATORS = ("reinforce_baseline", "reinforce", "gae")
+"""These divide by the batch's standard deviation unless OpenRLHF is told not to; group_norm always by the group's."""
+NO_WHITENING = "--algo.advantage.no_std_norm"
+
+
+def problems(options: Options) -> list[str]:
+    """What cannot run, in words; OpenRLHF would say so after it has loaded the models, or not at all."""
+    counts = (options.prompts, options.group_size, options.epochs, options.micro_batch_size, options.training_gpus)
+    lengths = (options.tensor_parallel, options.prompt_length, options.response_length, options.rollouts_per_update)
+    if min(*counts, *lengths) < 1:
+        return ["counts and lengths must be at least 1"]
+    return [text for is_wrong, text in (*_path_problems(options), *_size_problems(options)) if is_wrong]
+
+
+def _path_problems(options: Options) -> Iterator[tuple[bool, str]]:
+    yield "," in options.server_url, "--server-url contains a comma, which separates URLs for OpenRLHF"
+    yield bool({",", "@"} & set(str(options.output))), "--output contains , or @, which have a meaning for OpenRLHF"
+
+
+def _size_problems(options: Options) -> Iterator[tuple[bool, str]]:
+    gpus, update = options.training_gpus, options.rollouts_per_update
+    yield (
+        options.estimator in GROUP_ESTIMATORS and options.group_size < 2,
+        f"--estimator {options.estimator} needs --group-size of at least 2",
+    )
+    yield (
+        options.rollouts % update != 0,
+        f"a rollout batch of {options.rollouts} is no multiple of --train-batch-size {update}",
+    )
+    yield (
+        update % (options.micro_batch_size * gpus) != 0,
+        f"an update of {update} rollouts is no multiple of --micro-batch-size {options.micro_batch_size} x {gpus} GPUs",
+    )
+    yield (
+        options.colocate and options.engines * options.tensor_parallel != gpus,
+        f"{options.engines} vLLM engines of {options.tensor_parallel} GPUs do not fill the {gpus} GPUs that they share",
+    )
+    yield not options.colocate and not options.vllm_engines, "--no-colocate needs --vllm-engines"
+
+
+def repeated_flags(words: list[str]) -> list[str]:
+    """Flags that the command has twice: the later would win without a word."""
+    names = Counter(word.partition("=")[0] for word in words if word.startswith("--"))
+    return [f"{name} is set already, by an option of ours (see --help)" for name, times in names.items() if times > 1]
+
+
+def reward_parameters(client: RewardClient) -> Mapping[str, Any]:
+    """The reward's parameters as the server understands them. Raises BadConfiguration while the server is not ready,
+    RequestRefused for an unknown reward or parameter."""
+    ready = client.ready()
+    if not ready:
+        raise BadConfiguration(f"the server at {client.url.root} is not ready: {ready.reason}")
+    client.score([])
+    parameters: dict[str, Any] = client.explain("x", prompt="x", ground_truth="1", group="x")["parameters"]
+    return parameters
+
+
+def reward_problems(options: Options, parameters: Mapping[str, Any]) -> list[str]:
+    """As `problems`, of what only the server knows: the reward's parameters."""
+    if is_verified(parameters) and not options.ground_truth:
+        return ["this reward compares with a ground truth, so --no-ground-truth cannot be"]
+    return []
+
+
+def warnings(options: Options, parameters: Mapping[str, Any]) -> list[str]:
+    """Combinations that do nothing, or harm."""
+    return [text for is_so, text in _warnings(options, parameters) if is_so]
+
+
+def _warnings(options: Options, parameters: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
+    yield (
+        parameters.get("correction") == "backward" and _is_scaling(options),
+        f"correction=backward does nothing under --estimator {options.estimator}, which divides by a standard "
+        "deviation and so undoes it; dr_grpo and rloo keep it",
+    )
+    yield (
+        _is_persistent(parameters) and options.epochs > 1 and not options.visits,
+        f"{options.epochs} epochs without visits: a question that noise flips is flipped in every epoch, which is a "
+        "wrong label, and training learns it",
+    )
+    yield (
+        options.eval_dataset is not None and not (is_verified(parameters) and not parameters.get("alpha")),
+        "evaluation averages this reward, which is not the share of right answers",
+    )
+
+
+def _is_scaling(options: Options) -> bool:
+    if NO_WHITENING in options.extra:
+        return options.estimator == "group_norm"
+    return options.estimator in ("group_norm", *WHITENING_ESTIMATORS)
+
+
+def is_verified(parameters: Mapping[str, Any]) -> bool:
+    """Whether the reward compares answers with ground truths: verifier and flip."""
+    return "check" in parameters
+
+
+def _is_persistent(parameters: Mapping[str, Any]) -> bool:
+    """Whether noise is drawn for a question and its visit only."""
+    is_noisy = any(parameters.get(name) for name in ("flip_prob", "false_positive_prob", "false_negative_prob"))
+    return is_noisy and parameters.get("flip_scope") == "question"
+
+
+def ground_truth_warnings(client: RewardClient, ground_truths: list[Any]) -> list[str]:
+    """Ground truths that are not their own right answer, and those that look like a whole rationale.
+
+    Raises BadConfiguration when not one can be used.
+    """
+    texts = [str(truth[0] if isinstance(truth, list) and truth else truth) for truth in ground_truths]
+    completions = [f"</think> <answer>\\boxed{{{text}}}</answer>" for text in texts]
+    count = len(completions)
+    scored = client.score(completions, ground_truths=ground_truths, groups=[""] * count, flips=[False] * count)
+    unusable = [row for row, outcome in enumerate(scored.outcomes) if outcome != "correct"]
+    long = [row for row, text in enumerate(texts) if "\n" in text.strip() and row not in unusable]
+    found = []
+    for rows, what in ((unusable, "would not be paid as an answer"), (long, "have several lines; whole rationales?")):
+        if rows:
+            example = f"{texts[rows[0]]!r:.100}, {scored.outcomes[rows[0]]}"
+            found.append(f"{len(rows)} of the first {count} ground truths {what}; one: {example}")
+    if len(unusable) == count:
+        raise BadConfiguration(f"{found[0]} (--answer-key names another column)")
+    return found

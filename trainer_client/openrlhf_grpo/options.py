@@ -1,0 +1,151 @@
+"""What a run is: every option once, with its type, its default, and in its help where the default comes from."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, BooleanOptionalAction
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+PAPER = "the paper's"
+"""Lv et al. 2025, which trained with PPO: 128 prompts, 4 rollouts each."""
+Estimator = Literal["group_norm", "dr_grpo", "rloo", "reinforce_baseline", "reinforce", "flash_reinforce", "gae"]
+Template = Literal["paper", "chat", "chat-user"]
+
+
+def _option(help_text: str, default: Any = MISSING, source: str = "") -> Any:
+    """`source`: whose default it is; without one it is our choice."""
+    if default not in (MISSING, None) and not isinstance(default, bool):
+        help_text += f" (default {default}{', ' if source else ''}{source})"
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """A run. Lengths are in tokens, batch sizes are global."""
+
+    model: str = _option("policy to train: a folder, or a name on the Hugging Face hub")
+    dataset: str = _option("questions: FILE.jsonl, FILE.parquet, or reasoning-gym:TASK")
+    output: Path = _option("folder for the prepared data, checkpoints and the model; shared by all nodes")
+    server_url: str = _option("the reward server, http://[user:KEY@]HOST:PORT; or set REWARD_API_KEY")
+    reward: tuple[str, ...] = _option("the reward and its parameters: flip flip_prob=0.4 seed=17")
+
+    eval_dataset: str | None = _option("questions to evaluate with, always paid the clean score", None)
+    eval_steps: int = _option("training steps between evaluations", 20)
+    epochs: int = _option("visits of every question, as copies in one OpenRLHF episode", 1)
+    visits: bool = _option(
+        "number the visits, so that each draws its noise anew; without, noise is a wrong label", True
+    )
+    question_key: str | None = _option(
+        "column of the question; dots go deeper (default question, problem or prompt)", None
+    )
+    answer_key: str | None = _option(
+        "column of the ground truth (default ground_truth, solution, answer, expected_answer or label)", None
+    )
+    ground_truth: bool = _option("every question must have a ground truth; rpr and rm need none", True)
+    size: int = _option("questions to make of a reasoning-gym task", 10_000)
+    eval_size: int = _option("questions to make of a reasoning-gym task for evaluation", 500)
+    data_seed: int = _option("of the reasoning-gym task", 0)
+    template: Template = _option(
+        "prompt: `User: … Assistant: <think>`, or the model's chat template with the instruction as system message or "
+        "after the question",
+        "paper",
+        PAPER,
+    )
+
+    estimator: Estimator = _option("advantages; the paper's PPO is gae", "group_norm")
+    prompts: int = _option("questions of a rollout batch", 128, PAPER)
+    group_size: int = _option("rollouts of a question", 4, PAPER)
+    train_batch_size: int | None = _option("rollouts of an optimiser step (default all of a rollout batch)", None)
+    micro_batch_size: int = _option("rollouts of a forward pass on one GPU", 1, "OpenRLHF's")
+    prompt_length: int = _option("tokens of a prompt; a longer one is cut at the left", 1024)
+    response_length: int = _option("tokens of a response", 4096, PAPER)
+    learning_rate: float = _option("of the policy", 1e-6, PAPER)
+    critic_learning_rate: float = _option("of the critic, which only gae has", 5e-6, PAPER)
+    kl_coef: float = _option("weight of the KL penalty; 0 needs no reference model", 0.0, PAPER)
+    temperature: float = _option("of the rollouts", 1.0, "OpenRLHF's")
+    seed: int = _option("of OpenRLHF", 42, "OpenRLHF's")
+
+    nodes: int = _option("machines that train", 1)
+    gpus: int = _option("GPUs that train, on each machine", 8)
+    colocate: bool = _option("vLLM shares the GPUs that train; without, its engines take GPUs of their own", True)
+    vllm_engines: int | None = _option("vLLM engines (default as many as fit on the GPUs that train)", None)
+    tensor_parallel: int = _option("GPUs of a vLLM engine", 1)
+    vllm_memory: float = _option("share of a GPU's memory that vLLM takes", 0.6)
+    save_steps: int = _option("training steps between checkpoints; -1 for none", 50)
+
+    reward_client: Literal["function", "url"] = _option(
+        "who asks the server: our function, which outlasts a restart, or OpenRLHF itself, which crashes after 5 tries "
+        "and shows a key in its command line",
+        "function",
+    )
+    python: str = _option("the Python that has OpenRLHF", sys.executable, "this one")
+    dry_run: bool = _option("prepare everything and print the command, but do not run it", False)
+    extra: tuple[str, ...] = field(default=(), metadata={"help": None})
+
+    @property
+    def rollouts(self) -> int:
+        """Of one rollout batch."""
+        return self.prompts * self.group_size
+
+    @property
+    def rollouts_per_update(self) -> int:
+        return self.train_batch_size or self.rollouts
+
+    @property
+    def training_gpus(self) -> int:
+        return self.nodes * self.gpus
+
+    @property
+    def engines(self) -> int:
+        return self.training_gpus // self.tensor_parallel if self.vllm_engines is None else self.vllm_engines
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """The options of a command line; what follows `--` is for OpenRLHF. Exits with a message for a wrong one."""
+    ours, extra = list(arguments), []
+    if "--" in ours:
+        at = ours.index("--")
+        ours, extra = ours[:at], ours[at + 1 :]
+    given: dict[str, Any] = vars(_parser().parse_args(ours))
+    given["reward"] = tuple(given["reward"])
+    given["output"] = given["output"].resolve()  # Ray's workers run in other folders
+    return Options(**given, extra=tuple(extra))
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m trainer_client.openrlhf_grpo",
+        description="GRPO with OpenRLHF 0.11.2 against a reward server.",
+        epilog="What follows -- goes to OpenRLHF as it is.",
+        allow_abbrev=False,
+    )
+    hints = get_type_hints(Options)
+    for option in fields(Options):
+        if option.metadata["help"] is None:
+            continue
+        is_required = option.default is MISSING
+        default = None if is_required else option.default
+        parser.add_argument(
+            f"--{option.name.replace('_', '-')}",
+            required=is_required,
+            default=default,
+            help=option.metadata["help"].replace("%", "%%"),
+            **_kind(hints[option.name]),
+        )
+    return parser
+
+
+def _kind(hint: Any) -> dict[str, Any]:
+    """What argparse needs to know of a type."""
+    if hint is bool:
+        return {"action": BooleanOptionalAction}
+    if get_origin(hint) is Literal:
+        return {"choices": get_args(hint)}
+    if get_origin(hint) is tuple:
+        return {"nargs": "+", "metavar": ("NAME", "PARAMETER=VALUE")}
+    kind = next(each for each in (get_args(hint) or (hint,)) if each is not NoneType)
+    return {"type": kind, "metavar": {int: "N", float: "X"}.get(kind, "TEXT")}
