@@ -9,6 +9,8 @@ from running_server import RunningServer
 def test_the_reply_is_a_bare_number(server: RunningServer) -> None:
     body = {"prompt": "2+2?", "response": "\\boxed{4}<|im_end|>", "label": "4"}
     assert server.post("/score/verifier", body).content == b"1.0"
+    unscored = server.post("/score/verifier?fallback_reward=0.25", body | {"label": None})  # without --label-key
+    assert (unscored.content, unscored.headers["X-Reward-Unscored"]) == (b"0.25", "1")
 
 
 def test_the_object_has_constant_keys(server: RunningServer) -> None:

@@ -81,6 +81,11 @@ def test_slime_and_miles_pay_a_number_or_an_object() -> None:
     assert paid["reward"] == 0.25 and paid["unscored"] == 1.0  # type: ignore[index]
 
 
+def test_slime_keeps_the_stop_token_of_a_response() -> None:
+    sample = slime_sample(f"{FOUR}<|im_end|>", "4", flip=False)
+    assert asyncio.run(slime.reward(SimpleNamespace(reward_key=None), sample)) == 1.0
+
+
 def test_slime_scores_a_group_in_order() -> None:
     samples = [slime_sample(FOUR, "4", visit=1), slime_sample("x", "4"), slime_sample(FOUR, "4", flip=False)]
     paid = asyncio.run(slime.group_reward(SimpleNamespace(reward_key="score"), samples))
