@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-cost bench-sustained demo-rm vllm-check trainers docker-test scan clean
+.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example vllm-check trainers docker-test scan clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,7 @@ check: $(VENV)/installed  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 trainer_client
 
 bench: $(VENV)/installed .venv-trainers/installed  ## measure against the alternatives, about 15 minutes; ARGS="--only bursts" for some
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -37,6 +38,9 @@ demo-rm: $(VENV)/installed  ## train two small reward models for experiments, ab
 
 vllm-check: $(VENV)/installed .venv-vllm/installed  ## check the vllm engine against a real vLLM on CPU (3.5 GB)
 	PYTHONPATH=tests $(BIN)/python tests/vllm/check.py
+
+example: $(VENV)/installed .venv-trainers/installed  ## train a small policy with GRPO on this CPU, a few minutes; ARGS="--steps 100"
+	.venv-trainers/bin/python -m trainer_client.examples.grpo_trl_cpu --reward-server $(BIN)/reward-server $(ARGS)
 
 trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
 

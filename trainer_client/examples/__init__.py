@@ -1,0 +1,1 @@
+"""Programs that train something small against a live server."""
