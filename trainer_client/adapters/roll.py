@@ -3,8 +3,10 @@
     rewards:
       math_rule:
         worker_cls: trainer_client.adapters.roll.RewardServerWorker
-        model_args: {model_name_or_path: ${reward_pretrain}}
-        system_envs: {REWARD_URL: "http://127.0.0.1:8000/score/flip?flip_prob=0.4"}
+        model_args:
+          model_name_or_path: ${reward_pretrain}
+        system_envs:
+          REWARD_URL: http://127.0.0.1:8000/score/flip?flip_prob=0.4
         tag_included: [deepmath_103k]
         world_size: 8
 

