@@ -1,5 +1,6 @@
 """Plain numbers, read exactly: `42`, `-3.50`, `10,080`, `\\frac{3}{4}`, `3/4`, `1\\frac{4}{5}`, `6.7 \\cdot 10^{-5}`,
-`0.\\overline{3}`, with an optional unit, currency, degree or percent sign.
+`0.\\overline{3}`, `0.\\dot{3}`, `-(3/2)`, `1.5 \\text{ million}`, `25^\\circ 30'`; with an optional unit, currency,
+degree or percent sign.
 
 Input is normalised text (see `normalise`). Nothing is computed but what the notation says: `2+2`, `2^{10}` and `5!` are
 no plain numbers. Not covered: decimal commas (`3,5` is a list), numbers in words, Roman numerals.
@@ -11,7 +12,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from reward_server.rewards.units import split_unit
+from reward_server.rewards.units import is_unit, split_unit
 
 MAX_CHARS = 4000
 """Longer texts are not read: Python refuses to read more than 4,300 digits at once."""
@@ -34,6 +35,14 @@ _POWER = re.compile(
 )
 _E_NOTATION = re.compile(rf"{_SIGN}(?P<number>{_DECIMAL})[eE](?P<exp>[+-]?[0-9]{{1,4}})")
 _REPEATING = re.compile(rf"{_SIGN}(?P<head>[0-9]*\.[0-9]*)\\(?:overline|bar)\{{(?P<cycle>[0-9]+)\}}")
+_DOTTED = re.compile(r"\\dot ?\{?([0-9])\}?(?:([0-9]*)\\dot ?\{?([0-9])\}?)?$")
+_ANGLE = re.compile(
+    rf"{_SIGN}(?P<degrees>[0-9]+) ?\^\\circ ?(?P<minutes>[0-5]?[0-9]) ?'(?: ?(?P<seconds>[0-5]?[0-9]) ?'')?"
+)
+_BRACKETED = re.compile(r"([+-]?) ?\(([^(),]*)\)")
+_LETTERED = re.compile(r"(.*[0-9}]) ?([A-Za-z](?:\^[23])?)")
+_SCALED = re.compile(r"(.*[0-9]) ?(?:\\text ?\{ ?)?(hundred|thousand|million|billion|trillion) ?\}?")
+_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +53,15 @@ class Number:
     unit: str
 
 
-def read_number(text: str) -> Number | None:
-    """The plain number that `text` is, or None."""
+def read_number(text: str, expected_unit: str = "") -> Number | None:
+    """The plain number that `text` is, or None. `expected_unit`: may stand behind it as a bare letter (`5 m^2`)."""
     if len(text) > MAX_CHARS:
         return None
+    if match := _ANGLE.fullmatch(text):
+        return Number(_angle(match), "degree")
     body, unit = split_unit(text)
+    if expected_unit and not unit and (match := _LETTERED.fullmatch(body)) and is_unit(match[2], expected_unit):
+        body, unit = match[1], expected_unit
     value = _value(body)
     return None if value is None else Number(value, unit)
 
@@ -70,6 +83,17 @@ def is_same_number(ground_truth: Number, answer: Number) -> bool:
 
 
 def _value(text: str) -> Fraction | None:
+    if match := _SCALED.fullmatch(text):
+        value = _written(match[1])
+        return None if value is None else value * _SCALES[match[2]]
+    if match := _BRACKETED.fullmatch(text):  # -(3/2)
+        value = _written(match[2].strip())
+        return None if value is None else -value if match[1] == "-" else value
+    return _written(text)
+
+
+def _written(text: str) -> Fraction | None:
+    text = _DOTTED.sub(r"\\overline{\1\2\3}", text)
     if match := _PLAIN.fullmatch(text):
         return _signed(match, _decimal(match["number"]))
     if match := _FRACTION.fullmatch(text) or _SLASHED.fullmatch(text):
@@ -108,6 +132,12 @@ def _power_of_ten(match: re.Match[str], exponent: str) -> Fraction | None:
     if abs(int(exponent)) > MAX_EXPONENT:
         return None
     return _signed(match, _decimal(match["number"] or "1") * Fraction(10) ** int(exponent))
+
+
+def _angle(match: re.Match[str]) -> Fraction:
+    """25^\\circ 30' is 25.5 degrees."""
+    minutes = int(match["minutes"]) + Fraction(int(match["seconds"] or 0), 60)
+    return _signed(match, int(match["degrees"]) + minutes / 60)
 
 
 def _repeating(match: re.Match[str]) -> Fraction:

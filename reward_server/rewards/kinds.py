@@ -11,10 +11,10 @@ import re
 _LETTER = re.compile(r"\(?([A-J])\)?[.:]?")
 _CHOICE = re.compile(r"(?:option|choice|answer) ?:? ?", re.IGNORECASE)
 _MARKED = re.compile(r"(?:\(([A-Ja-j])\)|([A-J])(?:[).:](?=\s|$)|\)))\s*")
-_ALONE = re.compile(r"\(?([A-Ja-j])\)?[.:]?")
+_ALONE = re.compile(r"\(? ?([A-Ja-j]) ?\)?[.:]?")
 _OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])[A-J](?![A-Za-z])")
 
-_BASED = re.compile(r"\(?([0-9A-Z]+)\)?_(?:\{([^{}]*)\}|([0-9]))")
+_BASED = re.compile(r"\(?([0-9A-Z]+)\)?(?:_(?:\{\(?([^{}()]*)\)?\}|([0-9]|[a-z]+))|,?\(?(?:in)?base([0-9a-z]+)\)?)")
 _TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
 _BASES = {
     name: base
@@ -45,7 +45,8 @@ def _chosen(answer: str) -> str | None:
 
 
 def numeral_matches(ground_truth: str, answer: str) -> bool | None:
-    """`204_5`: same digits and same base, which may be spelt (`204_{\\text{five}}`). A bare `204` is another number."""
+    """`204_5`: same digits and same base, however said (`204_{\\text{five}}`, `204 \\text{ base } 5`). A bare `204` is
+    another number."""
     wanted = _numeral(ground_truth)
     return None if wanted is None else _numeral(answer) == wanted
 
@@ -54,7 +55,7 @@ def _numeral(text: str) -> tuple[str, int] | None:
     match = _BASED.fullmatch(_flat(text, keep_braces=True).replace(" ", ""))
     if match is None:
         return None
-    base = (match[2] or match[3]).lower().removeprefix("base")
+    base = (match[2] or match[3] or match[4]).lower().removeprefix("base")
     value = int(base) if base.isascii() and base.isdecimal() and len(base) <= 2 else _BASES.get(base)
     return None if value is None else (match[1].lstrip("0") or "0", value)
 

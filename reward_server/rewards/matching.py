@@ -14,6 +14,7 @@ from reward_server.rewards.normalise import compact
 from reward_server.rewards.shape import Shape
 
 _UNORDERED = frozenset({"set", "union"})
+_OF_X = re.compile(r"[fghp]\(x\)")
 _SUM_OF_NAMES = re.compile(r"[A-Za-z](?:[+-][A-Za-z])*")
 
 Leaf = Callable[[str, str], bool | None]
@@ -27,13 +28,33 @@ def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
         return is_equation and leaf(ground_truth.text, _with_name(answer))
     if answer.kind == "equation":
         return _against_equation(ground_truth, answer, leaf)
-    if ground_truth.name and answer.name and ground_truth.name != answer.name:
-        return False
+    if ground_truth.name and answer.name and not _is_same_name(ground_truth.name, answer.name):
+        return _rearranged(ground_truth, answer, leaf)
     if ground_truth.kind == "chain":
         return compare(replace(ground_truth.parts[-1], name=ground_truth.name), answer, leaf)
     if answer.kind == "chain":  # x = 2 + 3 = 5: every side has to be right
         return _all(compare(ground_truth, part, leaf) for part in answer.parts)
     return _same_structure(ground_truth, answer, leaf)
+
+
+def _is_same_name(one: str, other: str) -> bool:
+    """`y` and `f(x)` both name what a function gives."""
+    return (
+        one == other
+        or (one == "y" and _OF_X.fullmatch(other) is not None)
+        or (other == "y" and _OF_X.fullmatch(one) is not None)
+    )
+
+
+def _rearranged(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
+    """`x = \\frac{y+7}{3}` is `y = 3x - 7` solved for the other name."""
+    if (
+        ground_truth.kind == answer.kind == "value"
+        and answer.name in ground_truth.text
+        and ground_truth.name in answer.text
+    ):
+        return leaf(_with_name(ground_truth), _with_name(answer))
+    return False
 
 
 def _with_name(shape: Shape) -> str:

@@ -123,11 +123,19 @@ def _parsed(text: str) -> Any:
     try:
         latex = library.normalize(body, library.config)
         is_real = not library.is_complex(latex)
-        return library.parse(latex, is_real=is_real, normalization_config=None, conversion_config=library.conversion)
+        value = library.parse(latex, is_real=is_real, normalization_config=None, conversion_config=library.conversion)
+        return value if is_real else _with_imaginary_unit(value)
     except MemoryError:
         raise
     except Exception as error:
         raise _UnparseableError from error
+
+
+def _with_imaginary_unit(value: Any) -> Any:
+    """The expression with i as the imaginary unit; the parser leaves it a letter, so that e^{i\\pi} would not be -1."""
+    sympy = import_module("sympy")
+    letters = [symbol for symbol in getattr(value, "free_symbols", ()) if symbol.name == "i"]
+    return value.subs(dict.fromkeys(letters, sympy.I)) if isinstance(value, sympy.Expr) else value
 
 
 def _is_close(wanted: Any, given: Any) -> bool:

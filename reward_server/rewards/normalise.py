@@ -1,12 +1,14 @@
 """One spelling for what LaTeX spells in many ways. Text in, text out, linear; it never changes a value.
 
 Used by every tier of `check=math`, on ground truth and answer alike. Not covered: macros, comments, sentences (a box
-should hold the answer alone), `\\frac\\pi2` (left to Math-Verify).
+should hold the answer alone), `\\log` (left to Math-Verify: it may be any logarithm).
 """
 
 from __future__ import annotations
 
 import re
+
+from reward_server.rewards.rewrites import REWRITES
 
 _CHARACTERS = str.maketrans(
     {
@@ -23,6 +25,10 @@ _CHARACTERS = str.maketrans(
         "≥": "\\ge ",
         "∈": "\\in ",
         "≠": "\\ne ",
+        "∅": "\\emptyset ",
+        "ℝ": "\\mathbb{R}",
+        "²": "^2",
+        "³": "^3",
         "，": ",",
     }
 )
@@ -31,7 +37,7 @@ _COMMANDS = {
     "": "left right displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits",
     " ": "quad qquad thinspace enspace",
     "\\frac": "dfrac tfrac cfrac",
-    "\\text": "mbox hbox textrm textnormal textbf textit textsf mathrm mathbf mathit mathsf",
+    "\\text": "mbox hbox textrm textnormal textbf textit textsf texttt mathrm mathbf mathit mathsf mathtt boldsymbol",
     "\\le": "leq leqslant",
     "\\ge": "geq geqslant",
     "\\ne": "neq",
@@ -41,9 +47,14 @@ _COMMANDS = {
     "}": "rbrace",
     "\\pi": "uppi",
     "\\cdot": "times ast",
+    "\\binom": "dbinom tbinom",
+    "\\emptyset": "varnothing",
+    "(": "langle",
+    ")": "rangle",
     "^\\circ": "degree degrees",
 }
 _REPLACEMENT = {f"\\{name}": new for new, names in _COMMANDS.items() for name in names.split()} | {
+    "\\Bbb": "\\mathbb",
     "\\lbrace": "\\{",
     "\\rbrace": "\\}",
     "\\%": "%",
@@ -51,27 +62,6 @@ _REPLACEMENT = {f"\\{name}": new for new, names in _COMMANDS.items() for name in
     **dict.fromkeys(("\\(", "\\)", "\\[", "\\]"), ""),
 }
 
-_STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), new)
-    for pattern, new in (
-        (r"√ ?([0-9]+|[A-Za-z])", r"\\sqrt{\1}"),
-        (r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
-        (r"\\! ?", ""),  # negative space: 10,\!080
-        (r"(?<!\\)\$", ""),  # inner dollars; `\$` is money
-        (r" ?\{,\} ?", ","),  # 10{,}080
-        (r"(?<!\\)~", " "),
-        (r"\^ ?(?:\{ ?\\circ ?\}|\^? ?\\circ(?![A-Za-z]))", r"^\\circ"),
-        (r"\\text ?\{ ?([ied]) ?\}", r"\1"),  # upright i, e, d
-        (r"\\cdot ?i(?![A-Za-z])", "i"),  # 2 \cdot i
-        (r",? ?(?:\\text ?\{ ?,? ?(?:and|or) ?\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))", ", "),  # a list
-        (r"\\(frac|sqrt) ?([0-9])", r"\\\1{\2}"),  # \frac12, \sqrt3
-        (r"\\(frac|sqrt) ([A-Za-z])", r"\\\1{\2}"),
-        (r"\\(frac|sqrt|text) \{", r"\\\1{"),
-        (r"(\\frac\{[^{}]*\}) ?([0-9A-Za-z])", r"\1{\2}"),  # \frac{270}7
-        (r"(\\frac\{[^{}]*\}) \{", r"\1{"),
-        (r"([_^]) ?\{ ?([0-9A-Za-z]) ?\}", r"\1\2"),  # x^{2}
-    )
-)
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z])")
 _ROW_END = re.compile(r"\\\\\s*\[[^\[\]{}]*\]")  # \\[4pt]
 _SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")
@@ -87,8 +77,9 @@ def normalise(text: str) -> str:
     text = _ROW_END.sub(r"\\\\", text.translate(_CHARACTERS))
     text = _COMMAND.sub(lambda command: _REPLACEMENT.get(command.group(), command.group()), text)
     text = " ".join(text.split())
-    for pattern, new in _STEPS:
-        text = pattern.sub(new, text)
+    for needle, pattern, new in REWRITES:
+        if needle in text:  # most are not, and looking is cheaper than matching
+            text = pattern.sub(new, text)
     text = " ".join(text.split())
     if text.endswith(".") and not text.endswith(".."):
         text = text[:-1].rstrip()

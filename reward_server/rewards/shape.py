@@ -3,7 +3,8 @@
 Math-Verify equates (1,2), {1,2} and 1,2 and pays the last side of any chain of equations. So the structure is read and
 compared here, exactly, and only the values in it go further, one pair at a time. Input: normalised text (`normalise`).
 Ordered: points, intervals, matrices, ratios. Unordered: sets, bare lists (also from `\\pm` and "or"), unions.
-Not covered: French intervals `]0,1[`, systems of inequalities, set-builder notation (they stay one value).
+Sets of the kind `\\{x : x < 3\\}` are the interval they describe; `\\begin{cases}` without conditions is a list.
+Not covered: systems of inequalities, other set-builder notation (they stay one value).
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ _MATRIX = re.compile(
 )
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\(?!pi\b)[a-z]+ ?|\\text\{[A-Za-z ]*\}|[A-Z]{2,4})"  # x, \theta, \text{Area}, AB
-    r"(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'*(?:\([^()]{0,20}\))?"  # x_1, y', f(2)
-    r"|\([a-z](?:,[a-z])+\)|\|[A-Z]{2}\||\\angle ?[A-Z]{1,3}"  # (x,y), |AB|, \angle ABC
+    r"(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'*(?:\^\{-1\})?(?:\([^()]{0,20}\))?"  # x_1, y', f(2), f^{-1}(x)
+    r"|\([a-z](?:,[a-z])+\)|\|[A-Z]{2}\||m? ?\\angle ?[A-Z]{1,3}"  # (x,y), |AB|, \angle ABC
 )
+_FRENCH = re.compile(r"(\]|\[|\()(.*)(\[|\]|\))", re.DOTALL)
+_SUCH_THAT = frozenset({"\\mid", "|", ":"})
+_ELEMENT = re.compile(r"([A-Za-z])(?:\\in\\mathbb\{R\})?")
+_CASES = re.compile(r"\\begin\{cases\}(.*)\\end\{cases\}", re.DOTALL)
+_REAL_LINE = "\\mathbb{R}"
 _SIGNS = re.compile(r"\\(?:pm|mp)(?![A-Za-z])")
 
 
@@ -52,7 +58,7 @@ def read_shape(text: str) -> Shape:
 
 def _read(text: str) -> Shape:
     text = text.strip()
-    for read in (_matrix, _list, _relation, _union, _bracketed, _ratio, _plus_minus):
+    for read in (_matrix, _cases, _list, _relation, _union, _real_line, _french, _bracketed, _ratio, _plus_minus):
         shape = read(text)
         if shape is not None:
             return shape
@@ -89,11 +95,19 @@ def _matrix(text: str) -> Shape | None:
     return Shape("matrix", text, tuple(_gathered("row", row, row.split("&")) for row in rows))
 
 
+def _cases(text: str) -> Shape | None:
+    """`\\begin{cases} x=1 \\\\ y=2 \\end{cases}` is the list of both; with `&` it is a function by cases."""
+    match = _CASES.fullmatch(text)
+    return None if match is None or "&" in text else _list(match[1].replace("\\\\", ","))
+
+
 def _list(text: str) -> Shape | None:
     pieces, _ = split_top(text, frozenset({",", ";"}))
     pieces = [piece for piece in pieces if piece]
-    if len(pieces) < 2 or read_number(text) is not None:  # 10,080 is one number
+    if len(pieces) < 2:
         return None
+    if read_number(text) is not None:  # 10,080 is one number
+        return Shape("value", text.replace(",", ""))
     shape = _gathered("set", text, pieces)
     # x < 1 or x > 2: the relations became intervals
     return replace(shape, kind="union") if all(_is_interval(part) and part.name for part in shape.parts) else shape
@@ -114,7 +128,25 @@ def _is_interval(shape: Shape) -> bool:
 
 def _union(text: str) -> Shape | None:
     pieces, between = split_top(text, frozenset({"\\cup"}))
+    if not between and "\\cup" in text:  # ]-\infty,0[ \cup ]1,2]: its brackets open nothing
+        pieces = between = [piece.strip() for piece in text.split("\\cup")]
+        return _gathered("union", text, pieces) if all(map(_french, pieces)) else None
     return _gathered("union", text, pieces) if between else None
+
+
+def _real_line(text: str) -> Shape | None:
+    ends = Shape("value", "-\\infty"), Shape("value", "\\infty")
+    return Shape("()", text, ends) if compact(text) == _REAL_LINE else None
+
+
+def _french(text: str) -> Shape | None:
+    """`]0,1]`: a bracket that turns its back leaves the end out."""
+    match = _FRENCH.fullmatch(text)
+    if match is None or (match[1] != "]" and match[3] != "["):
+        return None
+    pieces, between = split_top(match[2].strip(), frozenset({",", ";"}))
+    kind = ("[" if match[1] == "[" else "(") + ("]" if match[3] == "]" else ")")
+    return _gathered(kind, text, pieces) if len(between) == 1 and all(pieces) else None
 
 
 def _bracketed(text: str) -> Shape | None:
@@ -133,7 +165,19 @@ def _bracketed(text: str) -> Shape | None:
 
 def _as_set(text: str, pieces: list[str]) -> Shape:
     parts = _gathered("set", text, pieces)
-    return parts.parts[0] if len(parts.parts) == 1 else parts
+    if len(parts.parts) != 1 or pieces == ["\\emptyset"]:  # a set that holds the empty set is not empty
+        return parts
+    return _such_that(pieces[0]) or parts.parts[0]
+
+
+def _such_that(text: str) -> Shape | None:
+    """`x : x < 3` and `x \\in \\mathbb{R} \\mid x < 3` are the interval."""
+    sides, between = split_top(text, _SUCH_THAT)
+    element = _ELEMENT.fullmatch(compact(sides[0]))
+    if len(between) != 1 or element is None:
+        return None
+    condition = _read(sides[1])
+    return condition if condition.name == element[1] and _is_interval(condition) else None
 
 
 def _closes_early(text: str) -> bool:

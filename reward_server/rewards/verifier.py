@@ -92,7 +92,7 @@ def _decide(wanted: _GroundTruth, given: str) -> tuple[str, bool | None]:
 
 def _decide_number(wanted: _GroundTruth, number: Number, given: str) -> tuple[str, bool | None]:
     """The answer may be a number as it stands, or behind a name (`x = 5`)."""
-    if (other := read_number(given)) is not None:
+    if (other := read_number(given, number.unit)) is not None:
         return "number", is_same_number(number, other)
     if depth(given) > MAX_DEPTH:
         return "depth", None

@@ -1,0 +1,55 @@
+"""The rewrites of `normalise`, in their order: what must be in the text, the pattern, what it becomes.
+
+They see known commands in one spelling and single spaces. Each is linear: no pattern looks past a brace.
+"""
+
+from __future__ import annotations
+
+import re
+
+_GREEK = "(?:pi|alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|rho|sigma)(?![A-Za-z])"
+_SCALES = "hundred|thousand|million|billion|trillion"
+_TEXT = r"\\text ?\{"
+
+_RULES = (
+    ("√", r"√ ?([0-9]+|[A-Za-z])", r"\\sqrt{\1}"),
+    ("pi", r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
+    ("\\!", r"\\! ?", ""),  # negative space: 10,\!080
+    ("$", r"(?<!\\)\$", ""),  # inner dollars; `\$` is money
+    ("{", r" ?\{([,:])\} ?", r"\1"),  # 10{,}080
+    ("{", r"\{ ?([-+]) ?\}", r"\1"),  # {-}5
+    ("\\$", rf"{_TEXT} ?\\\$ ?\}} ?", r"\\$"),
+    # units: \frac{\text{km}}{\text{h}}, \text{km}/\text{h}, \text{N}\cdot\text{m}
+    ("\\frac", rf"\\frac ?\{{ ?{_TEXT}([^{{}}]*)\}} ?\}}\{{ ?{_TEXT}([^{{}}]*)\}} ?\}}", r"\\text{\1/\2}"),
+    ("\\text", rf"{_TEXT}([^{{}}]*)\}} ?(/|\\cdot) ?{_TEXT}([^{{}}]*)\}}", r"\\text{\1\2 \3}"),
+    ("\\}", r"\\\{ ?\\\}", r"\\emptyset "),
+    ("\\mathbb", r"\\mathbb ?R(?![A-Za-z])", r"\\mathbb{R}"),
+    ("real numbers", rf"{_TEXT} ?(?:all )?real numbers ?\}}", r"\\mathbb{R}"),
+    ("\\log_", r"\\log_ ?(?:\{ ?e ?\}|e)", r"\\ln "),
+    ("\\choose", r"\{ ?([^{}\\]*) ?\\choose(?![A-Za-z]) ?([^{}\\]*)\}", r"\\binom{\1}{\2}"),
+    ("\\binom", r"\\binom ?([0-9A-Za-z]) ?([0-9A-Za-z])", r"\\binom{\1}{\2}"),
+    ("\\pmod", r"\\pmod ?([0-9])", r"\\pmod{\1}"),
+    ("mod", rf"\( ?(?:{_TEXT} ?mod ?\}}|\\b?mod) ?([0-9]+) ?\)", r"\\pmod{\1}"),
+    ("\\prime", r"\^ ?(?:\{ ?\\prime ?\}|\\prime(?![A-Za-z]))", "'"),
+    ("o", r"(?<=[0-9]) ?\^ ?(?:\{ ?o ?\}|o(?![A-Za-z]))", r"^\\circ"),  # 72^o
+    ("~", r"(?<!\\)~", " "),
+    ("\\circ", r"\^ ?(?:\{ ?\\circ ?\}|\^? ?\\circ(?![A-Za-z]))", r"^\\circ"),
+    ("\\circ", rf"{_TEXT} ?\^\\circ ?([CF]) ?\}}", r"^\\circ\\text{\1}"),
+    ("\\text", rf"{_TEXT} ?([ied]) ?\}}", r"\1"),  # upright i, e, d
+    ("to", rf"(?<=[0-9]) ?{_TEXT} ?to ?\}} ?(?=[0-9])", ":"),  # a ratio
+    ("\\text", rf"{_TEXT} ?({_SCALES}) ([^{{}}]*)\}}", r"\\text{\1}\\text{\2}"),  # million dollars
+    ("\\cdot", r"\\cdot ?i(?![A-Za-z])", "i"),  # 2 \cdot i
+    # a list
+    ("and", rf",? ?(?:{_TEXT} ?,? ?and ?\}}|(?<![A-Za-z\\])and(?![A-Za-z]))", ", "),
+    ("or", rf",? ?(?:{_TEXT} ?,? ?or ?\}}|(?<![A-Za-z\\])or(?![A-Za-z]))", ", "),
+    ("\\", r"\\(frac|sqrt) ?([0-9])", r"\\\1{\2}"),  # \frac12, \sqrt3
+    ("\\", r"\\(frac|sqrt) ([A-Za-z])", r"\\\1{\2}"),
+    ("\\", rf"\\(frac|sqrt) ?(\\{_GREEK}) ?", r"\\\1{\2}"),  # \frac\pi6
+    ("\\sqrt", r"\\sqrt ?\[([^\[\]{}]*)\] ?([0-9A-Za-z])", r"\\sqrt[\1]{\2}"),
+    ("\\", r"\\(frac|sqrt|text) \{", r"\\\1{"),
+    ("\\frac", r"(\\frac\{[^{}]*\}) ?([0-9A-Za-z])", r"\1{\2}"),  # \frac{270}7
+    ("\\frac", rf"(\\frac\{{[^{{}}]*\}}) ?(\\{_GREEK})", r"\1{\2}"),
+    ("\\frac", r"(\\frac\{[^{}]*\}) \{", r"\1{"),
+    ("{", r"([_^]) ?\{ ?([0-9A-Za-z]) ?\}(?! ?[0-9])", r"\1\2"),  # x^{2}; but x^{1}0 is not x^10
+)
+REWRITES = tuple((needle, re.compile(pattern), new) for needle, pattern, new in _RULES)
