@@ -59,7 +59,9 @@ class Verdicts:
 
     async def _any_of(self, ground_truths: tuple[str, ...] | None, answer: str | None) -> Verdict:
         assert ground_truths and answer is not None  # noqa: S101 - what lacks either is settled by `cheaply`
-        return best([judge_cheaply(truth, answer) or await self._math_verify(truth, answer) for truth in ground_truths])
+        return best(
+            [_ruled("math", truth, answer) or await self._math_verify(truth, answer) for truth in ground_truths]
+        )
 
     async def _math_verify(self, ground_truth: str, answer: str) -> Verdict:
         key = _key(ground_truth, answer)
@@ -101,12 +103,19 @@ def cheaply(check: str, ground_truths: tuple[str, ...] | None, answer: str | Non
         return NO_GROUND_TRUTH
     if answer is None or not answer.strip():
         return NO_ANSWER
-    rule = CHEAP_RULES[check]
-    verdicts = [rule(truth, answer) for truth in ground_truths]
+    verdicts = [_ruled(check, truth, answer) for truth in ground_truths]
     settled = [verdict for verdict in verdicts if verdict is not None]
     if len(settled) == len(verdicts) or any(verdict.outcome is Outcome.CORRECT for verdict in settled):
         return best(settled)
     return None
+
+
+def _ruled(check: str, ground_truth: str, answer: str) -> Verdict | None:
+    try:
+        return CHEAP_RULES[check](ground_truth, answer)
+    except Exception:  # a bug in one rule must not fail the other samples of the request
+        log.exception("a rule failed; the sample has no reward")
+        return Verdict(Outcome.ERROR, "error", ground_truth, answer)
 
 
 def best(verdicts: Iterable[Verdict]) -> Verdict:

@@ -55,7 +55,7 @@ def _numeral(text: str) -> tuple[str, int] | None:
     match = _BASED.fullmatch(_flat(text, keep_braces=True).replace(" ", ""))
     if match is None:
         return None
-    base = (match[2] or match[3] or match[4]).lower().removeprefix("base")
+    base = (match[2] or match[3] or match[4] or "").lower().removeprefix("base")
     value = int(base) if base.isascii() and base.isdecimal() and len(base) <= 2 else _BASES.get(base)
     return None if value is None else (match[1].lstrip("0") or "0", value)
 

@@ -2,7 +2,8 @@
 
 | tier        | decides                                                                  | where        |
 |-------------|--------------------------------------------------------------------------|--------------|
-| length      | answers over 1,000 characters: unparseable                               | server, 0 µs |
+| length      | answers over 1,000 characters: unparseable; ground truths over 10,000:   | server, 0 µs |
+|             | ungradable                                                               |              |
 | text        | equal after `normalise`: correct                                         | server       |
 | number      | the ground truth is a plain number: only that number, written out        | server       |
 | choice      | … a choice letter                                                        | server       |
@@ -36,6 +37,8 @@ from reward_server.rewards.values import compare_values
 from reward_server.types import Outcome, Verdict
 
 MAX_ANSWER_CHARS = 1000
+MAX_GROUND_TRUTH_CHARS = 10_000
+"""A longer one could be no answer's equal; reading it would only take time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def judge_cheaply(ground_truth: str, answer: str) -> Verdict | None:
     """The verdict where no worker is needed, else None. Pure; 3 to 90 µs, at most 10 ms at 1,000 characters."""
     if len(answer) > MAX_ANSWER_CHARS:
         return Verdict(Outcome.UNPARSEABLE, "length", "", "")
+    if len(ground_truth) > MAX_GROUND_TRUTH_CHARS:
+        return Verdict(Outcome.UNGRADABLE, "length", "", "")
     wanted, given = _read(ground_truth), normalise(answer)
     if not wanted.text:
         return Verdict(Outcome.UNGRADABLE, "text", wanted.text, given)

@@ -288,6 +288,17 @@ def test_a_monstrous_ground_truth_raises_nothing(ground_truth: str) -> None:
     assert _outcome(ground_truth, "17") is not Outcome.CORRECT
 
 
+def test_a_ground_truth_that_no_answer_could_equal_is_ungradable() -> None:
+    assert _outcome("9" * 10_001, "9") is Outcome.UNGRADABLE
+
+
+@pytest.mark.parametrize("answer", ["4_{}", "4_{ }", "4_{~}", "4_{()}", "4_", "_{2}", "4_{-1}", "4base"])
+def test_a_numeral_without_a_base_is_another_one(answer: str) -> None:
+    """`4_{}` once raised, which failed the whole request."""
+    assert _outcome("4_2", answer) is Outcome.INCORRECT
+    assert _outcome(answer, "4_2") is not Outcome.CORRECT
+
+
 @given(st.text(alphabet="\\{}()[]^_=<>,.:;|$%&!?0123abxABC~ \n", max_size=60), st.text(max_size=30))
 def test_any_text_is_judged_the_same_twice(answer: str, ground_truth: str) -> None:
     assert judge_cheaply("17", answer) == judge_cheaply("17", answer)
