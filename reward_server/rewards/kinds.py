@@ -24,6 +24,7 @@ _BASES = {
 } | {"sixteen": 16}
 
 _WORD = re.compile(r"[^\W_][\w .:'’-]*")
+_ARTICLE = re.compile(r"(?:an?|the) (?=[a-z]{2})")
 _SHORT = 3
 
 
@@ -81,7 +82,8 @@ def _is_bare_word(text: str) -> bool:
 
 
 def _letters(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
+    """Without an article before it: `an ellipse`."""
+    return "".join(character for character in _ARTICLE.sub("", text.casefold(), count=1) if character.isalnum())
 
 
 def _flat(text: str, keep_braces: bool = False) -> str:

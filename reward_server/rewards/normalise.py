@@ -34,10 +34,10 @@ _CHARACTERS = str.maketrans(
 )
 
 _COMMANDS = {
-    "": "left right displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits",
+    "": "left right displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits boldsymbol bm bold underline",
     " ": "quad qquad thinspace enspace",
     "\\frac": "dfrac tfrac cfrac",
-    "\\text": "mbox hbox textrm textnormal textbf textit textsf texttt mathrm mathbf mathit mathsf mathtt boldsymbol",
+    "\\text": "mbox hbox textrm textnormal textbf textit textsf texttt mathrm mathbf mathit mathsf mathtt",
     "\\le": "leq leqslant",
     "\\ge": "geq geqslant",
     "\\ne": "neq",
@@ -47,6 +47,8 @@ _COMMANDS = {
     "}": "rbrace",
     "\\pi": "uppi",
     "\\cdot": "times ast",
+    "\\\\": "cr",
+    ":": "colon",
     "\\binom": "dbinom tbinom",
     "\\emptyset": "varnothing",
     "(": "langle",

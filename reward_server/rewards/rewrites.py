@@ -16,9 +16,10 @@ _RULES = (
     ("pi", r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
     ("\\!", r"\\! ?", ""),  # negative space: 10,\!080
     ("$", r"(?<!\\)\$", ""),  # inner dollars; `\$` is money
-    ("{", r" ?\{([,:])\} ?", r"\1"),  # 10{,}080
+    ("{", r" ?\{([,.:])\} ?", r"\1"),  # 10{,}080
+    ("color", r"\\(?:text)?color ?\{[A-Za-z]+\}", ""),
     ("{", r"\{ ?([-+]) ?\}", r"\1"),  # {-}5
-    ("\\$", rf"{_TEXT} ?\\\$ ?\}} ?", r"\\$"),
+    ("\\text", rf"{_TEXT} ?(\\\$|%) ?\}} ?", r"\1"),
     # units: \frac{\text{km}}{\text{h}}, \text{km}/\text{h}, \text{N}\cdot\text{m}
     ("\\frac", rf"\\frac ?\{{ ?{_TEXT}([^{{}}]*)\}} ?\}}\{{ ?{_TEXT}([^{{}}]*)\}} ?\}}", r"\\text{\1/\2}"),
     ("\\text", rf"{_TEXT}([^{{}}]*)\}} ?(/|\\cdot) ?{_TEXT}([^{{}}]*)\}}", r"\\text{\1\2 \3}"),
@@ -36,7 +37,7 @@ _RULES = (
     ("\\circ", r"\^ ?(?:\{ ?\\circ ?\}|\^? ?\\circ(?![A-Za-z]))", r"^\\circ"),
     ("\\circ", rf"{_TEXT} ?\^\\circ ?([CF]) ?\}}", r"^\\circ\\text{\1}"),
     ("\\text", rf"{_TEXT} ?([ied]) ?\}}", r"\1"),  # upright i, e, d
-    ("to", rf"(?<=[0-9]) ?{_TEXT} ?to ?\}} ?(?=[0-9])", ":"),  # a ratio
+    ("to", rf"(?<=[0-9]) ?(?:{_TEXT} ?to ?\}}|to(?![A-Za-z])) ?(?=[0-9])", ":"),  # a ratio
     ("\\text", rf"{_TEXT} ?({_SCALES}) ([^{{}}]*)\}}", r"\\text{\1}\\text{\2}"),  # million dollars
     ("\\cdot", r"\\cdot ?i(?![A-Za-z])", "i"),  # 2 \cdot i
     # a list
@@ -51,5 +52,6 @@ _RULES = (
     ("\\frac", rf"(\\frac\{{[^{{}}]*\}}) ?(\\{_GREEK})", r"\1{\2}"),
     ("\\frac", r"(\\frac\{[^{}]*\}) \{", r"\1{"),
     ("{", r"([_^]) ?\{ ?([0-9A-Za-z]) ?\}(?! ?[0-9])", r"\1\2"),  # x^{2}; but x^{1}0 is not x^10
+    ("{", r"(?<![\\0-9A-Za-z_^}\] ])\{([0-9.]{1,20})\}", r"\1"),  # {3}/{4}
 )
 REWRITES = tuple((needle, re.compile(pattern), new) for needle, pattern, new in _RULES)

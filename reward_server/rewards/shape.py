@@ -24,14 +24,14 @@ _CLOSING = frozenset({")", "]", "}", "\\}", "\\end"})
 _LESS, _GREATER = frozenset({"<", "\\le"}), frozenset({">", "\\ge"})
 _BRACKETS = re.compile(r"(?:\(|\[|\\\{).*(?:\)|\]|\\\})", re.DOTALL)
 _MATRIX = re.compile(
-    r"(?P<fence>[(\[])?\s*\\begin\{(?P<kind>[pb]?matrix|array)\}(?:\{[clr| ]*\})?"
+    r"(?P<fence>[(\[])?\s*\\begin\{(?P<kind>(?:[pbB]|small)?matrix|array)\}(?:\{[clr| ]*\})?"
     r"(?P<rows>.*)\\end\{(?P=kind)\}\s*(?(fence)[)\]])",
     re.DOTALL,
 )
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\(?!pi\b)[a-z]+ ?|\\text\{[A-Za-z ]*\}|[A-Z]{2,4})"  # x, \theta, \text{Area}, AB
     r"(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'*(?:\^\{-1\})?(?:\([^()]{0,20}\))?"  # x_1, y', f(2), f^{-1}(x)
-    r"|\([a-z](?:,[a-z])+\)|\|[A-Z]{2}\||m? ?\\angle ?[A-Z]{1,3}"  # (x,y), |AB|, \angle ABC
+    r"|\([A-Za-z](?:,(?:[A-Za-z]|\\(?!pi\b)[a-z]+))+\)|\|[A-Z]{2}\||m? ?\\angle ?[A-Z]{1,3}"  # (x,y), |AB|, \angle ABC
 )
 _FRENCH = re.compile(r"(\]|\[|\()(.*)(\[|\]|\))", re.DOTALL)
 _SUCH_THAT = frozenset({"\\mid", "|", ":"})

@@ -62,7 +62,7 @@ _BARE_WORDS = frozenset(_CANONICAL) | {f"{word}s" for word in _CANONICAL} | {"in
 
 _POWER = r"\^\s*(?:\{\s*-?[0-9]\s*\}|[0-9])"
 _CURRENCY = re.compile(r"([+-]?)\s*(\\\$|[€£]|USD|EUR|GBP)\s*([+-]?)(?=[\s0-9.\\])")
-_TEXT = re.compile(rf"\\text\{{((?:[^{{}}]|\^\{{-?[0-9]\}})*)\}}\s*({_POWER})?$")
+_TEXT = re.compile(rf"\\(?:text|operatorname)\{{((?:[^{{}}]|\^\{{-?[0-9]\}})*)\}}\s*({_POWER})?$")
 _SYMBOL = re.compile(r"(?:\^\\circ(?:\s*\\text\{\s*([CF])\s*\}|\s*([CF]))?|%|¢|[€£]|\\\$)$")
 _WORDS = re.compile(rf"(?<=[0-9}}])\s*([A-Za-z]{{2,}}(?:{_POWER})?(?:(?:\s+|\s*/\s*)[A-Za-z]+(?:{_POWER})?){{0,3}})$")
 _FACTOR = re.compile(
@@ -75,6 +75,8 @@ _NO_UNIT_WORDS = (
 """Words that say more than a unit: another value, a condition, a factor."""
 _NO_UNIT = frozenset(_NO_UNIT_WORDS.split())
 _MAX_WORDS = 4
+_PARENTHESES = re.compile(r"^\(([^(),]*)\)$")
+"""`(\\frac{270}{7})^\\circ`"""
 _FUNCTIONS = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 
 
@@ -85,7 +87,7 @@ def split_unit(text: str) -> tuple[str, str]:
     for pattern, read in ((_SYMBOL, _symbol_unit), (_TEXT, _text_unit), (_WORDS, _bare_unit)):
         match = pattern.search(text)
         if match and match.start() > 0 and (unit := read(match, text)) is not None:
-            return text[: match.start()].strip(), unit
+            return _PARENTHESES.sub(r"\1", text[: match.start()].strip()), unit
     return text, ""
 
 

@@ -29,7 +29,8 @@ def compare_values(ground_truth: str, answer: str) -> bool | None:
     number = read_number(ground_truth)
     if number is not None:
         given = read_number(answer)
-        return given is not None and is_same_number(number, given)
+        if given is not None or "10^" not in compact(ground_truth):  # a power may be written as another
+            return given is not None and is_same_number(number, given)
     verdict = numeral_matches(ground_truth, answer)
     verdict = word_matches(ground_truth, ground_truth, answer) if verdict is None else verdict
     if verdict is not None:
