@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, Any, NoReturn
 from urllib.parse import urlencode
@@ -166,7 +166,7 @@ async def _score(settings: Settings, reward: str, query: str, file: str, output:
         ):
             bar = progress.add_task(plan.name, total=_count_rows(file), completed=done)
             async for scored in score_rows(scorer, plan, lines, done):
-                _write(sink, scored)
+                _write(sink, output, scored)
                 progress.advance(bar, len(scored))
 
 
@@ -235,9 +235,16 @@ def _count_rows(file: str) -> int | None:
         return sum(bool(line.strip()) for line in lines)
 
 
-def _write(sink: IO[str], lines: list[str]) -> None:
-    sink.writelines(lines)
-    sink.flush()
+def _write(sink: IO[str], output: str, lines: list[str]) -> None:
+    try:
+        sink.writelines(lines)
+        sink.flush()
+    except OSError as error:
+        with suppress(OSError):
+            sink.close()  # here, where the rest that does not fit is expected to fail again
+        raise OSError(
+            f"cannot write {output}: {error}; once there is room, the same command goes on where it ends"
+        ) from error
 
 
 def _fail(problem: object) -> NoReturn:

@@ -90,3 +90,11 @@ def whole_text_score(folder: Path, ids: Sequence[int]) -> float:
     with torch.inference_mode():
         hidden = model.base_model(input_ids=torch.tensor([list(ids)]), use_cache=False).last_hidden_state
         return float(model.score(hidden[0, -1]))
+
+
+def save_model(folder: Path) -> Path:
+    """A model with its tokenizer, in `folder`; the same weights every time."""
+    torch.manual_seed(0)
+    new_model().save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    return folder

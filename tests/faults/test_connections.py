@@ -1,0 +1,105 @@
+"""Connections that do what they should not: huge, slow, half closed, gone. The others notice nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import httpx
+from conftest import Starter
+from running_server import RunningServer
+from test_lifecycle import bombs, until
+
+BODY = {"completions": ["\\boxed{4}", "\\boxed{5}"], "ground_truths": ["4", "4"]}
+EARNED = [1.0, 0.0]
+
+
+def request_bytes(body: object, length: int | None = None) -> bytes:
+    content = json.dumps(body).encode()
+    size = len(content) if length is None else length
+    return b"POST /score/verifier HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (size, content)
+
+
+def connected(server: RunningServer) -> socket.socket:
+    host, port = server.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def answer_on(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(2**16), b""))
+
+
+def test_small_requests_are_answered_while_a_body_of_64_mib_is_scored(start_server: Starter) -> None:
+    text = "wait, so it is 4. " * 950 + "\\boxed{4}"
+    body = json.dumps({"completions": [text] * 3900, "ground_truths": ["4"] * 3900}).encode()
+    assert 60 * 2**20 < len(body) <= 64 * 2**20
+    with start_server() as server, ThreadPoolExecutor(1) as thread, httpx.Client(base_url=server.url) as client:
+        large = thread.submit(server.post, "/score/verifier", body)
+        meanwhile = 0
+        while not large.done():
+            assert client.post("/score/verifier", json=BODY, timeout=30).json()["rewards"] == EARNED
+            meanwhile += 1
+        assert large.result().json()["rewards"] == [1.0] * 3900
+        assert meanwhile >= 10
+        assert server.metric("reward_samples_total", outcome="correct") == 3900 + meanwhile
+
+
+def test_a_hundred_slow_callers_hold_nobody_up_and_are_ended(start_server: Starter) -> None:
+    """Fifty stop within their headers, fifty within their bodies; the latter get 503 when their time is over."""
+    with start_server("--request-timeout-s", "2") as server, ExitStack() as stack:
+        headers = [stack.enter_context(connected(server)) for _ in range(50)]
+        bodies = [stack.enter_context(connected(server)) for _ in range(50)]
+        for connection in headers:
+            connection.sendall(b"POST /score/verifier HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        for connection in bodies:
+            connection.sendall(request_bytes(BODY, length=10_000))
+        for _ in range(20):
+            assert server.post("/score/verifier", BODY).json()["rewards"] == EARNED
+            for connection in headers:
+                connection.sendall(b"x")
+        assert all(b"503" in connection.recv(2**16) for connection in bodies)
+        assert server.metric("reward_rejected_total", code="deadline_exceeded") == 50
+        assert server.metric("reward_pending_samples") == 0
+        assert server.stop() == 0  # those within their headers do not keep it
+
+
+def test_a_caller_that_closes_its_side_after_asking_leaves_no_trace(server: RunningServer) -> None:
+    """A half-closed socket counts as a caller that left: no HTTP client does this. The next one is served."""
+    left = server.metric("reward_rejected_total", code="internal_error")
+    for _ in range(20):
+        with connected(server) as connection:
+            connection.sendall(request_bytes(BODY))
+            connection.shutdown(socket.SHUT_WR)
+            answer = answer_on(connection)
+            assert not answer or b"1.0, 0.0" in answer
+    with connected(server) as connection:
+        connection.sendall(request_bytes(BODY, length=10_000))
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 200 " not in answer_on(connection)
+    until(lambda: server.metric("reward_pending_samples") == 0)
+    assert server.metric("reward_rejected_total", code="internal_error") == left
+    assert server.post("/score/verifier", BODY).json()["rewards"] == EARNED
+
+
+def test_callers_that_leave_at_any_point_cost_nothing_but_their_own_answers(start_server: Starter) -> None:
+    """After the header, in the body, before the answer, in the answer; abortively, with a reset."""
+    with start_server("--verifier-workers", "1") as server:
+        assert server.post("/score/verifier", BODY).json()["rewards"] == EARNED
+        pid = server.process.pid
+        opened = len(os.listdir(f"/proc/{pid}/fd"))
+        many = {"completions": ["\\boxed{4}"] * 4000, "ground_truths": ["4"] * 4000}
+        slow = request_bytes(bombs(1))
+        for piece in (slow[:60], slow[:-3], slow, request_bytes(many)):
+            for _ in range(10):
+                connection = connected(server)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # reset, not close
+                connection.sendall(piece)
+                connection.close()
+        until(lambda: server.metric("reward_pending_samples") == 0)
+        until(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= opened + 1)  # + 1: our own, kept alive or not
+        assert server.post("/score/verifier", BODY).json()["rewards"] == EARNED
+        assert server.metric("reward_rejected_total", code="internal_error") == 0
+        assert not [line for line in server.log_lines() if line["level"] == "error"]
