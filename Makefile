@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example vllm-check trainers docker-test scan clean
+.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example vllm-check trainers docker-test scan fuzz fuzz-http audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,8 +57,19 @@ scan: $(VENV)/installed .venv-scan/installed  ## scan the images' files and the 
 	.venv-scan/bin/checkov --quiet --compact --skip-download --framework kubernetes --directory .rendered
 	.venv-scan/bin/python tests/deploy/run_dashboard_schema.py
 
+SECONDS ?= 3600
+fuzz: .venv-fuzz/installed  ## fuzz the answer rules by coverage (atheris) for SECONDS=3600; into .fuzz/
+	.venv-fuzz/bin/python tests/fuzz/run_answers.py -max_total_time=$(SECONDS) -max_len=2000 -dict=tests/fuzz/latex.dict -timeout=60 -print_final_stats=1
+	@test ! -s .fuzz/findings.jsonl || (cat .fuzz/findings.jsonl; exit 1)
+
+fuzz-http: $(VENV)/installed .venv-http/installed  ## every route of the OpenAPI page against a live server (schemathesis), two minutes
+	$(BIN)/python tests/fuzz/run_http.py
+
+audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (pip-audit; needs its data source)
+	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .rendered
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .fuzz .rendered
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -91,4 +102,21 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $(word 1,$^)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $(word 2,$^)
+	touch $@
+
+# Fuzzers and auditors pin other versions than ours, so each has an environment of its own.
+.venv-fuzz/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server]'
+	$(@D)/bin/pip install --quiet --disable-pip-version-check atheris==3.0.0
+	touch $@
+
+.venv-http/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check schemathesis==4.32.5
+	touch $@
+
+.venv-audit/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check pip-audit
 	touch $@

@@ -51,7 +51,7 @@ class JsonBody:
                 return msgspec.convert(self._values[key], kind)
             value: T = _decoder(cast(Hashable, kind)).decode(self._fields[key])
             return value
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:  # a lone surrogate is no UTF-8 either
             raise InvalidRequest(f"{key}: {_in_words(key, error)}") from None
 
     def labels(self, key: str) -> list[object]:

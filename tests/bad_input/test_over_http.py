@@ -75,6 +75,8 @@ RAW = {
     "two objects": b'{"completions": []}{"completions": []}',
     "cut off": b'{"completions": ["x"',
     "a list": b"[]", "null": b"null", "a text": b'"completions"', "a number": b"1", "empty": b"", "nul": b"\0" * 100,
+    "a surrogate for a list": b'{"completions": "\\ud800"}',
+    "surrogates for lists": b'{"query": ["\\ud800"], "prompts": "\\udc00", "labels": "\\ud800"}',
     "half a surrogate pair": b'{"completions": ["\\ud83d"], "ground_truths": ["4"], "prompts": ["\\udc00"]}',
 }  # fmt: skip
 

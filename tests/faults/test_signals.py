@@ -10,13 +10,15 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from conftest import Starter
 from faults.test_connections import connected, request_bytes
-from running_server import SERVER_PYTHON, running_server
+from running_server import SERVER_PYTHON, RunningServer, running_server
 from test_lifecycle import bombs, is_alive, until
 
 from trainer_client import RewardClient
@@ -31,6 +33,10 @@ def descendants(pid: int) -> list[int]:
     except FileNotFoundError:
         return []
     return children + [below for child in children for below in descendants(child)]
+
+
+def has_scored(server: RunningServer, number: int) -> bool:
+    return server.metric("reward_samples_total", reward="flip", outcome="correct") > number
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -95,7 +101,7 @@ def test_a_second_signal_of_the_other_kind_ends_it_at_once(start_server: Starter
 def test_rewards_are_those_of_an_undisturbed_run_when_the_server_is_killed_and_restarted(tmp_path: Path) -> None:
     """Noise, Math-Verify and plain numbers, in flight while the server is killed twice; the clients ask again."""
     completions = [f"so \\boxed{{{n % 7}+\\ln(x)}}" if n % 3 == 0 else f"so \\boxed{{{n % 5}}}" for n in range(600)]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "ground_truths": ["\\ln x+3" if n % 3 == 0 else "3" for n in range(600)],
         "groups": [f"q-{n % 40}" for n in range(600)],
         "visits": [n % 4 for n in range(600)],
@@ -123,10 +129,8 @@ def test_rewards_are_those_of_an_undisturbed_run_when_the_server_is_killed_and_r
         with running_server(tmp_path / "log", "--port", str(port)) as server:
             if number == 0:
                 asking.start()
-            until(
-                lambda server=server: server.metric("reward_samples_total", reward="flip", outcome="correct") > 20, 60
-            )  # type: ignore[misc]
             if number < 2:
+                until(partial(has_scored, server, 20), 60)
                 os.kill(server.process.pid, signal.SIGKILL)
                 server.process.wait(30)
                 time.sleep(0.2)  # an outage that the clients see

@@ -1,0 +1,226 @@
+"""What has to hold of any input, of every pure function that reads what others wrote."""
+
+from __future__ import annotations
+
+import json
+import string
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reward_server.auth import is_authorised
+from reward_server.catalog import Catalog
+from reward_server.dialects import native, nemo_gym, openrlhf, recognise, slime
+from reward_server.dialects.label import labelled
+from reward_server.dialects.openrlhf import without_prompt
+from reward_server.dialects.reply import Reply
+from reward_server.errors import InvalidRequest, UnknownReward
+from reward_server.json_body import JsonBody
+from reward_server.parameters import PARAMETERS, FlipParameters
+from reward_server.rewards import algebra
+from reward_server.rewards.answer import last_box
+from reward_server.rewards.calibration import to_grid
+from reward_server.rewards.exact_number import read_number
+from reward_server.rewards.flip import flip_draw
+from reward_server.rewards.normalise import normalise
+from reward_server.rewards.settlement import settle_flip
+from reward_server.rewards.string_check import is_same_string, last_box_string, string_form
+from reward_server.rewards.units import split_unit
+from reward_server.rewards.verifier import MAX_ANSWER_CHARS, judge_cheaply
+from reward_server.sample_row import parse_explain
+from reward_server.settings import Settings
+from reward_server.types import Outcome, Sample, Score
+
+PIECES = [
+    *"0123456789{}()[]^_=<>,.:;|$%&!?+-*/abxABC~ \n\0", "\\boxed{", "\\fbox{", "\\frac{", "\\sqrt", "\\text{", "\\pm",
+    "\\cup ", "\\infty", "\\pi", "^\\circ", "\\{", "\\}", "\\%", "\\$", "\\begin{pmatrix}", "\\end{pmatrix}", "\\\\",
+    "\\overline{", "<|im_end|>", "\nUser: ", "</think>", "<answer>", "10^{", " or ", "million", "cm", "_{", "\ud800",
+    "\u0661", "\u202e",
+]  # fmt: skip
+latex = st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | st.text(max_size=40)
+names = st.text(string.ascii_letters, max_size=12)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | latex,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = [*native.COLUMNS, "query", "queries", "prompts", "labels", "response", "prompt", "label", "x"]
+QUERY_VALUES = latex | st.integers().map(str) | st.floats().map(str)
+CHEAP = {Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNPARSEABLE, Outcome.UNGRADABLE}
+EXCLUSIVE = ("17", "-17", r"\frac{3}{7}", r"2\sqrt{3}", "x^2+1", "3i", "(6,-5)", r"\{6,-5\}", "(6,8]", "B", "310_7",
+             r"\text{odd}", "y = 2x+3", "5:8", r"\begin{pmatrix} 1 \\ -3 \end{pmatrix}")  # fmt: skip
+modest = settings(max_examples=150, deadline=None)  # a loaded machine is no failure
+
+
+@modest
+@given(latex)
+def test_a_box_is_a_part_of_its_text_and_what_follows_without_a_box_changes_nothing(text: str) -> None:
+    box = last_box(text)
+    assert box is None or text[box.start : box.end] == box.text
+    assert last_box(text + " and so on.") == box
+    assert last_box_string(text) is None or str(last_box_string(text)) in text
+
+
+@modest
+@given(latex, latex)
+def test_the_content_of_a_box_comes_back(before: str, content: str) -> None:
+    found = last_box(f"{before} \\boxed{{{content}}}")
+    if not set("{}\\") & set(before + content):
+        assert found is not None and found.text == content
+
+
+@modest
+@given(latex)
+def test_a_text_is_its_own_answer(text: str) -> None:
+    verdict = judge_cheaply(text, text)
+    assert verdict is not None and verdict.outcome in {Outcome.CORRECT, Outcome.UNGRADABLE, Outcome.UNPARSEABLE}
+    assert verdict.outcome is Outcome.CORRECT or not normalise(text) or len(text) > MAX_ANSWER_CHARS
+
+
+@modest
+@given(latex, latex)
+def test_any_pair_has_a_cheap_verdict_or_none(ground_truth: str, answer: str) -> None:
+    verdict = judge_cheaply(ground_truth, answer)
+    assert verdict is None or verdict.outcome in CHEAP
+    assert is_same_string(ground_truth, answer) == is_same_string(answer, ground_truth)
+    assert is_same_string(answer, answer) and isinstance(string_form(answer), str)
+
+
+@modest
+@given(latex)
+def test_no_answer_is_right_for_two_unlike_ground_truths(answer: str) -> None:
+    verdicts = [judge_cheaply(truth, answer) for truth in EXCLUSIVE]
+    assert sum(verdict is not None and verdict.outcome is Outcome.CORRECT for verdict in verdicts) < 2
+
+
+@modest
+@given(latex)
+def test_normalising_again_changes_no_number(text: str) -> None:
+    form = normalise(text)
+    number = read_number(form)
+    assert number is None or read_number(normalise(form)) == number
+    value, unit = split_unit(form)
+    assert not unit or len(value) < len(form)
+    image = algebra.image(form)
+    assert image is None or all(0 <= part < algebra.P for part in image)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_reading_is_linear(piece: str) -> None:
+    """200,000 characters of any piece: a quadratic step would take minutes."""
+    text = piece * (200_000 // len(piece))
+    last_box(text)
+    last_box("\\boxed{" + text + "}")
+    last_box_string(text)
+    judge_cheaply("17", text)
+    judge_cheaply(text[:10_000], "17")
+
+
+@modest
+@given(st.floats(-1e6, 1e6))
+def test_the_grid_is_near_and_stays(value: float) -> None:
+    on_grid = to_grid(value)
+    assert abs(on_grid - value) <= 1 / 2048
+    assert to_grid(on_grid) == on_grid
+
+
+@modest
+@given(st.sampled_from(Outcome), st.floats(0, 1), st.floats(0, 1), st.booleans(), st.booleans(), latex, st.integers())
+def test_a_noisy_reward_is_a_reward_and_follows_its_draw(
+    outcome: Outcome, low: float, high: float, wanted: bool, corrected: bool, group: str, visit: int
+) -> None:
+    if corrected and low + high >= 1:
+        return
+    parameters = FlipParameters(
+        false_positive_prob=low, false_negative_prob=high, correction="backward" if corrected else "none"
+    )
+    draw = flip_draw(seed=3, group=group, visit=visit)
+    assert 0 <= draw < 1 and draw == flip_draw(seed=3, group=group, visit=visit)
+    score = settle_flip(outcome, draw, wanted, None, parameters)
+    assert (score.reward is None) == (outcome.clean is None)
+    assert score.reward is None or corrected or score.reward in (0.0, 1.0)
+    assert wanted or score.reward == outcome.clean
+
+
+@modest
+@given(latex, latex)
+def test_a_prompt_that_begins_the_query_is_dropped(prompt: str, completion: str) -> None:
+    assert without_prompt(prompt + completion, prompt) == completion
+    assert without_prompt(completion, prompt) in completion
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return Catalog(Settings())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["completions", "query", "response"]),
+    st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=6),
+)
+def test_any_json_is_parsed_into_samples_or_refused(catalog: Catalog, key: str, fields: dict[str, Any]) -> None:
+    raw = json.dumps({key: ["a", "b"] if key != "response" else "a", **fields}).encode()
+    with suppress(InvalidRequest):
+        body = JsonBody(raw)
+        dialect = recognise(body)
+        samples = dialect.parse(body)
+        for sample in samples:
+            assert isinstance(sample.completion, str) and isinstance(sample.visit, int)
+            assert sample.group is None or isinstance(sample.group, str)
+        scores = [Score(Outcome.ERROR, None, None, {"clean": None}) for _ in samples]
+        plan = catalog.resolve("verifier", "")
+        assert json.loads(dialect.render(Reply(plan, scores))) is not None
+
+
+@modest
+@given(json_values, json_values, json_values)
+def test_any_row_of_the_nemo_gym_family_is_read_or_refused(response: object, params: object, truth: object) -> None:
+    row = {"response": response, "responses_create_params": params, "ground_truth": truth, "group": truth}
+    with suppress(InvalidRequest):
+        _, sample = nemo_gym.parse(json.dumps(row).encode())
+        assert isinstance(sample.completion, str)
+
+
+@modest
+@given(st.binary(max_size=200), st.sampled_from(["application/json", "text/plain", ""]), latex)
+def test_any_bytes_are_explained_or_refused(raw: bytes, kind: str, query: str) -> None:
+    with suppress(InvalidRequest):
+        sample, _ = parse_explain(raw, kind, query)
+        assert isinstance(sample.completion, str)
+
+
+@modest
+@given(json_values)
+def test_any_label_gives_ground_truths_or_none_or_is_refused(label: object) -> None:
+    with suppress(InvalidRequest):
+        truths = labelled(Sample("x"), label).ground_truths
+        assert truths is not None and all(text.strip() for text in truths)
+
+
+@modest
+@given(
+    st.sampled_from([*PARAMETERS, "nobody"]),
+    st.dictionaries(st.sampled_from([*FlipParameters.model_fields, "x"]), QUERY_VALUES),
+)
+def test_any_query_string_is_a_plan_or_refused(catalog: Catalog, name: str, query: dict[str, str]) -> None:
+    with suppress(InvalidRequest, UnknownReward):
+        plan = catalog.resolve(name, urlencode(query, errors="surrogatepass"))
+        assert len(plan.config) == 12
+
+
+@modest
+@given(st.binary(max_size=60))
+def test_no_header_opens_a_server_but_one_with_the_key(header: bytes) -> None:
+    assert not is_authorised(header, [b"a-key-of-24-characters-00"])
+
+
+def test_every_module_that_reads_what_others_wrote_is_here_or_has_tests_of_its_own() -> None:
+    assert {module.NAME for module in (native, openrlhf, slime, nemo_gym)} == {
+        path.stem for path in Path(nemo_gym.__file__).parent.glob("*.py")
+    } - {"__init__", "label", "reply"}
