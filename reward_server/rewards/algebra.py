@@ -251,4 +251,4 @@ def _prime_root(prime: int) -> Element:
 
 @lru_cache(maxsize=256)
 def _element(letter: str) -> int:
-    return int.from_bytes(blake2b(letter.encode(), digest_size=24).digest(), "big") % P
+    return int.from_bytes(blake2b(letter.encode("utf-8", "surrogatepass"), digest_size=24).digest(), "big") % P

@@ -52,19 +52,18 @@ def test_the_device_thread_dies_of_no_memory_and_only_the_model_is_gone(model_fo
     with running_server(tmp_path / "log", *options, "--verifier-workers", "1", "--request-timeout-s", "60") as server:
         first = server.post("/score/rm", BODY).json()
         assert first["outcomes"] == ["scored"]
+        many = {"completions": [f"so.</think><answer>{n}</answer>" for n in range(64)], "prompts": ["2 + 3?"] * 64}
+        assert server.post("/score/rm", many).json()["outcomes"] == ["scored"] * 64  # every thread there is has begun
         pid = server.process.pid
         size = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
         limits = resource.prlimit(pid, resource.RLIMIT_AS)
         resource.prlimit(pid, resource.RLIMIT_AS, (size + 2**20, limits[1]))
-        long = {"completions": [f"so.</think><answer>{'five ' * 300}</answer>"] * 64, "prompts": ["2 + 3?"] * 64}
+        long = {"completions": [f"so.</think><answer>{'five ' * 300}</answer>"], "prompts": ["2 + 3?"]}
         reply = server.post("/score/rm", long)
         resource.prlimit(pid, resource.RLIMIT_AS, limits)
-        if reply.status_code == 200:  # it fitted into what the allocator had kept: nothing failed, all must be right
-            assert reply.json()["outcomes"] == ["scored"] * 64
-        else:
-            assert (reply.status_code, reply.json()["error"]["code"]) == (503, "unavailable")
-            assert "thread of the reward model died" in reply.json()["error"]["message"]
-            assert server.get("/ready").status_code == 503
+        assert (reply.status_code, reply.json()["error"]["code"]) == (503, "unavailable")
+        assert "thread of the reward model died" in reply.json()["error"]["message"]
+        assert server.get("/ready").status_code == 503
         assert verifies(server)
         assert server.metric("reward_rejected_total", code="internal_error") == 0
     with running_server(tmp_path / "log", *options, "--verifier-workers", "1") as restarted:

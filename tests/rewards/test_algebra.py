@@ -126,3 +126,9 @@ def test_the_field_is_one() -> None:
     for prime in (2, 3, 5, 7, 999_983):
         root = algebra._root_image(prime)
         assert algebra._times(root, root) == (prime, 0)
+
+
+def test_a_lone_surrogate_in_an_index_is_a_letter_like_any_other() -> None:
+    """It once raised: the text of a completion need not be UTF-8."""
+    assert is_equal("2t_{5\ud800}", "t_{5\ud800} + t_{5\ud800}") is True
+    assert is_equal("2t_{5\ud800}", "2t_{5\ud801}") is False
