@@ -102,7 +102,8 @@ class Routes:
         async def explain(request: Request) -> Response:
             with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
                 raw = await self._read(request, deadline, held)
-                sample, query = parse_explain(raw, request.headers.get("content-type", ""), request.url.query)
+                given = request.scope["query_string"].decode("utf-8", "replace")
+                sample, query = parse_explain(raw, request.headers.get("content-type", ""), given)
                 plan = self._service.catalog.resolve(name, query)
                 milliseconds: dict[str, float] = {}
                 (derivation,) = await self._service.scorer.derive(plan, [sample], milliseconds)

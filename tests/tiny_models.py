@@ -92,9 +92,9 @@ def whole_text_score(folder: Path, ids: Sequence[int]) -> float:
         return float(model.score(hidden[0, -1]))
 
 
-def save_model(folder: Path) -> Path:
+def save_model(folder: Path, **options: Any) -> Path:
     """A model with its tokenizer, in `folder`; the same weights every time."""
     torch.manual_seed(0)
-    new_model().save_pretrained(folder)
+    new_model(**options).save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
     return folder

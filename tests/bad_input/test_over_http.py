@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -161,6 +162,19 @@ def test_of_a_key_given_twice_the_last_one_counts(client: httpx.Client) -> None:
 def test_any_query_string_is_refused_or_understood(client: httpx.Client, query: str) -> None:
     body = {"completions": ["\\boxed{4}"], "ground_truths": ["4"], "groups": ["g"]}
     refused_or_answered(sent(client, f"/score/flip?{query}", body))
+
+
+@pytest.mark.parametrize("path", ["/explain/verifier", "/score/verifier", "/verify", "/ready", "/metrics"])
+def test_raw_bytes_in_a_query_string_are_no_failure(server: RunningServer, path: str) -> None:
+    """They are not UTF-8, nor percent-encoded; no HTTP client sends them."""
+    host, port = server.url.removeprefix("http://").split(":")
+    body = b'{"completion": "x"}' if "explain" in path else b'{"completions": ["x"], "ground_truths": ["4"]}'
+    method = b"GET" if path in ("/ready", "/metrics") else b"POST"
+    head = b"%b %b?group=\xff\xfe%%ff\x80 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(head % (method, path.encode(), len(body)) + body)
+        answer = b"".join(iter(lambda: connection.recv(2**16), b""))
+    assert answer.split()[1] in {b"200", b"400", b"404", b"422"}, answer
 
 
 def test_an_unscored_sample_never_carries_a_zero_in_our_own_dialect(client: httpx.Client) -> None:
