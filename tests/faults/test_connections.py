@@ -10,8 +10,8 @@ from contextlib import ExitStack
 
 import httpx
 from conftest import Starter
-from running_server import RunningServer
-from test_lifecycle import bombs, until
+from running_server import RunningServer, until
+from test_lifecycle import bombs
 
 BODY = {"completions": ["\\boxed{4}", "\\boxed{5}"], "ground_truths": ["4", "4"]}
 EARNED = [1.0, 0.0]

@@ -22,8 +22,8 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import Starter
-from running_server import RunningServer
-from test_lifecycle import bombs, until
+from running_server import RunningServer, until
+from test_lifecycle import bombs
 
 HEADROOM = 24
 """File descriptors over what the server has open: enough to start a worker, which needs about ten."""

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running_server import RunningServer, running_server
-from test_lifecycle import until
+from running_server import RunningServer, running_server, until
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from reward_model.test_engine_vllm import StandIn
 from tiny_models import save_model
+from vllm_stand_in import StandIn
 
 COMPLETION = "so.</think><answer>five</answer>"
 BODY = {"completions": [COMPLETION], "prompts": ["2 + 3?"]}

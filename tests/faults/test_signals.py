@@ -18,8 +18,8 @@ import httpx
 import pytest
 from conftest import Starter
 from faults.test_connections import connected, request_bytes
-from running_server import SERVER_PYTHON, RunningServer, running_server
-from test_lifecycle import bombs, is_alive, until
+from running_server import SERVER_PYTHON, RunningServer, running_server, until
+from test_lifecycle import bombs, is_alive
 
 from trainer_client import RewardClient
 
