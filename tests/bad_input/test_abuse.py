@@ -75,6 +75,7 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
     folder = save_model(tmp_path_factory.mktemp("model"))
     options = ("--rm-model", str(folder), "--rm-dtype", "float32", "--rm-device", "cpu", "--rm-threads", "1")
     with running_server(tmp_path_factory.mktemp("server") / "log", *options, "--verifier-workers", "1") as running:
+        running.wait_ready()
         yield running
 
 

@@ -50,6 +50,7 @@ def test_the_device_thread_dies_of_no_memory_and_only_the_model_is_gone(tmp_path
     wide = save_model(tmp_path / "model", intermediate_size=65_536)
     options = ("--rm-model", str(wide), "--rm-dtype", "float32", "--rm-device", "cpu", "--rm-threads", "1")
     with running_server(tmp_path / "log", *options, "--verifier-workers", "1", "--request-timeout-s", "60") as server:
+        server.wait_ready()
         first = server.post("/score/rm", BODY).json()
         assert first["outcomes"] == ["scored"]
         many = {"completions": [f"so.</think><answer>{n}</answer>" for n in range(64)], "prompts": ["2 + 3?"] * 64}
@@ -67,6 +68,7 @@ def test_the_device_thread_dies_of_no_memory_and_only_the_model_is_gone(tmp_path
         assert verifies(server)
         assert server.metric("reward_rejected_total", code="internal_error") == 0
     with running_server(tmp_path / "log", *options, "--verifier-workers", "1") as restarted:
+        restarted.wait_ready()
         assert restarted.post("/score/rm", BODY).json() == first
 
 
@@ -85,6 +87,7 @@ def test_a_vllm_server_that_fails_costs_no_wrong_reward_and_comes_back(
     with stand_in() as back_end:
         options = ("--rm-engine", "vllm", "--rm-url", back_end.url, "--rm-model", str(model_folder))
         with running_server(tmp_path / "log", *options, "--verifier-workers", "1") as server:
+            server.wait_ready()
             first = server.post("/score/rm", BODY).json()
             assert first["outcomes"] == ["scored"]
             back_end.behave = lambda ids: answers[fault]
@@ -107,6 +110,7 @@ def test_a_vllm_server_that_hangs_costs_503_at_the_request_s_time(model_folder: 
         with running_server(
             tmp_path / "log", *options, "--verifier-workers", "1", "--request-timeout-s", "3"
         ) as server:
+            server.wait_ready()
             first = server.post("/score/rm", BODY).json()
 
             def hang(ids: list[int]) -> None:

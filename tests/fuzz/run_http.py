@@ -34,6 +34,7 @@ def main() -> int:
         else:
             left_out = ["--exclude-path-regex", "/rm"]
         with running_server(Path(folder) / "log", *options) as server:
+            server.wait_ready()
             command = [".venv-http/bin/schemathesis", "run", f"{server.url}/openapi.json", "--checks", CHECKS]
             phases = [
                 "--phases",
