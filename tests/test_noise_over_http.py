@@ -139,22 +139,27 @@ def test_t6_sample_flips_shrink_the_contrast_as_theory_says(server: RunningServe
     assert abs(ratios.mean() - CONTRAST[right, p]) <= 4 * standard_error + 0.0005  # the table has three places
 
 
-def test_t7_group_flips_leave_the_same_groups_without_variance_and_sample_flips_fewer(server: RunningServer) -> None:
+@pytest.mark.parametrize("p", [0.2, 0.4])
+def test_t7_group_flips_leave_the_same_groups_without_variance_and_sample_flips_fewer(
+    server: RunningServer, p: float
+) -> None:
     rng = np.random.default_rng(9)
-    is_right = rng.random((500, 8)) < 0.9
-    completions = [f"rollout {k} {RIGHT if is_right[q, k] else WRONG}" for q in range(500) for k in range(8)]
-    groups = [q for q in range(500) for _ in range(8)]
+    is_right = rng.random((2000, 8)) < 0.9
+    completions = [f"rollout {k} {RIGHT if is_right[q, k] else WRONG}" for q in range(2000) for k in range(8)]
+    groups = [q for q in range(2000) for _ in range(8)]
 
     def is_flat(scope: str) -> NDArray[np.bool_]:
-        rewards = score(server, f"flip_prob=0.2&flip_scope={scope}", completions, groups)
-        flat: NDArray[np.bool_] = np.array(rewards).reshape(500, 8).std(-1) == 0
+        query = f"flip_prob={p}&flip_scope={scope}"
+        batches = range(0, 16_000, 4000)
+        rewards = [score(server, query, completions[i : i + 4000], groups[i : i + 4000]) for i in batches]
+        flat: NDArray[np.bool_] = np.array(rewards).reshape(2000, 8).std(-1) == 0
         return flat
 
     clean = is_right.astype(float).std(-1) == 0
     assert (is_flat("question") == clean).all()
-    # q~ = p + (1 - 2p) q = 0.2 + 0.6 · 0.9 = 0.74; D = 0.74^8 + 0.26^8 = 0.0899
-    expected = 0.74**8 + 0.26**8
-    assert abs(is_flat("sample").mean() - expected) <= 4 * math.sqrt(expected * (1 - expected) / 500)
+    # q~ = p + (1 - 2p) q: 0.2 + 0.6 · 0.9 = 0.74 and 0.4 + 0.2 · 0.9 = 0.58; D = q~^8 + (1 - q~)^8
+    expected = {0.2: 0.0899, 0.4: 0.0138}[p]
+    assert abs(is_flat("sample").mean() - expected) <= 4 * math.sqrt(expected * (1 - expected) / 2000)
 
 
 def test_each_visit_draws_anew(server: RunningServer) -> None:

@@ -1,0 +1,35 @@
+"""The curves of the bandit in one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.bandit.rewards import Floats
+
+PANELS = {
+    "T8": "shared policy, noise drawn anew each step",
+    "T9": "time law, plain gradient ascent",
+    "T11": "one policy a question, noise that never changes",
+    "T12": "backward correction, mean baseline only",
+}
+
+
+def draw(curves: dict[str, Floats], path: Path) -> None:
+    """Mean accuracy over the runs, with the range from the lowest to the highest run behind it."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 2, figsize=(10, 6.5), sharey=True, layout="constrained")
+    for axis, (test, title) in zip(axes.flat, PANELS.items(), strict=True):
+        for name, curve in curves.items():
+            if not name.startswith(f"{test} p"):
+                continue
+            (line,) = axis.plot(curve.mean(0), label=name.removeprefix(f"{test} "))
+            axis.fill_between(range(curve.shape[1]), curve.min(0), curve.max(0), color=line.get_color(), alpha=0.12)
+        axis.set(title=f"{test}: {title}", xlabel="step", ylim=(0, 1))
+        axis.legend(fontsize="small")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("accuracy")
+    figure.savefig(path, dpi=70)
