@@ -38,7 +38,7 @@ def test_a_signal_ends_the_server_with_0_after_it_answered_what_it_had(
 
 
 def test_ready_fails_while_the_listener_is_still_open(start_server: Starter) -> None:
-    with start_server("--drain-delay-s", "1.5") as server:
+    with start_server("--drain-delay-s", "6") as server:
         assert server.get("/ready").status_code == 200
         assert server.metric("reward_ready") == 1
         server.process.send_signal(signal.SIGTERM)
