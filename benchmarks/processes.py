@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def reward_server(*options: str) -> Iterator[tuple[str, int]]:
-    """Our server on a free port: (its URL, its process id)."""
+    """Our server on a free port, once it is ready: (its URL, its process id)."""
     with _started([sys.executable, "-m", "reward_server", "serve", "--port", "0", *options]) as (line, pid):
-        yield line.split()[-1], pid
+        url = line.split()[-1]
+        while not _is_ready(url):
+            time.sleep(0.1)  # polling: a reward model loads while the port is open
+        yield url, pid
 
 
 @contextmanager
@@ -65,6 +71,14 @@ def open_files(pid: int) -> int:
 
 def _status(pid: int, field: str) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().partition(f"{field}:")[2].split()[0])
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urlopen(url + "/ready"):
+            return True
+    except HTTPError:
+        return False
 
 
 @contextmanager
