@@ -23,9 +23,15 @@ from docker.seen import (
     readable,
     ready,
 )
-from docker.stack import IMAGE, PROMETHEUS, ROOT, Stack, inspect, run, until
+from docker.stack import IMAGE, PROMETHEUS, ROOT, Stack, compose_command, inspect, run, until
 
 from reward_server import __version__
+
+
+def test_compose_accepts_every_profile() -> None:
+    profiles = [part for name in ("rm", "vllm", "monitoring") for part in ("--profile", name)]
+    for file in ("docker-compose.yml", "docker-compose.scale.yml"):
+        run(*compose_command(), "-f", file, *profiles, "config", "--quiet")
 
 
 def test_the_image_is_small_and_has_nothing_to_build_with(images: None) -> None:
