@@ -381,7 +381,7 @@ def test_zero_is_not_paid_to_junk(answer: str) -> None:
 )
 def test_the_longest_answers_take_milliseconds(piece: str) -> None:
     answer = (piece * MAX_ANSWER_CHARS)[:MAX_ANSWER_CHARS]
-    start = time.perf_counter()
+    start = time.process_time()
     for ground_truth in ("17", "(6,-5)", "6,-5", r"3\sqrt{2}", "B", r"\text{odd}"):
         judge_cheaply(ground_truth, answer)
-    assert time.perf_counter() - start < 0.6  # about 10 ms each on an idle core
+    assert time.process_time() - start < 0.6  # about 10 ms each on an idle core
