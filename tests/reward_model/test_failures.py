@@ -21,7 +21,7 @@ from vllm_stand_in import StandIn, running_stand_in
 if TYPE_CHECKING:
     from tiny_models import MakeFolder
 
-PATCHED = Path(__file__).with_name("patched_server.py")
+PATCHED = Path(__file__).with_name("run_patched_server.py")
 VERIFY = {"completions": ["\\boxed{4}"], "ground_truths": ["4"]}
 PLAIN = "/score/rm?format=plain"
 StartPatched = Callable[..., AbstractContextManager[RunningServer]]

@@ -1,6 +1,6 @@
 """`reward-server` with a reward model whose device can be stopped, broken or killed from outside, by files in a folder.
 
-    python patched_server.py FOLDER serve --rm-model …
+    python run_patched_server.py FOLDER serve --rm-model …
 
 While `FOLDER/no-load` exists the model loads; while `FOLDER/no-forward` exists the device is in the middle of a batch.
 `FOLDER/die` makes the device thread end at its next batch. `FOLDER/hang-early` shortens the time after which a device
