@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     def _refuse_unknown_variables(cls, values: Any) -> Any:
         known = {PREFIX + name.upper() for name in cls.model_fields}
         for name in sorted(os.environ):
-            if name.upper().startswith(PREFIX) and name.upper() not in known | CLIENT_VARIABLES:
+            is_ours = name.upper().startswith(PREFIX) and not _is_service_link(name)
+            if is_ours and name.upper() not in known | CLIENT_VARIABLES:
                 close = difflib.get_close_matches(name.upper(), known, n=1)
                 hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"
                 raise UnknownSetting(f"{name} is not a setting{hint}")
@@ -114,3 +115,9 @@ class Settings(BaseSettings):
     def is_loopback(self) -> bool:
         """True when nobody outside this machine can connect."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+
+def _is_service_link(name: str) -> bool:
+    """Of a Service named reward-server Kubernetes tells every container REWARD_SERVER_SERVICE_HOST, REWARD_SERVER_PORT, …"""
+    end = "_SERVICE_HOST"
+    return any(name.startswith(link.removesuffix(end) + "_") for link in os.environ if link.endswith(end))

@@ -42,6 +42,16 @@ def test_the_clients_variables_may_stand_in_the_same_environment(monkeypatch: py
     assert Settings().api_keys == ()
 
 
+def test_what_kubernetes_tells_of_a_service_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_SERVER_SERVICE_HOST", "10.0.0.7")
+    monkeypatch.setenv("REWARD_SERVER_PORT", "tcp://10.0.0.7:8000")
+    monkeypatch.setenv("REWARD_SERVER_PORT_8000_TCP_ADDR", "10.0.0.7")
+    assert Settings().port == 8000
+    monkeypatch.delenv("REWARD_SERVER_SERVICE_HOST")
+    with pytest.raises(UnknownSetting, match="REWARD_SERVER_PORT"):
+        Settings()
+
+
 def test_keys_are_separated_by_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REWARD_API_KEYS", "secret-1, secret-2,")
     settings = Settings()
