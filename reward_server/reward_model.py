@@ -62,5 +62,7 @@ def load_model(settings: Settings, folder: Path) -> LoadedModel:
             folder, dtype=settings.rm_dtype, device=settings.rm_device, threads=settings.rm_threads
         )
     except ModuleNotFoundError as error:
-        raise EngineRefused(f"rm_model needs the extra rm (pip install 'reward-server[rm]'): {error}") from error
+        extra = "gateway" if settings.rm_engine == "vllm" else "rm"
+        command = f"pip install 'reward-server[{extra}]'"
+        raise EngineRefused(f"rm_model needs the extra {extra} ({command}): {error}") from error
     return LoadedModel(folder, device.config, device, None)

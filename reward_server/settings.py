@@ -118,6 +118,6 @@ class Settings(BaseSettings):
 
 
 def _is_service_link(name: str) -> bool:
-    """Of a Service named reward-server Kubernetes tells every container REWARD_SERVER_SERVICE_HOST, REWARD_SERVER_PORT, …"""
+    """Of a Service named reward-server Kubernetes tells every container REWARD_SERVER_PORT and a dozen others."""
     end = "_SERVICE_HOST"
     return any(name.startswith(link.removesuffix(end) + "_") for link in os.environ if link.endswith(end))
