@@ -23,6 +23,8 @@ from vllm_stand_in import StandIn
 
 COMPLETION = "so.</think><answer>five</answer>"
 BODY = {"completions": [COMPLETION], "prompts": ["2 + 3?"]}
+FRESH = {"completions": ["so.</think><answer>six</answer>"], "prompts": ["2 + 3?"]}
+"""Asked for the first time while the fault lasts: a finished score would come from the cache."""
 VERIFIED = {"completions": ["\\boxed{4}", "\\boxed{1+\\ln x}"], "ground_truths": ["4", "\\ln x+1"]}
 
 
@@ -91,7 +93,7 @@ def test_a_vllm_server_that_fails_costs_no_wrong_reward_and_comes_back(
             first = server.post("/score/rm", BODY).json()
             assert first["outcomes"] == ["scored"]
             back_end.behave = lambda ids: answers[fault]
-            reply = server.post("/score/rm", BODY)
+            reply = server.post("/score/rm", FRESH)
             if fault in ("refuses", "closes"):
                 assert (reply.status_code, reply.json()["error"]["code"]) == (503, "unavailable")
                 assert int(reply.headers["retry-after"]) >= 1
@@ -99,7 +101,8 @@ def test_a_vllm_server_that_fails_costs_no_wrong_reward_and_comes_back(
                 assert (reply.json()["rewards"], reply.json()["outcomes"]) == ([None], ["error"])
             assert verifies(server)
             back_end.behave = lambda ids: None
-            until(lambda: server.post("/score/rm", BODY).json() == first, 60)
+            until(lambda: server.post("/score/rm", FRESH).json().get("outcomes") == ["scored"], 60)
+            assert server.post("/score/rm", BODY).json() == first
             assert server.metric("reward_rejected_total", code="internal_error") == 0
 
 
@@ -117,10 +120,11 @@ def test_a_vllm_server_that_hangs_costs_503_at_the_request_s_time(model_folder: 
                 released.wait(60)
 
             back_end.behave = hang
-            reply = server.post("/score/rm", BODY)
+            reply = server.post("/score/rm", FRESH)
             assert (reply.status_code, reply.json()["error"]["code"]) == (503, "deadline_exceeded")
             assert verifies(server)
             back_end.behave = lambda ids: None
             released.set()
-            until(lambda: server.post("/score/rm", BODY).json() == first, 60)
+            until(lambda: server.post("/score/rm", FRESH).json().get("outcomes") == ["scored"], 60)
+            assert server.post("/score/rm", BODY).json() == first
             assert server.metric("reward_pending_samples") == 0
