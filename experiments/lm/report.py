@@ -59,7 +59,8 @@ def draw(arms: dict[str, list[Result]], path: Path) -> None:
         axis.plot(steps, mean, linewidth=2, label=name, color=color)
     for axis, title in zip(axes, ("verifier, flipped with probability p", "other rewards"), strict=True):
         axis.set(title=title, xlabel="GRPO step, 128 samples each", ylim=(0, 1))
-        axis.legend(fontsize="small")
+        if axis.has_data():
+            axis.legend(fontsize="small")
     axes[0].set_ylabel("accuracy on 430 held-out questions")
     figure.savefig(path, dpi=80)
     pyplot.close(figure)
