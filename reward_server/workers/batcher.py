@@ -75,6 +75,7 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0
         self._hang: str | None = None
+        self._recent_tokens, self._recent_s = 0.0, 0.0
         self.tokens_per_s = 0.0
 
     @property
@@ -218,8 +219,11 @@ class Batcher:
         self._queue.clear()
 
     def _report(self, work: Work, results: Sequence[Result], queue_s: tuple[float, ...]) -> None:
-        rate = work.tokens_computed / max(work.forward_s, 1e-6)
-        self.tokens_per_s = rate if not self.tokens_per_s else 0.8 * self.tokens_per_s + 0.2 * rate
+        # By seconds, not by batches: a GPU takes nearly as long for one short text as for many, and after a quiet time
+        # a rate of short texts would turn away the burst that is fast.
+        self._recent_tokens = 0.8 * self._recent_tokens + work.tokens_computed
+        self._recent_s = 0.8 * self._recent_s + max(work.forward_s, 1e-6)
+        self.tokens_per_s = self._recent_tokens / self._recent_s
         report = BatchReport(
             samples=len(results),
             tokens_computed=work.tokens_computed,

@@ -10,8 +10,9 @@ versions, device type, dtype and thread count. Between thread counts it may diff
 transformers' own pooling is not used: it reads the rightmost token that is not padding, which is the wrong one where
 the padding token is also the end of turn.
 
-Only run on CPU while it was written. On CUDA the same shapes meet the same kernels as long as the GPU type and the
-libraries stay the same; `config` names them.
+Only run on CPU while it was written; docs/performance.md lists what differs on CUDA. There the same shapes meet the
+same kernels as long as the GPU type and the libraries stay the same; `config` names them. cuBLAS promises equal bits
+only while one stream runs: everything here is on the default stream of one thread.
 """
 
 from __future__ import annotations
@@ -19,20 +20,19 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from reward_server.workers import model_folder
 from reward_server.workers.engine import EngineRefused, Group, Mode, OutOfMemory, TokenIds, Work, checked
-from reward_server.workers.packing import Pack, packs
+from reward_server.workers.packing import Pack, Row, packs
 from reward_server.workers.prompt_states import PromptStates
+from reward_server.workers.torch_device import Dtype, steady_cuda, torch_dtype, usable_device
 
 if TYPE_CHECKING:
     import torch
     from transformers import DynamicCache, PreTrainedModel
-
-Dtype = Literal["auto", "bfloat16", "float32"]
 
 _CHUNK_TOKENS = {"cpu": 512, "cuda": 2048}
 """Tokens a forward pass. Small on a CPU: activations stay in its cache, and less is computed above the diagonal of
@@ -51,8 +51,8 @@ class TransformersModel:
     `dtype` of the body: `auto` is bfloat16 where the device multiplies it in hardware. The head is always float32.
     `threads`: CPU threads of one operation; default: as many as PyTorch would take. `kept_prompt_tokens`: tokens of
     prompts whose KV cache is kept for completions that come later (57 KiB each for Qwen2.5-7B).
-    Raises EngineRefused when the folder does not hold a decoder with one label and its head, or when a text run in two
-    parts gives another result than the whole.
+    Raises EngineRefused when there is no such device, when the folder does not hold a decoder with one label and its
+    head, or when a text run in two parts gives another result than the whole.
     """
 
     def __init__(
@@ -67,17 +67,15 @@ class TransformersModel:
         import torch
         import transformers
 
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._device = torch.device(device)
-        if self._device.type not in _CHUNK_TOKENS:
-            raise EngineRefused(f"the device is one of {', '.join(_CHUNK_TOKENS)}, not {device}")
-        if self._device.type == "cpu":
+        self._device = usable_device(device)
+        if self._device.type == "cuda":
+            steady_cuda()
+        else:
             # transformers' own switch: keys that several heads share are not copied for each. On CUDA it would choose
             # a slow kernel where there is a mask; on a CPU the scores are bitwise the same.
             os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"  # noqa: TID251
         self._threads = threads or torch.get_num_threads()
-        self._model: PreTrainedModel = model_folder.load_model(folder, _torch_dtype(dtype, self._device), self._device)
+        self._model: PreTrainedModel = model_folder.load_model(folder, torch_dtype(dtype, self._device), self._device)
         self._chunk = _CHUNK_TOKENS[self._device.type]
         self._pack_tokens = _PACK_TOKENS[self._device.type]
         self._head = cast("torch.nn.Module", self._model.score)  # checked when loaded
@@ -103,20 +101,28 @@ class TransformersModel:
         self._pin_threads()
         started = time.perf_counter()
         work = Work([[OutOfMemory("the device ran out of memory")] * len(group.completions) for group in groups])
-        places, scores = [], []
         with torch.inference_mode():
-            for pack in packs(groups, mode, self._pack_tokens):
-                try:
-                    scores += self._scores(pack, work)
-                except torch.OutOfMemoryError:
-                    self._prompts.clear()
-                else:
-                    places += [(row.group, row.completion) for row in pack.rows]
-            values = torch.cat(scores).tolist() if scores else []  # one wait for the device a call
-        for (group, completion), value in zip(places, values, strict=True):
-            work.results[group][completion] = checked(value)
+            scored = [found for pack in packs(groups, mode, self._pack_tokens) for found in self._fitting(pack, work)]
+            values = torch.cat([score for _, score in scored]).tolist() if scored else []  # read all at once
+        for (row, _), value in zip(scored, values, strict=True):
+            work.results[row.group][row.completion] = checked(value)
         work.forward_s = time.perf_counter() - started
         return work
+
+    def _fitting(self, pack: Pack, work: Work) -> Iterator[tuple[Row, torch.Tensor]]:
+        """Rows with their scores, without those that do not fit in an emptied device, one at a time."""
+        import torch
+
+        for _ in range(2):
+            try:
+                yield from zip(pack.rows, self._scores(pack, work), strict=True)
+                return
+            except torch.OutOfMemoryError:
+                pass  # as long as it is handled, its traceback holds the tensors of the pass that failed
+            self._prompts.clear()  # again with what the kept prompts took
+        if len(pack.rows) > 1:
+            for row in pack.rows:
+                yield from self._fitting(Pack(pack.prompt, (row,)), work)
 
     def _scores(self, pack: Pack, work: Work) -> list[torch.Tensor]:
         """A score [1] for each row. Rows leave the batch as they end, so that little padding is computed."""
@@ -195,21 +201,3 @@ def _copied(cache: DynamicCache) -> DynamicCache:
     copied = copy.copy(cache)
     copied.layers = [copy.copy(layer) for layer in cache.layers]
     return copied
-
-
-def _torch_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
-    import torch
-
-    if dtype == "float32" or (dtype == "auto" and not _has_bfloat16(device)):
-        return torch.float32
-    return torch.bfloat16
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """True where matrix products of bfloat16 run in hardware; elsewhere they are slower than float32."""
-    import torch
-
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.12 or so
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -10,7 +10,8 @@ import torch
 from tiny_models import MakeFolder, make_tokenizer, token_ids, whole_text_score
 
 from reward_server.workers.engine import EngineRefused, Group, Mode, NotFinite, OutOfMemory, Result, Work
-from reward_server.workers.engine_transformers import Dtype, TransformersModel
+from reward_server.workers.engine_transformers import TransformersModel
+from reward_server.workers.torch_device import Dtype, steady_cuda
 
 MODES: list[Mode] = ["deterministic", "throughput"]
 LENGTHS = [(40, 60), (600, 20), (20, 600), (300, 300), (1, 1), (512, 512), (513, 511), (1100, 5)]
@@ -169,9 +170,28 @@ def test_a_prompt_is_computed_once_also_for_completions_that_come_later(model: T
     assert (later.tokens_computed, later.tokens_saved) == (10, 70)
 
 
-def test_a_device_that_was_never_tried_is_refused(folder: Path) -> None:
-    with pytest.raises(EngineRefused, match="one of cpu, cuda"):
-        TransformersModel(folder, device="meta")
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [("meta", "one of cpu, cuda"), ("gpu", "one of cpu, cuda"), ("cuda:x", "no device"), ("cuda:99", "sees . GPUs")],
+)
+def test_a_device_that_is_not_there_or_was_never_tried_is_refused(device: str, why: str, folder: Path) -> None:
+    with pytest.raises(EngineRefused, match=why):
+        TransformersModel(folder, device=device)
+
+
+def test_the_settings_for_cuda_are_known_to_this_pytorch() -> None:
+    matmul = torch.backends.cuda.matmul
+    before = torch._C._get_cudnn_sdp_enabled(), matmul.allow_bf16_reduced_precision_reduction
+    torch.set_float32_matmul_precision("high")
+    try:
+        steady_cuda()
+        assert not torch._C._get_cudnn_sdp_enabled()
+        assert not matmul.allow_bf16_reduced_precision_reduction
+        assert (torch.get_float32_matmul_precision(), matmul.allow_tf32) == ("highest", False)
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before[0])
+        matmul.allow_bf16_reduced_precision_reduction = before[1]
+        torch.set_float32_matmul_precision("highest")
 
 
 def test_an_empty_prompt_runs_the_text_unsplit(model: TransformersModel, folder: Path) -> None:
@@ -201,6 +221,36 @@ def test_out_of_memory_is_an_error_of_that_sample_only(folder: Path) -> None:
     results = model.score([Group(token_ids(5, 5), [token_ids(120, 1), token_ids(20, 2)])]).results[0]
     assert isinstance(results[0], OutOfMemory)
     assert isinstance(results[1], float)
+
+
+def test_what_does_not_fit_is_tried_again_without_the_kept_prompts(folder: Path) -> None:
+    model = TransformersModel(folder, dtype="float32", device="cpu", threads=1)
+    kept, group = Group(token_ids(50, 1), [token_ids(9, 1)]), Group(token_ids(5, 5), [token_ids(20, 2)])
+    expected = model.score([group]).results
+    model.score([kept])
+
+    def refuse_while_kept(module: torch.nn.Module, args: tuple[()]) -> None:
+        if model._prompts.get(kept.prompt) is not None:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model._model.base_model.register_forward_pre_hook(refuse_while_kept)
+    assert model.score([group]).results == expected
+
+
+def test_a_pack_that_does_not_fit_is_run_row_by_row(folder: Path) -> None:
+    model = TransformersModel(folder, dtype="float32", device="cpu", threads=1)
+    group = Group(token_ids(5, 5), [token_ids(n, n) for n in (20, 30, 120)])
+
+    def refuse_wide_or_long(module: torch.nn.Module, args: tuple[()], kwargs: dict[str, Any]) -> None:
+        rows, length = kwargs["input_ids"].shape
+        if rows > 1 or length > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    expected = flat(model.score([group]))
+    model._model.base_model.register_forward_pre_hook(refuse_wide_or_long, with_kwargs=True)
+    results = flat(model.score([group], "throughput"))
+    assert results[:2] == expected[:2]
+    assert isinstance(results[2], OutOfMemory)
 
 
 def test_a_model_that_looks_ahead_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
