@@ -39,8 +39,8 @@ def steady_cuda() -> None:
     """Settings of the process by which a GPU computes as exactly and as evenly as the CPU. Not tried on one."""
     import torch
 
-    # PyTorch 2.13 takes cuDNN's attention first on H100 and B200. It builds a plan for every pair of lengths, tens of
-    # milliseconds each, and keeps them all; here nearly every text has lengths of its own.
+    # The attention of cuDNN, since PyTorch 2.11 the first choice on H100 and B200, builds a plan for every pair
+    # of lengths, tens of milliseconds each, and keeps them all; here nearly every text has lengths of its own.
     torch.backends.cuda.enable_cudnn_sdp(False)
     # Parts of a sum that cuBLAS splits would be rounded to bfloat16 before they are added.
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False

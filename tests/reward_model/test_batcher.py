@@ -191,6 +191,26 @@ def test_reports_say_what_a_batch_cost(device: SlowSum) -> None:
     assert all(0.0 <= seconds < 5 for seconds in reports[0].queue_s)
 
 
+def test_one_large_batch_outweighs_many_small_ones_in_the_measured_rate() -> None:
+    class Paced:
+        """A GPU: 1 token takes 0.01 s, 10,000 take 0.3 s."""
+
+        def score(self, groups: Sequence[Group], mode: Mode) -> Work:
+            large = len(groups[0].completions[0]) > 1
+            return Work([[0.0]], 10_000 if large else 1, 0, 0, 0.3 if large else 0.01)
+
+    async def body() -> None:
+        async with Batcher(Paced(), window_s=0).running() as batcher:
+            for token in range(50):
+                await batcher.score(ids(), [ids(token)])
+            assert batcher.tokens_per_s == pytest.approx(100)
+            await batcher.score(ids(), [ids(1, 1)])
+            # the small ones still count as 4 tokens in 0.04 s
+            assert batcher.tokens_per_s == pytest.approx((4 + 10_000) / (0.04 + 0.3), rel=0.01)
+
+    run(body)
+
+
 @pytest.mark.parametrize("error", [RuntimeError("CUDA error"), SystemExit("bye"), MemoryError()])
 def test_a_dying_device_thread_fails_what_waits_and_is_visible(device: SlowSum, error: BaseException) -> None:
     async def body() -> None:
