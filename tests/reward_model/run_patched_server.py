@@ -2,7 +2,8 @@
 
     python run_patched_server.py FOLDER serve --rm-model …
 
-While `FOLDER/no-load` exists the model loads; while `FOLDER/no-forward` exists the device is in the middle of a batch.
+While `FOLDER/no-load` exists the model loads; while `FOLDER/no-forward` exists the device is in the middle of a batch,
+from when `FOLDER/no-forward-reached` is there.
 `FOLDER/die` makes the device thread end at its next batch. `FOLDER/hang-early` shortens the time after which a device
 counts as hanging. The embedding of "Z" is NaN.
 """
@@ -28,6 +29,7 @@ load, score = model_folder.load_model, TransformersModel.score
 
 def wait_while(name: str) -> None:
     while (CONTROL / name).exists():
+        (CONTROL / f"{name}-reached").touch()
         time.sleep(0.01)  # polling a file; the test decides when it goes
 
 
