@@ -51,8 +51,8 @@ class Deadline:
         self._watching: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Deadline:
-        self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)  # which else looks for the loop again
         self._timers = [self._loop.call_later(self._seconds, self._too_late)]
         return self
 

@@ -6,6 +6,9 @@ import json
 import logging
 import sys
 import time
+from functools import lru_cache
+
+import msgspec
 
 from reward_server.settings import Settings
 
@@ -27,7 +30,10 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return _ENCODER.encode(line)
+        try:
+            return msgspec.json.encode(line, enc_hook=str).decode()
+        except UnicodeEncodeError:  # a lone surrogate, which only the slower encoder writes
+            return _ENCODER.encode(line)
 
 
 class ConsoleLines(logging.Formatter):
@@ -50,8 +56,13 @@ def configure(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     # What no line of ours shows need not be gathered for each (the standard library's own advice for speed).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # documented there as the switch for the caller's line
 
 
 def _utc(seconds: float) -> str:
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds * 1000) % 1000:03d}Z"
+    return f"{_whole_second(int(seconds))}.{int(seconds * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _whole_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
