@@ -39,7 +39,8 @@ class Verdicts:
 
     def __init__(self, pool: ProcessPool, *, soft_timeout_s: float, cache_size: int, metrics: Metrics) -> None:
         self._pool = pool
-        self._judge = partial(judge_with_math_verify, soft_timeout_s=soft_timeout_s)
+        # Together no more than the budget, and the same for an answer that never was in the quick lane.
+        self._judge = partial(judge_with_math_verify, soft_timeout_s=soft_timeout_s * (1 - QUICK_SHARE))
         self._judge_quickly = partial(
             judge_with_math_verify, soft_timeout_s=soft_timeout_s * QUICK_SHARE, is_whole_budget=False
         )
