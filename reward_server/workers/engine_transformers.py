@@ -73,7 +73,7 @@ class TransformersModel:
         else:
             # transformers' own switch: keys that several heads share are not copied for each. On CUDA it would choose
             # a slow kernel where there is a mask; on a CPU the scores are bitwise the same.
-            os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"  # noqa: TID251
+            os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"  # noqa: TID251 - no setting of ours; it is written, not read
         self._threads = threads or torch.get_num_threads()
         self._model: PreTrainedModel = model_folder.load_model(folder, torch_dtype(dtype, self._device), self._device)
         self._chunk = _CHUNK_TOKENS[self._device.type]
