@@ -23,8 +23,11 @@ R = TypeVar("R")
 
 ABANDONED_GRACE_S = 5.0
 """A caller that timed out and asks again within this time finds its work still queued."""
-QUICK_SHARE = 1 / 8
-"""What a job gets in the quick lane of its budgets: of CPU seconds through its `quick_call`, of wall seconds here."""
+QUICK_SHARE = 1 / 40
+"""What a job gets of its CPU seconds in the quick lane, through its `quick_call`. Most need 5 to 20 ms of 2 s."""
+
+QUICK_WALL_SHARE = 1 / 8
+"""What it gets of the hard limit there. More, since a kill costs a new worker, and a busy machine is no reason."""
 
 BUSY_SHARE = 0.4
 """A job that used the CPU for less of its time than this was waiting for the machine. With the default budgets one that
@@ -143,7 +146,7 @@ class ProcessPool:
 
     def _dispatch(self) -> None:
         """Starts whatever may start now."""
-        while (lane := self._lanes.next_lane()) is not None:
+        while (lane := self._lanes.next_lane(time.perf_counter())) is not None:
             job = lane.waiting.popleft()
             if job.is_abandoned(time.perf_counter()):
                 self._events.on_drop()
@@ -164,7 +167,7 @@ class ProcessPool:
         self._events.on_queued(started - job.queued_at)
         is_sliced = self._lanes.has_slices and lane is self._lanes.quick
         call, seconds = (
-            (job.quick_call, self._hard_timeout_s * QUICK_SHARE) if is_sliced else (job.call, self._hard_timeout_s)
+            (job.quick_call, self._hard_timeout_s * QUICK_WALL_SHARE) if is_sliced else (job.call, self._hard_timeout_s)
         )
         try:
             job.future.set_result(await self._attempt(call, job.args, seconds))
@@ -178,10 +181,9 @@ class ProcessPool:
                 job.future.set_exception(error)
                 job.future.exception()  # marks it as seen: every caller may have left
         finally:
-            lane.running -= 1
-        took = time.perf_counter() - started
-        self._events.on_run(took)
-        lane.count(took)
+            now = time.perf_counter()
+            lane.end(now - started, now)
+        self._events.on_run(now - started)
 
     def _demote(self, job: Job[Any]) -> None:
         self._events.on_demote()

@@ -1,13 +1,13 @@
 """Which job runs next: decided without I/O or clock."""
 
-from reward_server.workers.lanes import Lane, Lanes
+from reward_server.workers.lanes import IDLE_S, Lane, Lanes
 
 
-def fill(lanes: Lanes[str], quick: int, slow: int) -> tuple[int, int]:
+def fill(lanes: Lanes[str], quick: int, slow: int, now: float = 0.0) -> tuple[int, int]:
     """Starts all that may start; (quick, slow) jobs that run then."""
     lanes.quick.waiting.extend("q" * quick)
     lanes.slow.waiting.extend("s" * slow)
-    while (lane := lanes.next_lane()) is not None:
+    while (lane := lanes.next_lane(now)) is not None:
         lane.waiting.popleft()
         lane.running += 1
     return lanes.quick.running, lanes.slow.running
@@ -28,6 +28,14 @@ def test_a_quick_job_finds_a_worker_though_long_ones_came_first() -> None:
     assert fill(lanes, quick=0, slow=0) == (2, 1), "a worker that becomes free is the quick lane's"
 
 
+def test_slow_jobs_take_half_of_the_workers_until_no_quick_one_came_for_a_while() -> None:
+    lanes: Lanes[str] = Lanes(9)
+    assert fill(lanes, quick=1, slow=10) == (1, 4)
+    lanes.quick.end(0.01, now=5.0)
+    assert fill(lanes, quick=0, slow=0, now=5.0 + IDLE_S / 2) == (0, 4)
+    assert fill(lanes, quick=0, slow=0, now=5.0 + IDLE_S) == (0, 8)
+
+
 def test_one_worker_has_one_lane() -> None:
     lanes: Lanes[str] = Lanes(1)
     assert not lanes.has_slices
@@ -38,5 +46,6 @@ def test_the_wait_is_the_queue_over_the_measured_rate() -> None:
     lane: Lane[str] = Lane(max_running=2)
     lane.waiting.extend("q" * 10)
     for _ in range(200):
-        lane.count(0.5)
+        lane.running += 1
+        lane.end(0.5, now=0.0)
     assert 2.49 < lane.estimated_wait_s < 2.5  # 10 jobs x 0.5 s / 2 workers, nearly reached from 0.01
