@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, cast
 from reward_server.workers import model_folder
 from reward_server.workers.engine import EngineRefused, Group, Mode, OutOfMemory, TokenIds, Work, checked
 from reward_server.workers.packing import Pack, Row, packs
+from reward_server.workers.prompt_attention import use_causal_kernel
 from reward_server.workers.prompt_states import PromptStates
 from reward_server.workers.torch_device import Dtype, steady_cuda, torch_dtype, usable_device
 
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import DynamicCache, PreTrainedModel
 
-_CHUNK_TOKENS = {"cpu": 512, "cuda": 2048}
-"""Tokens a forward pass. Small on a CPU: activations stay in its cache, and less is computed above the diagonal of
-the attention, which needs a mask after a prompt. 256 took about a sixth more CPU time than 512 at three shapes, 1024
-about as much as 512. A constant of the device type, since it decides how floats round."""
+_CHUNK_TOKENS = 4096
+"""Tokens a forward pass. A constant, since it decides how floats round."""
 
 _PACK_TOKENS = {"cpu": 2048, "cuda": 16384}
 _SPLIT_TOLERANCE = 0.1
@@ -76,7 +75,7 @@ class TransformersModel:
             os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"  # noqa: TID251 - no setting of ours; it is written, not read
         self._threads = threads or torch.get_num_threads()
         self._model: PreTrainedModel = model_folder.load_model(folder, torch_dtype(dtype, self._device), self._device)
-        self._chunk = _CHUNK_TOKENS[self._device.type]
+        use_causal_kernel(self._model)
         self._pack_tokens = _PACK_TOKENS[self._device.type]
         self._head = cast("torch.nn.Module", self._model.score)  # checked when loaded
         self._prompts: PromptStates[DynamicCache] = PromptStates(kept_prompt_tokens)
@@ -88,7 +87,7 @@ class TransformersModel:
             "dtype": str(self._model.dtype),
             "device": "cpu" if self._device.type == "cpu" else torch.cuda.get_device_name(self._device),
             "threads": self._threads,
-            "chunk_tokens": self._chunk,
+            "chunk_tokens": _CHUNK_TOKENS,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
@@ -135,8 +134,8 @@ class TransformersModel:
             cache.batch_repeat_interleave(len(rows))
         hidden: list[torch.Tensor] = []
         scores: list[torch.Tensor] = [torch.empty(0)] * len(rows)
-        for start in range(0, len(rows[0]), self._chunk):
-            parts = [row[start : start + self._chunk] for row in rows if len(row) > start]
+        for start in range(0, len(rows[0]), _CHUNK_TOKENS):
+            parts = [row[start : start + _CHUNK_TOKENS] for row in rows if len(row) > start]
             if len(parts) < len(hidden):
                 cache.batch_select_indices(torch.arange(len(parts), device=self._device))
             hidden = list(self._forward(parts, cache, work))
@@ -153,8 +152,8 @@ class TransformersModel:
         cache = self._prompts.get(prompt)
         if cache is None:
             cache = DynamicCache(config=self._model.config)
-            for start in range(0, len(prompt), self._chunk):
-                self._forward([prompt[start : start + self._chunk]], cache, work)
+            for start in range(0, len(prompt), _CHUNK_TOKENS):
+                self._forward([prompt[start : start + _CHUNK_TOKENS]], cache, work)
             self._prompts.put(prompt, cache)
         else:
             work.tokens_saved += len(prompt)
@@ -187,7 +186,7 @@ class TransformersModel:
         ids = TokenIds("i", (n % self.vocabulary for n in range(5, 53)))
         with torch.inference_mode():
             whole = self._model.base_model(input_ids=torch.tensor([ids], device=self._device)).last_hidden_state[0, -1]
-            split = self._forward([ids[24:]], self._after(ids[:24], Work([])), Work([]))[0, -1]
+            split = self._forward([ids[20:]], self._after(ids[:20], Work([])), Work([]))[0, -1]
         distance = float((whole - split).float().norm() / whole.float().norm())
         if not distance <= _SPLIT_TOLERANCE:  # also NaN
             raise EngineRefused(

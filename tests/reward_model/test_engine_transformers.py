@@ -14,8 +14,19 @@ from reward_server.workers.engine_transformers import TransformersModel
 from reward_server.workers.torch_device import Dtype, steady_cuda
 
 MODES: list[Mode] = ["deterministic", "throughput"]
-LENGTHS = [(40, 60), (600, 20), (20, 600), (300, 300), (1, 1), (512, 512), (513, 511), (1100, 5)]
-"""(prompt, completion) around the chunk of 512 tokens."""
+LENGTHS = [
+    (40, 60),
+    (600, 20),
+    (20, 600),
+    (300, 300),
+    (300, 301),
+    (1, 1),
+    (4096, 5),
+    (4100, 5),
+    (20, 4100),
+    (5000, 4100),
+]
+"""(prompt, completion), shorter and longer than the other and than a chunk of 4,096 tokens."""
 
 
 def one(model: TransformersModel, prompt: array[int], completion: array[int]) -> float:

@@ -1,0 +1,60 @@
+"""Attention of the tokens after a cached prompt, by PyTorch's causal kernel where that computes less.
+
+That kernel skips what lies above the diagonal, but counts queries from the first key on, so behind a prompt
+transformers passes a mask instead, and what the mask hides is computed. Here the prompt's places are filled with zero
+queries, whose results are dropped: P prompt and T following tokens cost (P + T)² / 2 products instead of T · (P + T),
+which is less while P < T. The choice follows from the lengths alone, so a text has one value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+NAME = "sdpa_after_prompt"
+
+
+def use_causal_kernel(model: PreTrainedModel) -> None:
+    """Where the model takes transformers' `sdpa`, it takes this from now on; another implementation stays."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    if model.config._attn_implementation == "sdpa":
+        AttentionInterface.register(NAME, _attention)
+        AttentionMaskInterface.register(NAME, _mask)
+        model.set_attn_implementation(NAME)
+
+
+def _mask(*, q_length: int, kv_length: int, q_offset: int = 0, **options: Any) -> torch.Tensor | None:
+    """None where `_attention` is to pad; else what `sdpa` gets. A window that a text outgrows needs its mask."""
+    from transformers.masking_utils import sdpa_mask
+
+    window = options.get("local_size")
+    is_causal = options.get("allow_is_causal_skip", True) and options.get("attention_mask") is None
+    if is_causal and 0 < q_offset < q_length and (window is None or kv_length < window):
+        return None
+    mask: torch.Tensor | None = sdpa_mask(q_length=q_length, kv_length=kv_length, q_offset=q_offset, **options)
+    return mask
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **options: Any,
+) -> tuple[torch.Tensor, None]:
+    """[B, T, heads, D] of queries [B, heads, T, D] at the last T places of keys and values [B, kv heads, P + T, D]."""
+    from torch.nn.functional import pad
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    prompt = key.shape[2] - query.shape[2]
+    if attention_mask is None and query.shape[2] > 1:
+        query = pad(query, (0, 0, prompt, 0))
+    else:
+        prompt = 0
+    out, weights = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    return out[:, prompt:], weights
