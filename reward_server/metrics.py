@@ -159,6 +159,10 @@ class Metrics:
         self._series(self.requests, route, dialect, status).inc()
         self._series(self.request_seconds, route).observe(seconds)
 
+    def count_refusal(self, code: str) -> None:
+        """Counts one request that was refused."""
+        self._series(self.rejected, code).inc()
+
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """A value read when Prometheus asks."""
         Gauge(name, meaning, registry=self.registry).set_function(read)

@@ -77,7 +77,7 @@ class RequestLayer:
         dialect = exchange.fields.get("dialect", "none")
         self._metrics.count_request(route, dialect, exchange.status, seconds)
         if "error" in exchange.fields:
-            self._metrics.rejected.labels(exchange.fields["error"]).inc()
+            self._metrics.count_refusal(exchange.fields["error"])
         level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
         if log.isEnabledFor(level):
             line = {

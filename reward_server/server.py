@@ -18,10 +18,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 
 from reward_server.app import create_app
+from reward_server.connection import Connection
 from reward_server.settings import Settings
 from reward_server.workers.engine import EngineRefused
 
@@ -43,7 +45,9 @@ class DrainingServer(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
-                http="httptools",
+                http=partial(  # type: ignore[arg-type]  # uvicorn calls it as it would a class
+                    Connection, head_s=settings.request_timeout_s, on_refused=self._service.metrics.count_refusal
+                ),
                 loop="uvloop",
                 lifespan="on",
                 access_log=False,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 from conftest import Starter
@@ -15,6 +16,8 @@ from test_lifecycle import bombs
 
 BODY = {"completions": ["\\boxed{4}", "\\boxed{5}"], "ground_truths": ["4", "4"]}
 EARNED = [1.0, 0.0]
+HEAD = b"POST /score/verifier HTTP/1.1\r\nHost: x\r\nX-Slow: "
+"""Not complete."""
 
 
 def request_bytes(body: object, length: int | None = None) -> bytes:
@@ -48,22 +51,63 @@ def test_small_requests_are_answered_while_a_body_of_64_mib_is_scored(start_serv
 
 
 def test_a_hundred_slow_callers_hold_nobody_up_and_are_ended(start_server: Starter) -> None:
-    """Fifty stop within their headers, fifty within their bodies; the latter get 503 when their time is over."""
+    """Fifty stop within their headers, fifty within their bodies; they get 503 when their time is over."""
     with start_server("--request-timeout-s", "2") as server, ExitStack() as stack:
         headers = [stack.enter_context(connected(server)) for _ in range(50)]
         bodies = [stack.enter_context(connected(server)) for _ in range(50)]
         for connection in headers:
-            connection.sendall(b"POST /score/verifier HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            connection.sendall(HEAD)
         for connection in bodies:
             connection.sendall(request_bytes(BODY, length=10_000))
         for _ in range(20):
             assert server.post("/score/verifier", BODY).json()["rewards"] == EARNED
             for connection in headers:
                 connection.sendall(b"x")
-        assert all(b"503" in connection.recv(2**16) for connection in bodies)
-        assert server.metric("reward_rejected_total", code="deadline_exceeded") == 50
+        for connection in headers + bodies:
+            answer = b""
+            while b"deadline_exceeded" not in answer:
+                received = connection.recv(2**16)
+                assert received, answer
+                answer += received
+            assert b" 503 " in answer
+        assert all(answer_on(connection) == b"" for connection in headers), "it is closed"
+        assert server.metric("reward_rejected_total", code="deadline_exceeded") == 100
         assert server.metric("reward_pending_samples") == 0
-        assert server.stop() == 0  # those within their headers do not keep it
+        assert server.stop() == 0
+
+
+def test_headers_without_end_are_refused_before_they_take_memory(server: RunningServer) -> None:
+    with connected(server) as connection:
+        connection.sendall(HEAD)
+        with suppress(ConnectionError):  # it may be closed while we write
+            for _ in range(1000):
+                connection.sendall(b"x" * 2**16)
+        with suppress(ConnectionResetError):
+            answer = answer_on(connection)
+            assert b" 413 " in answer and b"too_large" in answer
+    assert server.metric("reward_rejected_total", code="too_large") >= 1
+    assert server.post("/score/verifier", BODY).json()["rewards"] == EARNED
+
+
+def test_the_second_head_of_a_connection_has_the_same_limits(start_server: Starter) -> None:
+    with start_server("--request-timeout-s", "1") as server, connected(server) as connection:
+        connection.sendall(request_bytes(BODY))
+        assert b"1.0, 0.0" in connection.recv(2**16)
+        connection.sendall(HEAD)
+        assert b"deadline_exceeded" in answer_on(connection)
+
+
+def test_a_connection_is_kept_for_requests_of_any_size_and_for_several_in_one_packet(start_server: Starter) -> None:
+    with start_server("--request-timeout-s", "1") as server, connected(server) as connection:
+        large = {"completions": ["so " * 50_000 + "\\boxed{4}", "\\boxed{5}"], "ground_truths": ["4", "4"]}
+        for content in (request_bytes(large), request_bytes(BODY) * 3, request_bytes(large), request_bytes(BODY)):
+            connection.sendall(content)
+            answers = b""
+            while answers.count(b"1.0, 0.0") < content.count(b"POST"):
+                answers += connection.recv(2**16)
+        time.sleep(1.5)  # between two requests a connection may rest for longer than a request may take
+        connection.sendall(request_bytes(BODY))
+        assert b"1.0, 0.0" in connection.recv(2**16)
 
 
 def test_a_caller_that_closes_its_side_after_asking_leaves_no_trace(server: RunningServer) -> None:
