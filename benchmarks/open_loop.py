@@ -75,6 +75,8 @@ class Load:
     async def one(self) -> Fate:
         """One request."""
         connection = self._free.pop() if self._free else Connection(self._url)
+        if connection.is_closed:
+            connection.close()
         sent_at = time.perf_counter()
         try:
             async with asyncio.timeout(PATIENCE_S):

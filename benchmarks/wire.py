@@ -48,6 +48,11 @@ class Connection:
             self.close()
         return Answer(int(first.split()[1]), headers, content, time.perf_counter() - started)
 
+    @property
+    def is_closed(self) -> bool:
+        """True when the server closed it, as it does with one that rests for long."""
+        return self._streams is not None and self._streams[0].at_eof()
+
     def close(self) -> None:
         """The next request opens another."""
         if self._streams is not None:

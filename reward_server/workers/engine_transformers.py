@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
 _CHUNK_TOKENS = 4096
-"""Tokens a forward pass. A constant, since it decides how floats round."""
+"""Tokens a forward pass: on a CPU 512, all behind masks, took 5 to 25 % more time; more would only take memory. A
+constant, since it decides how floats round."""
 
 _PACK_TOKENS = {"cpu": 2048, "cuda": 16384}
 _SPLIT_TOLERANCE = 0.1
