@@ -1,4 +1,7 @@
-"""Load that does not wait: requests leave at a given rate, whatever becomes of those before."""
+"""Load that does not wait: requests leave at a given rate, whatever becomes of those before.
+
+Seconds count from when a request was due, so that a client that falls behind does not hide what callers wait.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,14 @@ PATIENCE_S = 30.0
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of one request. `kind`: answered, refused (503), gave_up, failed (anything else), wrong."""
+    """What became of one request. `kind`: answered, refused (503), gave_up, failed (anything else), wrong.
+
+    `due_at`: when it should have left, by `time.perf_counter()`; `seconds` from then to its end.
+    """
 
     kind: str
-    sent_at: float
+    due_at: float
     seconds: float
-    retry_after_s: int | None = None
 
 
 class Requests:
@@ -72,27 +77,26 @@ class Load:
         self._rewards = [reward] * samples
         self._free: list[Connection] = []
 
-    async def one(self) -> Fate:
-        """One request."""
+    async def one(self, due_at: float | None = None) -> Fate:
+        """One request; due now by default."""
         connection = self._free.pop() if self._free else Connection(self._url)
         if connection.is_closed:
             connection.close()
-        sent_at = time.perf_counter()
+        due_at = time.perf_counter() if due_at is None else due_at
         try:
             async with asyncio.timeout(PATIENCE_S):
                 answer = await connection.post(self._path, self._body())
         except TimeoutError:
             connection.close()
-            return Fate("gave_up", sent_at, PATIENCE_S)
+            return Fate("gave_up", due_at, PATIENCE_S)
         except (OSError, EOFError):
             connection.close()
-            return Fate("failed", sent_at, time.perf_counter() - sent_at)
+            return Fate("failed", due_at, time.perf_counter() - due_at)
         if self._is_fresh:
             connection.close()
         else:
             self._free.append(connection)
-        retry_after = answer.headers.get("retry-after")
-        return Fate(judge(answer, self._rewards), sent_at, answer.seconds, int(retry_after) if retry_after else None)
+        return Fate(judge(answer, self._rewards), due_at, time.perf_counter() - due_at)
 
     def close(self) -> None:
         """Closes the connections that are free."""
@@ -104,10 +108,11 @@ class Load:
         tasks: list[asyncio.Task[Fate]] = []
         begin = time.perf_counter()
         for number in range(int(requests_a_second * seconds)):
-            delay = begin + number / requests_a_second - time.perf_counter()
+            due_at = begin + number / requests_a_second
+            delay = due_at - time.perf_counter()
             if delay > 0:
                 await asyncio.sleep(delay)
-            tasks.append(_started(self.one()))
+            tasks.append(_started(self.one(due_at)))
         return await asyncio.gather(*tasks)
 
     async def capacity(self, seconds: float, callers: int = CALLERS) -> float:
@@ -123,7 +128,7 @@ class Load:
         fates = [fate for of in await asyncio.gather(*(call() for _ in range(callers))) for fate in of]
         if any(fate.kind != "answered" for fate in fates):
             raise AssertionError("a request failed below capacity: the figures would mean nothing")
-        return sum(fate.sent_at + fate.seconds <= end for fate in fates) / seconds
+        return sum(fate.due_at + fate.seconds <= end for fate in fates) / seconds
 
 
 def _started(coroutine: Coroutine[Any, Any, Fate]) -> asyncio.Task[Fate]:

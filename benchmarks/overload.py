@@ -33,7 +33,7 @@ async def phase(url: str, load: Load, rate: float, seconds: float, usual_s: floa
     await asyncio.sleep(seconds)
     recovery_s = await _recovered_at(url, 2 * usual_s) - begin - seconds
     fates = await sending
-    goodput = sum(fate.kind == "answered" and fate.sent_at + fate.seconds <= begin + seconds for fate in fates)
+    goodput = sum(fate.kind == "answered" and fate.due_at + fate.seconds <= begin + seconds for fate in fates)
     kinds = {kind: sum(fate.kind == kind for fate in fates) for kind in KINDS}
     return {
         "offered": rate * SAMPLES,
@@ -56,7 +56,7 @@ async def _recovered_at(url: str, within_s: float) -> float:
     while True:
         fate = await probe.one()
         if fate.kind == "answered" and fate.seconds < within_s:
-            return fate.sent_at + fate.seconds
+            return fate.due_at + fate.seconds
         await asyncio.sleep(0.1)
 
 

@@ -72,7 +72,7 @@ async def run(url: str, pid: int, rate: float, seconds: float) -> tuple[list[Fat
     )
     kept.close()
     await asyncio.sleep(2)  # for the server to notice that the connections are closed
-    return sorted((fate for of in fates for fate in of), key=lambda fate: fate.sent_at), points, look(pid, begin)
+    return sorted((fate for of in fates for fate in of), key=lambda fate: fate.due_at), points, look(pid, begin)
 
 
 def slope_an_hour(points: list[Point], field: str) -> float:
