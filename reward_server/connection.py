@@ -1,7 +1,8 @@
 """A connection on which a request's head has limits too: of size, and of the time it may take.
 
-uvicorn bounds neither. A caller that goes on sending headers would fill the memory before any layer of ours is asked,
-and one that stops in the middle of them would hold the connection for ever.
+uvicorn bounds neither. A caller that goes on sending headers (or trailers, after a chunked body) would fill the memory
+before any layer of ours is asked, and one that stops in the middle of them would hold the connection for ever; so would
+one that got its answer before it sent all of its body.
 """
 
 from __future__ import annotations
@@ -21,63 +22,97 @@ HEAD_BYTES = 64 * 1024
 
 
 class Connection(HttpToolsProtocol):
-    """`head_s`: from the first byte of a request's head, or from connecting, to its end. `on_refused(code)` counts."""
+    """`head_s`: for a head, from its first byte or from connecting, and for what comes of a body after its answer.
+
+    `on_refused(code)` counts.
+    """
 
     def __init__(self, *args: Any, head_s: float, on_refused: Callable[[str], object], **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_s = head_s
         self._on_refused = on_refused
-        self._heads = 0
+        self._has_begun = False
         self._is_in_head = True
-        self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._parts = 0
+        self._bytes_without_part = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(self._head_s, self._too_late)
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_timer()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        heads, was_in_head = self._heads, self._is_in_head
+        parts = self._parts
         super().data_received(data)
-        if not self._is_in_head or not was_in_head or self._heads != heads or self.transport.is_closing():
+        if self.transport.is_closing():
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES:
+        self._bytes_without_part = 0 if self._parts != parts else self._bytes_without_part + len(data)
+        if self._bytes_without_part > HEAD_BYTES:
             self._refuse(TooLarge(f"the request's head is over {HEAD_BYTES} bytes"))
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._head_s, self._too_late)
+        elif self._has_begun and self._is_in_head and self._timer is None:
+            self._start_timer()
+
+    def on_message_begin(self) -> None:
+        self._has_begun = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_head:  # trailers would be added to the headers, and nobody reads them
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._heads += 1
-        self._head_bytes = 0
+        self._parts += 1
         self._is_in_head = False
-        self._forget_timer()
+        self._stop_timer()
+        self._unset_keepalive_if_required()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._parts += 1
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        self._is_in_head = True
+        self._parts += 1
+        self._has_begun, self._is_in_head = False, True
+        self._stop_timer()
         super().on_message_complete()
+        if self.cycle.response_complete:  # answered before its body was complete: idle only now
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._is_in_head and self.cycle.response_complete and self._timer is None:
+            self._start_timer()
+
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(self._head_s, self._too_late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _too_late(self) -> None:
-        self._refuse(DeadlineExceeded(f"the request's head was not complete after {self._head_s:g} s"))
+        if self._has_begun and self._is_in_head:
+            self._refuse(DeadlineExceeded(f"the request's head was not complete after {self._head_s:g} s"))
+        else:  # it asked nothing, or has its answer
+            self.transport.close()
 
     def _refuse(self, error: RewardServerError) -> None:
-        self._forget_timer()
+        self._stop_timer()
         self._on_refused(error.code)
-        if self.cycle is not None and not self.cycle.response_complete:  # the request before is not answered yet
-            self.transport.abort()
+        if not self._is_in_head or (self.cycle is not None and not self.cycle.response_complete):
+            self.transport.abort()  # an answer now would be taken for that of the request before
             return
         response = error_response(error)
         status = f"HTTP/1.1 {response.status_code} {HTTPStatus(response.status_code).phrase}\r\n".encode()
         headers = [*response.raw_headers, (b"connection", b"close")]
         self.transport.write(status + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + response.body)
         self.transport.close()
-
-    def _forget_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import httpx
+import pytest
 from conftest import Starter
 from running_server import RunningServer, until
 from test_lifecycle import bombs
@@ -33,6 +34,16 @@ def connected(server: RunningServer) -> socket.socket:
 
 def answer_on(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(2**16), b""))
+
+
+def receive(connection: socket.socket, expected: bytes) -> bytes:
+    """What comes until `expected` has come; head and body may be packets of their own."""
+    answer = b""
+    while expected not in answer:
+        received = connection.recv(2**16)
+        assert received, answer
+        answer += received
+    return answer
 
 
 def test_small_requests_are_answered_while_a_body_of_64_mib_is_scored(start_server: Starter) -> None:
@@ -64,12 +75,7 @@ def test_a_hundred_slow_callers_hold_nobody_up_and_are_ended(start_server: Start
             for connection in headers:
                 connection.sendall(b"x")
         for connection in headers + bodies:
-            answer = b""
-            while b"deadline_exceeded" not in answer:
-                received = connection.recv(2**16)
-                assert received, answer
-                answer += received
-            assert b" 503 " in answer
+            assert b" 503 " in receive(connection, b"deadline_exceeded")
         assert all(answer_on(connection) == b"" for connection in headers), "it is closed"
         assert server.metric("reward_rejected_total", code="deadline_exceeded") == 100
         assert server.metric("reward_pending_samples") == 0
@@ -89,10 +95,36 @@ def test_headers_without_end_are_refused_before_they_take_memory(server: Running
     assert server.post("/score/verifier", BODY).json()["rewards"] == EARNED
 
 
+def test_trailers_without_end_are_cut_off_before_they_take_memory(start_server: Starter) -> None:
+    head = b"POST /score/verifier HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    with start_server() as server, connected(server) as connection:
+        connection.sendall(head)
+        with suppress(ConnectionError):
+            for _ in range(1000):
+                connection.sendall(b"a: b\r\n" * 10_000)
+            pytest.fail("60 MB of trailers were taken")
+        until(lambda: server.metric("reward_rejected_total", code="too_large") == 1)
+        assert server.metric("reward_pending_samples") == 0
+
+
+def test_a_caller_that_was_refused_and_does_not_send_its_body_is_ended(start_server: Starter) -> None:
+    """One stops within the body, one completes it and then rests."""
+    head = b"POST /score/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    with start_server("--request-timeout-s", "1") as server, connected(server) as stops, connected(server) as ends:
+        for connection in (stops, ends):
+            connection.sendall(head)
+            receive(connection, b"unknown_reward")
+            connection.sendall(b"1")
+        ends.sendall(b"234567890")
+        assert stops.recv(2**16) == b"", "it is closed, without a second answer"
+        ends.sendall(request_bytes(BODY))
+        receive(ends, b"1.0, 0.0")
+
+
 def test_the_second_head_of_a_connection_has_the_same_limits(start_server: Starter) -> None:
     with start_server("--request-timeout-s", "1") as server, connected(server) as connection:
         connection.sendall(request_bytes(BODY))
-        assert b"1.0, 0.0" in connection.recv(2**16)
+        receive(connection, b"1.0, 0.0")
         connection.sendall(HEAD)
         assert b"deadline_exceeded" in answer_on(connection)
 
@@ -107,7 +139,7 @@ def test_a_connection_is_kept_for_requests_of_any_size_and_for_several_in_one_pa
                 answers += connection.recv(2**16)
         time.sleep(1.5)  # between two requests a connection may rest for longer than a request may take
         connection.sendall(request_bytes(BODY))
-        assert b"1.0, 0.0" in connection.recv(2**16)
+        receive(connection, b"1.0, 0.0")
 
 
 def test_a_caller_that_closes_its_side_after_asking_leaves_no_trace(server: RunningServer) -> None:
