@@ -48,7 +48,7 @@ def check_inputs(plan: Plan, samples: list[Sample]) -> None:
     for row, sample in enumerate(samples):
         if sample.ground_truths is None:
             raise InvalidRequest(f"{plan.name} needs a ground truth (ground_truths, labels, label): row {row} has none")
-        if plan.base == "flip" and sample.group is None and sample.prompt is None:
+        if plan.base == "flip" and sample.group is None and sample.prompt in (None, []):
             raise InvalidRequest(
                 f"{plan.name} needs a group or a prompt, which its noise is keyed by: row {row} has neither"
             )
@@ -116,5 +116,6 @@ def _string_box(text: str) -> Answer | None:
     content = last_box_string(text)
     if content is None:
         return None
-    start = text.rfind(content)
+    box = max(text.rfind("\\boxed"), text.rfind("\\fbox") if "\\boxed" not in text else -1)
+    start = box if content and text.startswith(content, box) else box + len("\\boxed{")
     return Answer(content, start, start + len(content))

@@ -7,8 +7,9 @@ refuses lone surrogates (`"\\ud800"`, which Python's json writes); such a body i
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Hashable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
@@ -54,6 +55,10 @@ class JsonBody:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:  # a lone surrogate is no UTF-8 either
             raise InvalidRequest(f"{key}: {_in_words(key, error)}") from None
 
+    @cached_property
+    def _labels(self) -> dict[str, object]:
+        return read_object(self.raw, parse_int=JsonNumber, parse_float=JsonNumber)
+
     def labels(self, key: str) -> list[object]:
         """The field as a list of any JSON, numbers as JsonNumber."""
         values = self.label(key)
@@ -64,7 +69,7 @@ class JsonBody:
     def label(self, key: str) -> object:
         """The field as any JSON, numbers as JsonNumber."""
         if self._fields is None:
-            return read_object(self.raw, parse_int=JsonNumber, parse_float=JsonNumber)[key]
+            return self._labels[key]
         raw = self._fields[key]
         try:
             return _decoder(list[str]).decode(raw)  # by far the commonest, and the fastest
@@ -73,9 +78,9 @@ class JsonBody:
 
 
 def read_json(raw: bytes | str, **hooks: Any) -> object:
-    """Any JSON by the standard library, without its NaN and Infinity. Raises InvalidRequest."""
+    """Any JSON by the standard library, without NaN and infinities, also such as 1e999. Raises InvalidRequest."""
     try:
-        return json.loads(raw, parse_constant=_refuse_constant, **hooks)
+        return json.loads(raw, parse_constant=_refuse_constant, **({"parse_float": _finite} | hooks))
     except RecursionError:
         raise InvalidRequest("the JSON is nested too deeply") from None
     except ValueError as error:  # also UnicodeDecodeError, and integers of over 4,300 digits
@@ -88,6 +93,13 @@ def read_object(raw: bytes | str, **hooks: Any) -> dict[str, object]:
     if not isinstance(value, dict):
         raise InvalidRequest("the body must be a JSON object")
     return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is beyond float64")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -59,8 +59,9 @@ class ModelRequest:
         answer = answer_in(text, self._parameters.format)
         if answer is None or control_token(answer) is not None:  # the model would read another turn in it
             return Outcome.BAD_FORMAT, None
+        assert sample.prompt is not None  # noqa: S101 - for mypy: `check_prompts` came first
         try:
-            encoded = await self._model.encode(chat_of(sample.prompt or ""), answer, self._parameters.too_long)
+            encoded = await self._model.encode(chat_of(sample.prompt), answer, self._parameters.too_long)
             self._tokens += encoded.tokens
             self._limit.check(self._tokens)
             return Outcome.SCORED, await self._model.score(encoded, self._parameters.mode)

@@ -92,3 +92,10 @@ def test_a_wrong_request_is_a_422(server: RunningServer, body: object, complaint
     reply = server.post("/explain/verifier", body, headers={"content-type": "application/json"})
     assert reply.status_code == 422
     assert complaint in reply.json()["error"]["message"]
+
+
+def test_the_place_of_an_answer_is_its_box_though_its_text_comes_again(server: RunningServer) -> None:
+    body = {"completion": "so \\boxed{4}, and 4 it is", "ground_truth": "4"}
+    for check in ("math", "string"):
+        derived = server.post(f"/explain/verifier?check={check}", body).json()
+        assert derived["answer"] == {"text": "4", "start": 10, "end": 11}

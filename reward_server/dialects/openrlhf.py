@@ -25,6 +25,9 @@ ASSISTANT_MARKERS = (
     "<|assistant|>\n",
     "Assistant: <think>",
 )
+_ENDS = 64
+_CANDIDATES = 1000
+"""Places in the prompt that are compared: a bound for a prompt such as a million equal letters."""
 SCHEMA: dict[str, object] = {
     "type": "object",
     "required": ["query"],
@@ -87,11 +90,14 @@ def without_prompt(query: str, prompt: str) -> str:
 
 
 def _overlap(prompt: str, query: str) -> int:
-    """Length of the longest end of `prompt` that `query` begins with."""
-    head = query[:64]
-    start = prompt.find(head) if head else -1
-    while start >= 0:
-        if query.startswith(prompt[start:]):
-            return len(prompt) - start
+    """Length of the longest end of `prompt` that `query` begins with; of a prompt that repeats itself, perhaps less."""
+    head, tail = query[:_ENDS], prompt[-_ENDS:]
+    start = prompt.find(head, max(0, len(prompt) - len(query))) if head else -1
+    for _ in range(_CANDIDATES):
+        if start < 0:
+            break
+        size = len(prompt) - start
+        if query.endswith(tail, 0, size) and query.startswith(prompt[start:]):  # the tail first: the rest is a copy
+            return size
         start = prompt.find(head, start + 1)
     return next((size for size in range(len(head), 0, -1) if prompt.endswith(head[:size])), 0)

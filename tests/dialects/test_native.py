@@ -48,6 +48,9 @@ def test_the_config_is_in_the_header_too_and_unscored_samples_are_counted(server
         ({"ground_truth": "4", "weight": 2}, "ungradable"),
         ('{"ground_truth": "4", "visit": 3}', "correct"),
         ('{"ground_truth": null}', "ungradable"),
+        ('{"ground_truth": "4", "weight": 2}', "ungradable"),
+        (' {"ground_truths": "4"}', "ungradable"),
+        ('{"ground_truth": "4",', "ungradable"),
         ('{"ground_truth": [5, "4"]}', "correct"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ def test_what_cannot_be_scored_is_marked_and_never_null(server: RunningServer) -
     reply = server.post("/score/verifier/verify", row(message("\\boxed{4}"), expected_answer=None)).json()
     assert reply["reward"] == 0.0
     assert reply["_ng_failure_class"] == "reward_ungradable"
+
+
+def test_a_number_that_json_cannot_write_again_is_refused(server: RunningServer) -> None:
+    content = json.dumps(row(message("\\boxed{4}"), answer="4", x=0)).replace('"x": 0', '"x": 1e999')
+    reply = server.post("/score/verifier/verify", content.encode())
+    assert (reply.status_code, "1e999 is beyond float64" in reply.text) == (422, True)
+
+
+def test_noise_needs_a_prompt_that_is_not_empty(server: RunningServer) -> None:
+    body = row(message("\\boxed{4}"), answer="4") | {"responses_create_params": {"input": []}}
+    assert server.post("/score/flip/verify?flip_prob=0.5", body).status_code == 422
+    assert server.post("/score/verifier/verify", body).json()["reward"] == 1.0
 
 
 def test_group_visit_and_flip_are_columns_of_the_row(server: RunningServer) -> None:

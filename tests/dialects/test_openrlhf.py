@@ -96,6 +96,12 @@ def test_without_a_marker_the_longest_overlap_is_the_prompt() -> None:
     assert without_prompt("aab", "baa") == "b"
 
 
+def test_a_prompt_that_repeats_itself_a_million_times_is_dropped_in_no_time() -> None:
+    prompt = "a" * 10**6
+    assert without_prompt("a" * 5000 + "b", prompt) == "b"
+    assert without_prompt("a" * 64 + "c" + "a" * 10**6, prompt) == "c" + "a" * 10**6
+
+
 def test_lists_of_different_lengths_are_refused(server: RunningServer) -> None:
     for prompts, labels in (([], ["4"]), ([""], ["4", "4"])):
         body = {"query": ["x"], "prompts": prompts, "labels": labels}

@@ -29,6 +29,18 @@ def test_a_prompt_may_be_messages(server: RunningServer) -> None:
     assert server.post("/score/flip?flip_prob=0", body).json() == 1.0
 
 
+def test_the_same_messages_get_the_same_noise_as_natively(server: RunningServer) -> None:
+    messages = [{"role": "user", "content": "2+2?", "id": 1, "weights": [0.5, None]}]
+    body = {"prompt": messages, "response": "\\boxed{4}", "label": "4"}
+    columns = {"prompts": [messages], "completions": ["\\boxed{4}"], "ground_truths": ["4"]}
+    sample = {"prompt": messages, "completion": "\\boxed{4}", "ground_truth": "4"}
+    for seed in range(20):
+        query = f"/flip?flip_prob=0.5&seed={seed}"
+        (native,) = server.post(f"/score{query}", columns).json()["rewards"]
+        assert server.post(f"/score{query}", body).json() == native
+        assert server.post(f"/explain{query}", sample).json()["value"] == native
+
+
 @pytest.mark.parametrize(
     "wrong", [{"response": None}, {"response": 4}, {"prompt": 4}, {"label": {"ground_truth": 4, "visit": "x"}}]
 )
