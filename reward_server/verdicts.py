@@ -60,6 +60,8 @@ class Verdicts:
 
     async def _any_of(self, ground_truths: tuple[str, ...] | None, answer: str | None) -> Verdict:
         assert ground_truths and answer is not None  # noqa: S101 - what lacks either is settled by `cheaply`
+        if len(ground_truths) == 1:  # by far the commonest, and `cheaply` had no rule for it
+            return await self._math_verify(ground_truths[0], answer)
         return best(
             [_ruled("math", truth, answer) or await self._math_verify(truth, answer) for truth in ground_truths]
         )
@@ -72,12 +74,14 @@ class Verdicts:
             self._metrics.cache.labels("hit").inc()
             return known
         job = self._in_flight.get(key)
+        if job is not None and job.future.cancelled():  # dropped a moment ago, since its callers had left
+            job = None
         self._metrics.cache.labels("miss" if job is None else "joined").inc()
         if job is None:
             job = self._in_flight[key] = self._pool.submit(
                 self._judge, ground_truth, answer, quick_call=self._judge_quickly, is_slow=key in self._killed
             )
-            job.future.add_done_callback(partial(self._landed, key))
+            job.future.add_done_callback(partial(self._landed, key, job))
         try:
             return await self._pool.result(job)
         except WorkerKilled:
@@ -88,8 +92,9 @@ class Verdicts:
             log.exception("grading failed; the sample has no reward")
         return Verdict(Outcome.ERROR, "error", ground_truth, answer)
 
-    def _landed(self, key: bytes, future: asyncio.Future[Verdict]) -> None:
-        del self._in_flight[key]
+    def _landed(self, key: bytes, job: Job[Verdict], future: asyncio.Future[Verdict]) -> None:
+        if self._in_flight.get(key) is job:
+            del self._in_flight[key]
         if future.cancelled():
             return
         if (error := future.exception()) is None:

@@ -20,6 +20,7 @@ Ask: TypeAlias = "Callable[[TokenIds[int], float], Awaitable[Result]]"
 class _Call:
     callers: int = 0
     abandoned: float | None = None
+    is_dropped: bool = False
     task: asyncio.Task[Result | EngineUnavailable] = field(init=False)
 
 
@@ -39,7 +40,9 @@ class SharedCalls:
         kept = self._kept.get(key)
         if kept is not None:
             return kept
-        call = self._running.get(key) or self._start(key, ids)
+        call = self._running.get(key)
+        if call is None or call.is_dropped:
+            call = self._start(key, ids)
         call.callers += 1
         try:
             # shielded: others may wait for the same sample, and whoever leaves may come back for it
@@ -61,7 +64,7 @@ class SharedCalls:
     def _start(self, key: bytes, ids: TokenIds[int]) -> _Call:
         call = self._running[key] = _Call()
         call.task = asyncio.create_task(self._run(call, ids))
-        call.task.add_done_callback(lambda task: self._finish(key, task))
+        call.task.add_done_callback(lambda task: self._finish(key, call, task))
         return call
 
     async def _run(self, call: _Call, ids: TokenIds[int]) -> Result | EngineUnavailable:
@@ -74,6 +77,7 @@ class SharedCalls:
         try:
             started = time.monotonic()
             if call.callers == 0 and call.abandoned is not None and started - call.abandoned > GRACE_S:
+                call.is_dropped = True
                 return EngineUnavailable("dropped: its callers left")
             return await self._ask(ids, started - arrived)
         except EngineUnavailable as error:
@@ -81,7 +85,8 @@ class SharedCalls:
         finally:
             self._room.release()
 
-    def _finish(self, key: bytes, task: asyncio.Task[Result | EngineUnavailable]) -> None:
-        del self._running[key]
+    def _finish(self, key: bytes, call: _Call, task: asyncio.Task[Result | EngineUnavailable]) -> None:
+        if self._running.get(key) is call:
+            del self._running[key]
         if not task.cancelled() and task.exception() is None and isinstance(result := task.result(), float):
             self._kept.put(key, result)
