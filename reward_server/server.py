@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import os
 import resource
 import signal
@@ -34,6 +35,9 @@ KEEP_ALIVE_S = 75
 """Longer than the pause between two training steps' requests usually is: a connection closed under a request that is
 just being sent looks like a failure to the trainer."""
 
+READ_S = 5
+"""When draining, for callers to read their last answers: one that does not read would keep the process for ever."""
+
 
 class DrainingServer(uvicorn.Server):
     """One server; `on_started(url)` is called when it listens."""
@@ -55,11 +59,13 @@ class DrainingServer(uvicorn.Server):
                 server_header=False,
                 backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=math.ceil(settings.request_timeout_s) + READ_S,
             )
         )
         self._service.scorer.admission.count_requests = lambda: len(self.server_state.tasks)
         self._settings = settings
         self._on_started = on_started
+        self._is_signalled = False
         self.refusal: EngineRefused | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -78,8 +84,9 @@ class DrainingServer(uvicorn.Server):
         yield
 
     def _stop(self, number: signal.Signals) -> None:
-        if self._service.is_draining:
+        if self._is_signalled:
             os._exit(128 + number)
+        self._is_signalled = True
         log.info("%s: draining", number.name)
         self._drain()
 

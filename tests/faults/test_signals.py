@@ -56,6 +56,16 @@ def test_a_signal_while_it_starts_ends_it_and_its_workers(number: signal.Signals
         process.wait(30)
 
 
+def test_a_caller_that_does_not_read_its_answer_delays_the_end_by_seconds(start_server: Starter) -> None:
+    row = {"response": {"output": []}, "answer": "4", "padding": "x" * 2**25}
+    content = json.dumps(row).encode()
+    head = b"POST /score/verifier/verify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(content)
+    with start_server("--request-timeout-s", "5") as server, connected(server) as connection:
+        connection.sendall(head + content)
+        until(lambda: server.metric("reward_samples_total", outcome="unanswered") == 1)
+        assert server.stop() == 0
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_at_an_idle_server_ends_it_with_0(number: signal.Signals, start_server: Starter) -> None:
     with start_server() as server, connected(server):
