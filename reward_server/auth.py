@@ -11,7 +11,7 @@ PROTECTED = ("/score", "/explain", "/rewards", "/verify", "/seed_session")
 
 
 def is_protected(path: str) -> bool:
-    """True for what computes or tells the configuration; health and metrics stay open."""
+    """True for what computes or lists the rewards; health, metrics and the OpenAPI page stay open."""
     return path.startswith(PROTECTED)
 
 

@@ -83,9 +83,11 @@ class Routes:
             plan = self._plan(request, name)
             self._service.scorer.check_room(plan)
             with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
-                row, sample = nemo_gym.parse(await self._read(request, deadline, held))
+                raw = await self._read(request, deadline, held)
+                row, sample = await self._run("parse", len(raw), lambda: nemo_gym.parse(raw))
                 reply = await self._reply(request, plan, [sample], nemo_gym.NAME)
-                return self._answer(nemo_gym.render(reply, row), reply)
+                content = await self._run("render", len(raw), lambda: nemo_gym.render(reply, row))
+                return self._answer(content, reply)
 
         return verify
 
@@ -93,7 +95,8 @@ class Routes:
         async def seed_session(request: Request) -> Response:
             """Nothing to seed: a reward depends on its sample alone. The row must be a JSON object."""
             with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
-                read_object(await self._read(request, deadline, held))
+                raw = await self._read(request, deadline, held)
+                await self._run("parse", len(raw), lambda: read_object(raw))
                 return json_response({})
 
         return seed_session
@@ -103,13 +106,15 @@ class Routes:
             with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
                 raw = await self._read(request, deadline, held)
                 given = request.scope["query_string"].decode("utf-8", "replace")
-                sample, query = parse_explain(raw, request.headers.get("content-type", ""), given)
+                kind = request.headers.get("content-type", "")
+                sample, query = await self._run("parse", len(raw), lambda: parse_explain(raw, kind, given))
                 plan = self._service.catalog.resolve(name, query)
                 milliseconds: dict[str, float] = {}
                 (derivation,) = await self._service.scorer.derive(plan, [sample], milliseconds)
                 note(request.scope, reward=name, outcome=derivation.score.outcome)
                 content = explanation(plan, sample, derivation, milliseconds)
-                return json_response(content, headers={"X-Reward-Config": plan.config})
+                headers = {"X-Reward-Config": plan.config}
+                return await self._run("render", len(raw), lambda: json_response(content, headers=headers))
 
         return explain
 

@@ -33,6 +33,8 @@ Times = dict[str, float] | None
 """Receives milliseconds per step."""
 INLINE_CHARS = 65_536
 """More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
+CHARS_A_SAMPLE = 256
+"""So many characters' work a sample is, however short it is; and so is each of its ground truths."""
 
 
 class Scorer:
@@ -86,7 +88,7 @@ class Scorer:
             return await self._derive_rm(plan, plan.parameters, samples, times)
         check_inputs(plan, samples)
         with self.admission.admit(len(samples), self._wait_s(plan)):
-            size = sum(len(sample.completion) for sample in samples)
+            size = _size(samples)
             readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
             verdicts = await self._grade(plan, samples, readings, times, size)
             paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
@@ -100,7 +102,8 @@ class Scorer:
         """How long the queue is that the reward needs."""
         if isinstance(plan.parameters, RmParameters):
             return self.model_slot.wait_s
-        return self._pool.estimated_wait_s if isinstance(plan.parameters, VerifierParameters) else 0.0
+        needs_workers = isinstance(plan.parameters, VerifierParameters) and plan.parameters.check == "math"
+        return self._pool.estimated_wait_s if needs_workers else 0.0
 
     async def _derive_rm(
         self, plan: Plan, parameters: RmParameters, samples: list[Sample], times: Times
@@ -109,7 +112,7 @@ class Scorer:
         check_prompts(plan, samples)
         self._token_limit.admit(model.queued_tokens, model.wait_s)
         with self.admission.admit(len(samples), self._wait_s(plan)):
-            size = sum(len(sample.completion) for sample in samples)
+            size = _size(samples)
             readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
             paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
             request = ModelRequest(model, parameters, self._token_limit)
@@ -190,3 +193,8 @@ class Scorer:
         slot = self.model_slot
         gauge("reward_model_queue_tokens", "Tokens that wait for the reward model.", lambda: slot.queued_tokens)
         gauge("reward_model_queue_wait_seconds", "Estimated wait of a sample queued now.", lambda: slot.wait_s)
+
+
+def _size(samples: list[Sample]) -> int:
+    """The work on them, in characters."""
+    return sum(len(each.completion) + CHARS_A_SAMPLE * (1 + len(each.ground_truths or ())) for each in samples)

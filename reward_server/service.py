@@ -24,7 +24,7 @@ class Service:
     def check_ready(self) -> None:
         """Raises Draining, Loading or Unavailable with the reason while the server takes no work, or not all of it."""
         if self.is_draining:
-            raise Draining("the server is shutting down; it finishes what it has and takes nothing new")
+            raise Draining("the server is shutting down; it finishes what it has: send new work elsewhere")
         self.scorer.model_slot.check_ready()
 
     @property

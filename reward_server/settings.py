@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     rm_dtype: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="transformers: type of the model's body; auto is bfloat16 where the device has it."
     )
-    rm_device: str = Field("auto", description="transformers: cpu, cuda, or auto.")
+    rm_device: str = Field("auto", description="transformers: cpu, cuda, cuda:1, or auto.")
     rm_threads: int | None = Field(
         None, ge=1, description="transformers: CPU threads; scores are bitwise the same for one number only."
     )

@@ -11,7 +11,7 @@ PACKAGE = Path(reward_server.__file__).parent
 LAYERS = (  # a module may import from its own row and from the rows below
     {"__main__", "cli", "options"},
     {"server", "offline", "calibrate"},
-    {"app"},
+    {"app", "connection"},
     {"routes", "middleware", "body", "responses", "openapi", "auth", "logs"},
     {"service", "explanation", "sample_row"},
     {"dialects"},
