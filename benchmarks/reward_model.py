@@ -156,6 +156,8 @@ def plain(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Contestant:
 def timed(contestant: Contestant, load: Sequence[Request]) -> Run:
     cpu, wall = time.process_time(), time.perf_counter()
     scores = contestant(load)
+    if len(scores) != sum(map(len, load)):
+        raise AssertionError("a text has no score: the figures would mean nothing")
     return Run(scores, time.process_time() - cpu, time.perf_counter() - wall)
 
 

@@ -103,6 +103,8 @@ async def post(url: str, bodies: list[dict[str, object]]) -> None:
     async with httpx.AsyncClient(timeout=600, limits=httpx.Limits(max_connections=None)) as client:
         for answer in await asyncio.gather(*(client.post(url, json=body) for body in bodies)):
             answer.raise_for_status()
+            if None in answer.json().get("rewards", []):
+                raise AssertionError("a sample has no reward: the figures would mean nothing")
 
 
 def our_server(url: str, pid: int) -> Callable[[list[list[Text]]], Cost]:

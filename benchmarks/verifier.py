@@ -3,7 +3,7 @@
 In process, from .venv-trainers: TRL's `accuracy_reward`, and OpenRLHF's grading as its example reward function calls
 it; and a plain loop of Math-Verify's parse(whole completion) and verify. One process per check is NeMo-Gym's way of
 surviving answers that hang; it runs a part of the samples, since it takes long. All get the ground truth in a box but
-OpenRLHF's, which takes it bare. How many rewards of each are wrong is printed too.
+OpenRLHF's, which takes it bare. How many rewards of each are wrong is printed too, but for the last.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 from benchmarks.processes import cpu_seconds, reward_server
@@ -30,7 +31,8 @@ Pairs = list[tuple[str, str]]
 HERE = Path(__file__).parent
 TRAINERS_PYTHON = HERE.parent / ".venv-trainers" / "bin" / "python"
 SAMPLES_A_REQUEST = 1024
-PART_OF_PROCESS_PER_CHECK = 10
+PART_OF_PROCESS_PER_CHECK = 9
+"""One sample in so many; 9, since groups have 8 in a fixed order, and all kinds of answers should have their turn."""
 
 
 def ours(rollouts: Rollouts) -> Cost:
@@ -53,7 +55,9 @@ def ours(rollouts: Rollouts) -> Cost:
 def plain_loop(rollouts: Rollouts) -> Cost:
     """math_verify.parse and verify over everything, in a process of its own."""
     pairs = list(zip(rollouts.completions, rollouts.ground_truths, strict=True))
-    return _in_child(_check_all, pairs)
+    cost, rewards = _in_child(_check_all, pairs)
+    _print_wrong("plain loop", rewards, rollouts)
+    return cost
 
 
 def trainers_own(function: str, rollouts: Rollouts) -> Cost:
@@ -62,25 +66,32 @@ def trainers_own(function: str, rollouts: Rollouts) -> Cost:
     command = [str(TRAINERS_PYTHON), str(HERE / "trainers" / "in_process.py"), function]
     done = subprocess.run(command, input=json.dumps(pairs), capture_output=True, text=True, check=True)
     result = json.loads(done.stdout.splitlines()[-1])
-    wrong = sum(got != want for got, want in zip(result["rewards"], rollouts.rewards, strict=True))
-    print(f"  {function}: {wrong} of {len(pairs)} rewards are wrong", file=sys.stderr)
+    _print_wrong(function, result["rewards"], rollouts)
     return Cost(result["cpu_s"], result["wall_s"], len(pairs))
 
 
 def process_per_check(rollouts: Rollouts) -> Cost:
     """A fork for each sample, from a process that has imported everything."""
     pairs = list(zip(rollouts.completions, rollouts.ground_truths, strict=True))[::PART_OF_PROCESS_PER_CHECK]
-    return _in_child(_fork_for_each, pairs)
+    cost, exit_codes = _in_child(_fork_for_each, pairs)
+    if any(exit_codes):
+        raise AssertionError("a check died: the figures would mean nothing")
+    return cost
 
 
-def _in_child(run: Callable[[Connection, Pairs], None], pairs: Pairs) -> Cost:
+def _print_wrong(name: str, rewards: list[float], rollouts: Rollouts) -> None:
+    wrong = sum(got != want for got, want in zip(rewards, rollouts.rewards, strict=True))
+    print(f"  {name}: {wrong} of {len(rewards)} rewards are wrong", file=sys.stderr)
+
+
+def _in_child(run: Callable[[Connection, Pairs], None], pairs: Pairs) -> tuple[Cost, list[Any]]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=run, args=(sender, pairs))
     child.start()
-    cost: Cost = receiver.recv()
+    cost, found = receiver.recv()
     child.join()
-    return cost
+    return cost, found
 
 
 def _check(completion: str, ground_truth: str) -> float:
@@ -92,20 +103,21 @@ def _check(completion: str, ground_truth: str) -> float:
 def _check_all(sender: Connection, pairs: Pairs) -> None:
     _check("\\boxed{1}", "1")
     begin, wall = _own_cpu(), time.perf_counter()
-    for pair in pairs:
-        _check(*pair)
-    sender.send(Cost(_own_cpu() - begin, time.perf_counter() - wall, len(pairs)))
+    rewards = [_check(*pair) for pair in pairs]
+    sender.send((Cost(_own_cpu() - begin, time.perf_counter() - wall, len(pairs)), rewards))
 
 
 def _fork_for_each(sender: Connection, pairs: Pairs) -> None:
     _check("\\boxed{1}", "1")
     fork = multiprocessing.get_context("fork")
     begin, wall = _own_cpu(), time.perf_counter()
+    exit_codes = []
     for pair in pairs:
         child = fork.Process(target=_check, args=pair)
         child.start()
         child.join()
-    sender.send(Cost(_own_cpu() - begin, time.perf_counter() - wall, len(pairs)))
+        exit_codes.append(child.exitcode)
+    sender.send((Cost(_own_cpu() - begin, time.perf_counter() - wall, len(pairs)), exit_codes))
 
 
 def _own_cpu() -> float:
