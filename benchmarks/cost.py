@@ -99,7 +99,7 @@ async def _mixed(share: float, rate: float, seconds: float) -> Point:
     return {
         "rate": rate,
         "ordinary": len(fates),
-        "bad": sum(fate.kind != "answered" for fate in fates),
+        "bad": dict(Counter(fate.kind for fate in fates if fate.kind != "answered")),
         "bombs": dict(Counter(fate.kind for fate in exploded)),
         "p50_s": percentile(waits, 0.5),
         "p99_s": percentile(waits, 0.99),
@@ -174,7 +174,7 @@ def main(output: Path | None = None, plots: Path | None = None, seconds: float =
         [
             f"{p['x']:.1%}",
             p["ordinary"],
-            p["bad"],
+            _listed(p["bad"]),
             _listed(p["bombs"]),
             f"{p['p50_s']:.3f}",
             f"{p['p99_s']:.3f}",
