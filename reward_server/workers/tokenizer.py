@@ -16,6 +16,7 @@ import json
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 WhenTooLong = Literal["null", "left", "right"]
 """What becomes of a text beyond the model's length. `null`: no score. `left`: its head is cut off, but for BOS.
 `right`: the end of the answer is cut off, but not what the template writes after it, where the score is read."""
+
+TODAY = datetime(2024, 7, 26)
+"""What templates get that ask for today (`strftime_now`), with which a score would change overnight: the date that
+Llama 3.2's template itself writes where there is no clock."""
+
+_CODES = (*"aAbBcdDeFHIjmMpSTuUwWxXyYzZ", "-d", "-m", "-j", "-H", "-I", "-M", "-S")
+_CLOCK = "".join(f" | replace('%{code}', '{TODAY.strftime('%' + code)}')" for code in _CODES)
+_FIXED_CLOCK = "{% macro strftime_now(format) %}{{ format" + _CLOCK + " }}{% endmacro %}\n"
+"""Before a template, it hides transformers' function of that name, which reads the clock. A macro, since what is passed
+to a template may be data only. Its newline is dropped, as after every tag, and the template still begins a line."""
 
 _MARK = "\ue000answer\ue000"
 """Stands for an answer where only the template round it is wanted: private characters, in no template."""
@@ -84,9 +95,15 @@ class ChatTokenizer:
         from jinja2 import TemplateError
 
         try:
-            return str(self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=False))
+            template = self._tokenizer.get_chat_template()
+            if "strftime_now" in template:
+                template = _FIXED_CLOCK + template
+            text = self._tokenizer.apply_chat_template(
+                chat, chat_template=template, tokenize=False, add_generation_prompt=False
+            )
         except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
             raise UnusableChat(f"the chat template refuses the messages: {error}") from error
+        return str(text)
 
     def _encode(self, text: str) -> TokenIds[int]:
         ids = array("i", self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])

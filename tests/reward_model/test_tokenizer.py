@@ -5,7 +5,7 @@ from array import array
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tiny_models import LLAMA3, make_tokenizer
+from tiny_models import CHATML, LLAMA3, make_tokenizer
 
 from reward_server.types import Message
 from reward_server.workers.engine import TooLong, UnusableChat
@@ -165,3 +165,18 @@ def test_threads_agree() -> None:
     with ThreadPoolExecutor(4) as pool:
         for n, texts in enumerate(pool.map(encode, range(4))):
             assert all(f"+ {n}?" in text and text.endswith(f"{n}<|im_end|>\n") for text in texts)
+
+
+@pytest.mark.parametrize("start", ["", "\n", "  {% if true %}{% endif %}", " \n\n {%- if true %}{% endif %}\n"])
+def test_a_template_that_asks_for_the_date_gets_the_same_every_day(start: str) -> None:
+    llama = (
+        "{%- if not date_string is defined %}{%- if strftime_now is defined %}"
+        "{%- set date_string = strftime_now('%d %b %Y') %}{%- else %}{%- set date_string = '' %}{%- endif %}"
+        "{%- endif %}"
+    )
+    inner = "{% macro day() %}{{ strftime_now('%A, %-d %B %Y %H:%M')[:-3] }}{% endmacro %}"
+    dated = start + llama + inner + "{{ date_string + ' ' + day() }}\n" + CHATML
+    plain = start + llama.replace("strftime_now", "absent") + "26 Jul 2024 Friday, 26 July 2024 00\n" + CHATML
+    assert chat_tokenizer(template=dated).encode(QUESTION, "five") == chat_tokenizer(template=plain).encode(
+        QUESTION, "five"
+    )
