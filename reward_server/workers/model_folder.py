@@ -7,8 +7,10 @@ labels are returned as they are, a text beyond the rotary cache is scaled by wha
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from reward_server.workers.engine import EngineRefused
 
@@ -27,7 +29,10 @@ _LAYERS = {"full_attention", "sliding_attention"}
 
 
 def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
-    """The model: body in `dtype`, head in float32, in inference mode. Raises EngineRefused with the reason."""
+    """The model: body in `dtype`, head in float32 as it is stored, in inference mode. Raises EngineRefused.
+
+    Of weights that are not safetensors the head is rounded to the type that the configuration names.
+    """
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
@@ -46,7 +51,8 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
     _refuse_bad_structure(folder, model)
     for parameter in model.base_model.parameters():
         parameter.data = parameter.data.to(dtype)  # not `.to` of the module: it would round the rotary frequencies too
-    model.score.float()
+    head = cast("torch.nn.Module", model.score).float()
+    head.load_state_dict(_stored_head(folder, head.state_dict()), strict=False)
     model.to(device)  # type: ignore[arg-type]  # its wrapper hides the argument from mypy
     model.requires_grad_(False).train(False)
     return model
@@ -80,6 +86,24 @@ def digest(folder: Path) -> str:
 def longest_text(config: PretrainedConfig) -> int | None:
     """Tokens the positions of the model reach; None when it does not say."""
     return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def _stored_head(folder: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Those parameters of `score` in the numbers in which they are stored: transformers rounds to the type that the
+    configuration names, and a head is often float32 where the body is bfloat16."""
+    from safetensors import safe_open
+
+    index = folder / "model.safetensors.index.json"
+    shards = {} if (folder / "model.safetensors").is_file() or not index.is_file() else json.loads(index.read_text())
+    head = {}
+    for name in names:
+        key = f"score.{name}"
+        path = folder / shards.get("weight_map", {}).get(key, "model.safetensors")
+        if path.is_file():
+            with safe_open(path, framework="pt") as file:
+                if key in file.keys():  # noqa: SIM118 - no dict
+                    head[name] = file.get_tensor(key)
+    return head
 
 
 def _refuse_bad_weights(folder: Path, loading: dict[str, Any]) -> None:

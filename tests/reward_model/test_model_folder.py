@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import MakeFolder, make_config, make_tokenizer
+from safetensors.torch import load_file, save_file
+from tiny_models import MakeFolder, make_config, make_tokenizer, new_model
 from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassification
 
 from reward_server.workers.engine import EngineRefused
@@ -21,6 +23,24 @@ def test_a_missing_head_is_refused(tmp_path: Path) -> None:
     AutoModelForCausalLM.from_config(make_config()).save_pretrained(tmp_path)  # type: ignore[no-untyped-call]
     with pytest.raises(EngineRefused, match=r"lacks weights: score\.weight"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("shard", ["10MB", "100KB"])
+@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])
+def test_the_head_is_read_as_it_is_stored(stored: torch.dtype, shard: str, tmp_path: Path) -> None:
+    new_model().bfloat16().save_pretrained(tmp_path, max_shard_size=shard)
+    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == "bfloat16"
+    (holder,) = (path for path in tmp_path.glob("*.safetensors") if "score.weight" in load_file(path))
+    tensors = load_file(holder)
+    head = tensors["score.weight"] = torch.randn(1, 64).to(stored)
+    save_file(tensors, holder, {"format": "pt"})
+    assert (len(list(tmp_path.glob("*.safetensors"))) > 1) == (shard == "100KB")
+    model = load_model(tmp_path, torch.bfloat16, CPU)
+    loaded = model.get_parameter("score.weight")
+    assert loaded.dtype == torch.float32
+    assert torch.equal(loaded, head.float())
+    assert not loaded.requires_grad
+    assert {parameter.dtype for parameter in model.base_model.parameters()} == {torch.bfloat16}
 
 
 def test_several_labels_are_refused(make_folder: MakeFolder) -> None:
