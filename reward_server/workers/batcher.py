@@ -29,7 +29,7 @@ from reward_server.workers.engine import (
     ignore_batch,
 )
 from reward_server.workers.kept_scores import KeptScores, sample_key
-from reward_server.workers.schedule import GRACE_S, Batch, Waiting, WaitingQueue, is_dropped, next_batch
+from reward_server.workers.schedule import GRACE_S, Batch, Waiting, WaitingPrompt, WaitingQueue, next_batch
 
 HANG_FACTOR = 20
 HANG_FLOOR_S = 120.0
@@ -69,6 +69,7 @@ class Batcher:
         self._max_batch_tokens, self._window_s, self._max_age_s = max_batch_tokens, window_s, max_age_s
         self._on_batch, self._clock = on_batch, clock
         self._queue = WaitingQueue()
+        self._lead: WaitingPrompt | None = None  # of the last batch
         self._unfinished: dict[bytes, Waiting] = {}
         self._finished = KeptScores(kept_scores)
         self._filled = asyncio.Event()
@@ -162,11 +163,12 @@ class Batcher:
 
     async def _serve_batch(self) -> None:
         now = self._clock()
+        self._drop_abandoned(now)
+        if not self._queue:
+            return
         batch = self._take(now)
         groups = [Group(prompt.prompt, [sample.completion for sample in samples]) for prompt, samples in batch.parts]
         samples = [sample for _, part in batch.parts for sample in part]
-        if not samples:
-            return
         work = await self._watched(groups, batch.mode)
         results = [result for part in work.results for result in part]
         for sample, result in zip(samples, results, strict=True):
@@ -191,19 +193,20 @@ class Batcher:
         self._hang = f"the reward model hangs: a batch of {tokens} tokens is not done after {limit_s:.0f} s; restart it"
         raise DeviceHangs(self._hang)
 
+    def _drop_abandoned(self, now: float) -> None:
+        """All at once: batch by batch, with nothing to wait for between them, thousands would block the event loop."""
+        for sample in self._queue.drop_abandoned(now, GRACE_S):
+            del self._unfinished[sample.key]
+            self._dropped += 1
+
     def _take(self, now: float) -> Batch:
-        """The next batch, out of the queue, without what everybody left."""
-        chosen = next_batch(self._queue.prompts, now, max_tokens=self._max_batch_tokens, max_age_s=self._max_age_s)
-        parts = []
-        for prompt, samples in chosen.parts:
+        """The next batch, out of the queue."""
+        tokens, age_s = self._max_batch_tokens, self._max_age_s
+        batch = next_batch(self._queue.prompts, now, max_tokens=tokens, max_age_s=age_s, last_lead=self._lead)
+        self._lead = batch.parts[0][0]
+        for prompt, samples in batch.parts:
             self._queue.remove(prompt, samples)
-            wanted = [sample for sample in samples if not is_dropped(sample, now, GRACE_S)]
-            for sample in set(samples).difference(wanted):
-                del self._unfinished[sample.key]
-                self._dropped += 1
-            if wanted:
-                parts.append((prompt, wanted))
-        return Batch(chosen.mode, parts)
+        return batch
 
     def _finish(self, sample: Waiting, result: Result) -> None:
         del self._unfinished[sample.key]

@@ -88,6 +88,16 @@ class WaitingQueue:
             del self._prompts[prompt.mode, prompt.prompt.tobytes()]
             self.tokens -= len(prompt.prompt)
 
+    def drop_abandoned(self, now: float, grace_s: float) -> list[Waiting]:
+        """Take out all that `is_dropped`, in one pass over what waits."""
+        dropped: list[Waiting] = []
+        for prompt in list(self._prompts.values()):
+            gone = [sample for sample in prompt.samples if is_dropped(sample, now, grace_s)]
+            if gone:
+                self.remove(prompt, gone)
+                dropped += gone
+        return dropped
+
     def clear(self) -> None:
         self._prompts.clear()
         self.tokens = 0
@@ -95,37 +105,71 @@ class WaitingQueue:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What goes to the device in one call: prompts of one mode, with the chosen ones of their samples."""
+    """What goes to the device in one call: prompts of one mode, the lead first, with chosen ones of their samples."""
 
     mode: Mode
     parts: list[tuple[WaitingPrompt, list[Waiting]]]
 
 
-def next_batch(prompts: Collection[WaitingPrompt], now: float, *, max_tokens: int, max_age_s: float) -> Batch:
-    """The prompt with the longest text leads, or the oldest once it has waited longer than `max_age_s`.
+def next_batch(
+    prompts: Collection[WaitingPrompt],
+    now: float,
+    *,
+    max_tokens: int,
+    max_age_s: float,
+    last_lead: WaitingPrompt | None = None,
+) -> Batch:
+    """The samples of the prompt that leads, then further prompts of its mode, longest first.
 
-    Then further prompts of its mode, longest first, and of each its samples, longest first, while a prompt's tokens
-    (once) and its completions' fit into `max_tokens`. The first sample is taken whatever its length. Longest first,
-    since a long text that starts last is what everybody waits for.
+    Of each its samples, longest first, while a prompt's tokens (once) and its completions' fit into `max_tokens`. The
+    first sample is taken whatever its length: of a lead that has waited longer than `max_age_s` that is the oldest, so
+    that longer ones that keep coming cannot hold it back. Longest first, since a long text that starts last is what
+    everybody waits for.
     """
-    oldest = min(prompts, key=lambda prompt: prompt.arrived)
     longest = heapq.nlargest(_CANDIDATES, prompts, key=lambda prompt: prompt.longest)
-    lead = oldest if now - oldest.arrived > max_age_s else longest[0]
+    lead = _lead(prompts, longest[0], last_lead, now, max_age_s)
+    first = lead.samples[0] if now - lead.arrived > max_age_s else max(lead.samples, key=_length)
     parts: list[tuple[WaitingPrompt, list[Waiting]]] = []
     left = max_tokens
     for prompt in [lead, *(p for p in longest if p is not lead and p.mode == lead.mode)]:
-        chosen, left = _fitting(prompt, left, must_take=prompt is lead)
+        chosen, left = _fitting(prompt, left, first if prompt is lead else None)
         if chosen:
             parts.append((prompt, chosen))
     return Batch(lead.mode, parts)
 
 
-def _fitting(prompt: WaitingPrompt, left: int, *, must_take: bool) -> tuple[list[Waiting], int]:
-    """The samples that fit into the `left` tokens, and what is then left."""
+def _lead(
+    prompts: Collection[WaitingPrompt],
+    longest: WaitingPrompt,
+    last_lead: WaitingPrompt | None,
+    now: float,
+    max_age_s: float,
+) -> WaitingPrompt:
+    """The one that led the last batch, while it has samples; else the one with the longest text.
+
+    A group that does not fit into one batch is so computed in a row, while the state after its prompt is kept. But the
+    oldest prompt leads where it came more than `max_age_s` before the samples of the last lead, or, where that has
+    none left, once it has waited so long.
+    """
+    oldest = min(prompts, key=lambda prompt: prompt.arrived)
+    if last_lead is not None and last_lead.samples:
+        return oldest if last_lead.arrived - oldest.arrived > max_age_s else last_lead
+    return oldest if now - oldest.arrived > max_age_s else longest
+
+
+def _length(sample: Waiting) -> int:
+    return len(sample.completion)
+
+
+def _fitting(prompt: WaitingPrompt, left: int, first: Waiting | None) -> tuple[list[Waiting], int]:
+    """`first`, whatever its length, and the samples that fit into the `left` tokens; and what is then left."""
     after_prompt = left - len(prompt.prompt)
     chosen: list[Waiting] = []
-    for sample in sorted(prompt.samples, key=lambda sample: len(sample.completion), reverse=True):
-        if len(sample.completion) <= after_prompt or (must_take and not chosen):
+    if first is not None:
+        chosen.append(first)
+        after_prompt -= len(first.completion)
+    for sample in sorted(prompt.samples, key=_length, reverse=True):
+        if sample is not first and len(sample.completion) <= after_prompt:
             chosen.append(sample)
             after_prompt -= len(sample.completion)
     return (chosen, after_prompt) if chosen else ([], left)

@@ -3,15 +3,13 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import random
-import threading
 import time
-from array import array
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from slow_device import SlowSum, ids, run, until
 from tiny_models import token_ids
 
 from reward_server.workers import batcher as batching
@@ -26,40 +24,9 @@ from reward_server.workers.engine import (
     Mode,
     NotFinite,
     Result,
-    TokenIds,
     Work,
 )
 from reward_server.workers.engine_transformers import TransformersModel
-
-
-class SlowSum:
-    """A device whose score is the sum of the ids; it records what it was given and waits for `gate`."""
-
-    def __init__(self) -> None:
-        self.calls: list[list[tuple[int, list[int]]]] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.fails_with: BaseException | None = None
-
-    def score(self, groups: Sequence[Group], mode: Mode) -> Work:
-        self.calls.append([(len(group.prompt), [len(c) for c in group.completions]) for group in groups])
-        self.gate.wait(120)
-        if self.fails_with is not None:
-            raise self.fails_with
-        return Work([[float(sum(group.prompt) + sum(c)) for c in group.completions] for group in groups], 10, 0, 0, 0.1)
-
-
-def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 120))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
-
-
-def ids(*tokens: int) -> TokenIds[int]:
-    return array("i", tokens)
 
 
 @pytest.fixture

@@ -52,6 +52,57 @@ def test_who_waited_too_long_leads() -> None:
     assert chosen(old, new, now=5.1) == [(1, [2])]  # and 50 + 50 no longer fit
 
 
+def lead_after(last: WaitingPrompt, *others: WaitingPrompt, now: float = 100.0) -> WaitingPrompt:
+    batch = next_batch([last, *others], now, max_tokens=100, max_age_s=5.0, last_lead=last)
+    return batch.parts[0][0]
+
+
+def test_a_group_that_needs_several_batches_has_them_in_a_row() -> None:
+    last, longer, older = waiting(10, 60), waiting(10, 70, arrived=1.0), waiting(1, 2, arrived=-5.0)
+    assert lead_after(last, longer, now=1.0) is last
+    assert lead_after(last, longer, older) is last  # within 5 s of it
+    last.remove(last.samples)
+    batch = next_batch([longer], 1.0, max_tokens=100, max_age_s=5.0, last_lead=last)
+    assert batch.parts[0][0] is longer
+
+
+def test_who_came_too_long_before_the_lead_takes_its_place() -> None:
+    last, older = waiting(10, 60), waiting(1, 2, arrived=-5.1)
+    assert lead_after(last, older) is older
+
+
+def test_the_prompts_of_groups_that_need_several_batches_are_computed_once() -> None:
+    groups = [waiting(10, *([40] * 8), arrived=n / 10) for n in range(6)]
+    leads: list[WaitingPrompt] = []
+    while left := [group for group in groups if group.samples]:
+        batch = next_batch(left, 1.0, max_tokens=100, max_age_s=5.0, last_lead=leads[-1] if leads else None)
+        for prompt, samples in batch.parts:
+            prompt.remove(samples)
+        leads.append(batch.parts[0][0])
+    changes = sum(a is not b for a, b in zip(leads, leads[1:], strict=False))
+    assert (len(leads), changes) == (24, 5)  # two of eight in a batch of 100: 10 + 40 + 40
+
+
+@given(st.lists(st.sampled_from([7, 30, 90]), min_size=1, max_size=3), st.integers(0, 2))
+def test_nobody_is_held_back_by_longer_samples_that_keep_coming(lengths: list[int], own: int) -> None:
+    """Every second a sample comes for each of three prompts, and one batch is computed; the first must not stay."""
+    groups = [waiting(10, 95), waiting(10, 95), waiting(10, 95)]
+    (subject,) = waiting(10, 6).samples
+    groups[own].add(subject)
+    last: WaitingPrompt | None = None
+    for second in range(60):
+        batch = next_batch(groups, float(second), max_tokens=100, max_age_s=5.0, last_lead=last)
+        last = batch.parts[0][0]
+        for prompt, samples in batch.parts:
+            prompt.remove(samples)
+            if subject in samples:
+                return
+        for group in groups:
+            for length in lengths:
+                group.add(*waiting(10, length, arrived=float(second)).samples)
+    raise AssertionError("it still waits after a minute")
+
+
 def test_a_batch_has_one_mode() -> None:
     batch = next_batch(
         [waiting(1, 9), waiting(2, 3, mode="throughput"), waiting(1, 1)], 0.0, max_tokens=100, max_age_s=5.0
@@ -106,3 +157,15 @@ def test_the_queue_counts_a_prompt_once_and_forgets_it_with_its_last_sample() ->
     assert queue.tokens == 10 + 6
     queue.remove(group, [second])
     assert (queue.tokens, bool(queue)) == (0, False)
+
+
+def test_what_everybody_left_is_dropped_in_one_pass() -> None:
+    queue = WaitingQueue()
+    samples = waiting(0, *range(1, 5)).samples
+    for n, sample in enumerate(samples):
+        queue.add(array("i", [0] * (n // 2 + 1)), sample, "deterministic")
+    for sample in samples[1:]:
+        sample.abandoned = 0.0
+    assert queue.drop_abandoned(5.0, grace_s=5.0) == []
+    assert queue.drop_abandoned(5.1, grace_s=5.0) == samples[1:]
+    assert ([prompt.samples for prompt in queue.prompts], queue.tokens) == ([samples[:1]], 1 + 1)

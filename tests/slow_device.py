@@ -1,0 +1,41 @@
+"""A device for the queue of the reward model that records what it is given, and what tests of the queue share."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from array import array
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from reward_server.workers.engine import Group, Mode, TokenIds, Work
+
+
+class SlowSum:
+    """A device whose score is the sum of the ids; it records what it was given and waits for `gate`."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[tuple[int, list[int]]]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.fails_with: BaseException | None = None
+
+    def score(self, groups: Sequence[Group], mode: Mode) -> Work:
+        self.calls.append([(len(group.prompt), [len(c) for c in group.completions]) for group in groups])
+        self.gate.wait(120)
+        if self.fails_with is not None:
+            raise self.fails_with
+        return Work([[float(sum(group.prompt) + sum(c)) for c in group.completions] for group in groups], 10, 0, 0, 0.1)
+
+
+def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(body(), 120))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def ids(*tokens: int) -> TokenIds[int]:
+    return array("i", tokens)
