@@ -39,7 +39,14 @@ _CHUNK_TOKENS = 4096
 """Tokens a forward pass: on a CPU 512, all behind masks, took 5 to 25 % more time; more would only take memory. A
 constant, since it decides how floats round."""
 
+_EAGER_CHUNK_TOKENS = 512
+"""The same where the attention is not `prompt_attention`, such as Gemma-2's with its soft caps: it holds heads x chunk
+x text products at a time, and with 32 heads and a text of 8,192 tokens 4,096 would take 4 GiB of float32."""
+
 _PACK_TOKENS = {"cpu": 2048, "cuda": 16384}
+_CACHED_TOKENS = 32_768
+"""Tokens whose keys and values a pack holds in `throughput`: twice what prompts are kept by default."""
+
 _SPLIT_TOLERANCE = 0.1
 """Relative distance between hidden states of a split and a whole text. Seen: 1e-6 in float32, 0.01 in bfloat16; a
 model that looks ahead, or keeps other state, is near 1."""
@@ -76,7 +83,7 @@ class TransformersModel:
             os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"  # noqa: TID251 - no setting of ours; it is written, not read
         self._threads = threads or torch.get_num_threads()
         self._model: PreTrainedModel = model_folder.load_model(folder, torch_dtype(dtype, self._device), self._device)
-        use_causal_kernel(self._model)
+        self._chunk_tokens = _CHUNK_TOKENS if use_causal_kernel(self._model) else _EAGER_CHUNK_TOKENS
         self._pack_tokens = _PACK_TOKENS[self._device.type]
         self._head = cast("torch.nn.Module", self._model.score)  # checked when loaded
         self._prompts: PromptStates[DynamicCache] = PromptStates(kept_prompt_tokens)
@@ -88,7 +95,7 @@ class TransformersModel:
             "dtype": str(self._model.dtype),
             "device": "cpu" if self._device.type == "cpu" else torch.cuda.get_device_name(self._device),
             "threads": self._threads,
-            "chunk_tokens": _CHUNK_TOKENS,
+            "chunk_tokens": self._chunk_tokens,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
@@ -101,8 +108,9 @@ class TransformersModel:
         self._pin_threads()
         started = time.perf_counter()
         work = Work([[OutOfMemory("the device ran out of memory")] * len(group.completions) for group in groups])
+        packed = packs(groups, mode, self._pack_tokens, _CACHED_TOKENS)
         with torch.inference_mode():
-            scored = [found for pack in packs(groups, mode, self._pack_tokens) for found in self._fitting(pack, work)]
+            scored = [found for pack in packed for found in self._fitting(pack, work)]
             values = torch.cat([score for _, score in scored]).tolist() if scored else []  # read all at once
         for (row, _), value in zip(scored, values, strict=True):
             work.results[row.group][row.completion] = checked(value)
@@ -135,8 +143,8 @@ class TransformersModel:
             cache.batch_repeat_interleave(len(rows))
         hidden: list[torch.Tensor] = []
         scores: list[torch.Tensor] = [torch.empty(0)] * len(rows)
-        for start in range(0, len(rows[0]), _CHUNK_TOKENS):
-            parts = [row[start : start + _CHUNK_TOKENS] for row in rows if len(row) > start]
+        for start in range(0, len(rows[0]), self._chunk_tokens):
+            parts = [row[start : start + self._chunk_tokens] for row in rows if len(row) > start]
             if len(parts) < len(hidden):
                 cache.batch_select_indices(torch.arange(len(parts), device=self._device))
             hidden = list(self._forward(parts, cache, work))
@@ -153,8 +161,8 @@ class TransformersModel:
         cache = self._prompts.get(prompt)
         if cache is None:
             cache = DynamicCache(config=self._model.config)
-            for start in range(0, len(prompt), _CHUNK_TOKENS):
-                self._forward([prompt[start : start + _CHUNK_TOKENS]], cache, work)
+            for start in range(0, len(prompt), self._chunk_tokens):
+                self._forward([prompt[start : start + self._chunk_tokens]], cache, work)
             self._prompts.put(prompt, cache)
         else:
             work.tokens_saved += len(prompt)

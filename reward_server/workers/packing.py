@@ -1,9 +1,9 @@
 """Which texts share a forward pass: a pure decision over lengths.
 
 `deterministic`: one completion a pass, so that a score cannot depend on its neighbours. `throughput`: completions of
-one prompt side by side, longest first, up to a token budget; prompts with a single completion are run as whole texts
-and packed with each other. Rows are padded on the right, which a causal model that is read at the last real token
-never sees; no attention mask is needed.
+one prompt side by side, longest first, up to two token budgets, since each row has a copy of the prompt's keys and
+values; prompts with a single completion are run as whole texts and packed with each other. Rows are padded on the
+right, which a causal model that is read at the last real token never sees; no attention mask is needed.
 """
 
 from __future__ import annotations
@@ -32,20 +32,22 @@ class Pack:
     rows: Sequence[Row]
 
 
-def packs(groups: Sequence[Group], mode: Mode, max_tokens: int) -> list[Pack]:
+def packs(groups: Sequence[Group], mode: Mode, max_tokens: int, max_cached_tokens: int) -> list[Pack]:
     """Every completion of `groups` in exactly one pack; packs of one prompt are neighbours.
 
-    `max_tokens`: the most that rows x longest row may be in `throughput`; a longer row has a pack of its own.
+    In `throughput`, `max_tokens` is the most that rows x longest row may be, `max_cached_tokens` the most that rows x
+    (prompt + longest row) may be; a longer row has a pack of its own.
     """
     if mode == "deterministic":
         return [Pack(group.prompt, (row,)) for group, rows in _rows(groups) for row in rows]
-    singles, packed = [], []
+    singles: list[Row] = []
+    packed: list[Pack] = []
     for group, rows in _rows(groups):
         if len(rows) == 1:
             singles.append(Row(group.prompt + rows[0].ids, rows[0].group, rows[0].completion))
         else:
-            packed += _within(group.prompt, rows, max_tokens)
-    return packed + _within(array("i"), singles, max_tokens)
+            packed += _within(group.prompt, rows, max_tokens, max_cached_tokens)
+    return packed + _within(array("i"), singles, max_tokens, max_cached_tokens)
 
 
 def _rows(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Row]]]:
@@ -53,12 +55,13 @@ def _rows(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Row]]]:
         yield group, [Row(ids, g, c) for c, ids in enumerate(group.completions)]
 
 
-def _within(prompt: TokenIds[int], rows: Sequence[Row], max_tokens: int) -> list[Pack]:
-    """Rows longest first, cut where one more would exceed the budget."""
+def _within(prompt: TokenIds[int], rows: Sequence[Row], max_tokens: int, max_cached_tokens: int) -> list[Pack]:
+    """Rows longest first, cut where one more would exceed a budget."""
     ordered = sorted(rows, key=lambda row: len(row.ids), reverse=True)
     packed: list[list[Row]] = []
     for row in ordered:
-        if packed and len(packed[-1][0].ids) * (len(packed[-1]) + 1) <= max_tokens:
+        longest, count = (len(packed[-1][0].ids), len(packed[-1]) + 1) if packed else (0, 0)
+        if count and count * longest <= max_tokens and count * (len(prompt) + longest) <= max_cached_tokens:
             packed[-1].append(row)
         else:
             packed.append([row])

@@ -8,6 +8,7 @@ which is less while P < T. The choice follows from the lengths alone, so a text 
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,14 +18,29 @@ if TYPE_CHECKING:
 NAME = "sdpa_after_prompt"
 
 
-def use_causal_kernel(model: PreTrainedModel) -> None:
-    """Where the model takes transformers' `sdpa`, it takes this from now on; another implementation stays."""
+def use_causal_kernel(model: PreTrainedModel) -> bool:
+    """True where the model took transformers' `sdpa`: it takes this from now on. Another implementation stays."""
     from transformers import AttentionInterface, AttentionMaskInterface
 
-    if model.config._attn_implementation == "sdpa":
-        AttentionInterface.register(NAME, _attention)
-        AttentionMaskInterface.register(NAME, _mask)
-        model.set_attn_implementation(NAME)
+    if model.config._attn_implementation != "sdpa":
+        return False
+    AttentionInterface.register(NAME, _attention)
+    AttentionMaskInterface.register(NAME, _mask)
+    model.set_attn_implementation(NAME)
+    return True
+
+
+def must_repeat_heads(device: torch.device, dtype: torch.dtype) -> bool:
+    """True where PyTorch shares key heads between query heads only in the kernel that holds all products at once.
+
+    On CUDA flash attention shares them too, but takes no float32, and no GPU before compute capability 8.0. The
+    memory-efficient kernel takes both, and wants a key head for every query head.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return False
+    return dtype == torch.float32 or torch.cuda.get_device_capability(device) < (8, 0)
 
 
 def _mask(*, q_length: int, kv_length: int, q_offset: int = 0, **options: Any) -> torch.Tensor | None:
@@ -40,7 +56,7 @@ def _mask(*, q_length: int, kv_length: int, q_offset: int = 0, **options: Any) -
 
 
 def _attention(
-    module: torch.nn.Module,
+    module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -49,12 +65,16 @@ def _attention(
 ) -> tuple[torch.Tensor, None]:
     """[B, T, heads, D] of queries [B, heads, T, D] at the last T places of keys and values [B, kv heads, P + T, D]."""
     from torch.nn.functional import pad
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
     prompt = key.shape[2] - query.shape[2]
     if attention_mask is None and query.shape[2] > 1:
         query = pad(query, (0, 0, prompt, 0))
     else:
         prompt = 0
+    groups = getattr(module, "num_key_value_groups", 1)
+    if attention_mask is None and groups > 1 and must_repeat_heads(query.device, query.dtype):
+        key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+        module = SimpleNamespace(is_causal=getattr(module, "is_causal", True))  # without groups, so none are asked for
     out, weights = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     return out[:, prompt:], weights

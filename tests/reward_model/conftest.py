@@ -19,6 +19,7 @@ _NEEDS_MODELS = [
     "test_failures.py",
     "test_model_folder.py",
     "test_offline.py",
+    "test_prompt_attention.py",
     "test_reward_model.py",
     "test_tokenizer.py",
 ]
