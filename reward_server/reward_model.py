@@ -20,6 +20,8 @@ from reward_server.workers.reward_model import RewardModel
 from reward_server.workers.tokenizer import ChatTokenizer
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from reward_server.workers.engine_transformers import TransformersModel
 
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 class LoadedModel:
     """`config`: all that is known here and can change a score. `device` is None for a remote engine."""
 
-    folder: Path
+    tokenizer: PreTrainedTokenizerBase
     config: dict[str, str | int]
     device: TransformersModel | None
     url: str | None
@@ -38,31 +40,32 @@ class LoadedModel:
 
         Raises EngineRefused when a remote one cannot be used, RemoteUnavailable when it does not answer.
         """
-        tokenizer = model_folder.load_tokenizer(self.folder)
         if self.device is not None:
             limits = {"max_tokens": self.device.max_tokens or 2**31, "vocabulary": self.device.vocabulary}
             async with Batcher(self.device, on_batch=on_batch).running() as batcher:
-                with closing(RewardModel(ChatTokenizer(tokenizer, **limits), batcher)) as model:
+                with closing(RewardModel(ChatTokenizer(self.tokenizer, **limits), batcher)) as model:
                     yield model, self.config
         else:
             async with VllmEngine.connected(self.url or "", on_batch=on_batch) as engine:
-                with closing(RewardModel(ChatTokenizer(tokenizer, max_tokens=engine.max_tokens), engine)) as model:
+                tokenizer = ChatTokenizer(self.tokenizer, max_tokens=engine.max_tokens)
+                with closing(RewardModel(tokenizer, engine)) as model:
                     yield model, self.config | engine.config
 
 
 def load_model(settings: Settings, folder: Path) -> LoadedModel:
-    """The model in that folder. Blocks while it reads the weights. Raises EngineRefused with the reason."""
+    """The model in that folder. Blocks while it reads weights and tokenizer. Raises EngineRefused with the reason."""
     try:
         if settings.rm_engine == "vllm":
-            model_folder.load_tokenizer(folder)
-            return LoadedModel(folder, {"tokenizer": model_folder.digest(folder)}, None, settings.rm_url)
+            tokenizer = model_folder.load_tokenizer(folder)
+            return LoadedModel(tokenizer, {"tokenizer": model_folder.digest(folder)}, None, settings.rm_url)
         from reward_server.workers.engine_transformers import TransformersModel
 
         device = TransformersModel(
             folder, dtype=settings.rm_dtype, device=settings.rm_device, threads=settings.rm_threads
         )
+        tokenizer = model_folder.load_tokenizer(folder)
     except ModuleNotFoundError as error:
         extra = "gateway" if settings.rm_engine == "vllm" else "rm"
         command = f"pip install 'reward-server[{extra}]'"
         raise EngineRefused(f"rm_model needs the extra {extra} ({command}): {error}") from error
-    return LoadedModel(folder, device.config, device, None)
+    return LoadedModel(tokenizer, device.config, device, None)

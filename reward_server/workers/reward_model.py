@@ -14,6 +14,9 @@ from reward_server.workers.tokenizer import ChatTokenizer, Encoded, WhenTooLong
 _ENCODERS = 4
 """Threads that tokenise; beyond a few they only wait for the interpreter."""
 
+_MOST_TOKENS_PER_CHAR = 4.0
+"""A character has at most four bytes, and a token at least one; more is the template round short answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelScore:
@@ -31,7 +34,7 @@ class RewardModel:
         self.engine = engine
         self._threads = ThreadPoolExecutor(min(_ENCODERS, os.cpu_count() or 1), thread_name_prefix="tokenizer")
         self._untokenised_chars = 0
-        self._tokens_per_char = 0.25
+        self._recent_tokens, self._recent_chars = 250.0, 1000.0  # four characters a token, until answers say otherwise
 
     async def encode(
         self, messages: Sequence[Mapping[str, object]], answer: str, too_long: WhenTooLong = "null"
@@ -43,7 +46,9 @@ class RewardModel:
             encoded = await loop.run_in_executor(self._threads, self._tokenizer.encode, messages, answer, too_long)
         finally:
             self._untokenised_chars -= len(answer)
-        self._tokens_per_char += 0.02 * (len(encoded.completion) / len(answer) - self._tokens_per_char)
+        # By sums: a mean of ratios would follow answers of one character, which are mostly the template's tokens.
+        self._recent_tokens = 0.98 * self._recent_tokens + len(encoded.completion)
+        self._recent_chars = 0.98 * self._recent_chars + len(answer)
         return encoded
 
     async def score(self, encoded: Encoded, mode: Mode = "deterministic") -> ModelScore:
@@ -59,7 +64,8 @@ class RewardModel:
 
         Prompts count from when they are tokenised, so that the completions of a group share one.
         """
-        return self.engine.queued_tokens + int(self._untokenised_chars * self._tokens_per_char)
+        tokens_per_char = min(self._recent_tokens / max(self._recent_chars, 1.0), _MOST_TOKENS_PER_CHAR)
+        return self.engine.queued_tokens + int(self._untokenised_chars * tokens_per_char)
 
     @property
     def wait_s(self) -> float:

@@ -1,18 +1,32 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tiny_models import whole_text_score
+from vllm_stand_in import running_stand_in
 
+from reward_server.reward_model import LoadedModel, load_model
+from reward_server.settings import Settings
 from reward_server.types import Message
 from reward_server.workers.batcher import Batcher
-from reward_server.workers.engine import BatchReport, TooLong, UnusableChat
+from reward_server.workers.engine import BatchReport, Group, Mode, TooLong, UnusableChat, Work, ignore_batch
 from reward_server.workers.engine_transformers import TransformersModel
 from reward_server.workers.model_folder import load_tokenizer
 from reward_server.workers.reward_model import RewardModel
 from reward_server.workers.tokenizer import ChatTokenizer
+
+
+class Unused:
+    """A device that nobody asks."""
+
+    def score(self, groups: Sequence[Group], mode: Mode) -> Work:
+        raise NotImplementedError
+
 
 QUESTION: list[Message] = [{"role": "user", "content": "What is 2 + 3?"}]
 
@@ -46,3 +60,42 @@ def test_a_chat_is_scored_as_the_model_scores_its_rendered_text(folder: Path) ->
     asyncio.run(body())
     # one batch of two distinct samples on one prompt, then the truncated one
     assert [(report.samples, report.tokens_saved > 0) for report in reports] == [(2, True), (1, False)]
+
+
+def test_answers_of_one_character_do_not_set_the_estimate_for_long_ones(folder: Path) -> None:
+    async def body() -> None:
+        tokenizer = ChatTokenizer(load_tokenizer(folder), max_tokens=2**31)
+        with closing(RewardModel(tokenizer, Batcher(Unused()))) as rm:
+            for _ in range(200):
+                for answer in ("5", "", "What is the sum of two and three? " * 30):
+                    encoded = await rm.encode(QUESTION, answer)
+            task = asyncio.create_task(rm.encode(QUESTION, "What is the sum of two and three? " * 1000))
+            await asyncio.sleep(0)
+            # about as the last long answer, a little more for the template round the short ones
+            assert 1 <= rm.queued_tokens / (len(encoded.completion) * 1000 / 30) < 1.2
+            await task
+            for _ in range(1000):
+                await rm.encode(QUESTION, "")
+            task = asyncio.create_task(rm.encode(QUESTION, "x" * 1000))
+            await asyncio.sleep(0)
+            assert rm.queued_tokens == 4000
+            await task
+
+    asyncio.run(body())
+
+
+def test_the_tokenizer_is_loaded_once_whatever_becomes_of_its_folder(folder: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(folder, tmp_path / "model")
+
+    async def opened_twice(loaded: LoadedModel) -> None:
+        for _ in range(2):  # as when a vLLM server is connected to again
+            async with loaded.opened(ignore_batch) as (model, config):
+                assert (await model.encode(QUESTION, "five")).text.endswith("five<|im_end|>\n")
+                assert config["engine"] == loaded.config.get("engine", "vllm")
+
+    with running_stand_in() as server:
+        vllm = load_model(Settings(rm_engine="vllm", rm_url=server.url, rm_model=copied), copied)
+        own = load_model(Settings(rm_dtype="float32", rm_device="cpu", rm_threads=1, rm_model=copied), copied)
+        shutil.rmtree(copied)
+        for loaded in (vllm, own):
+            asyncio.run(opened_twice(loaded))
