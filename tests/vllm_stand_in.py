@@ -13,6 +13,10 @@ from typing import Any
 MAX_LENGTH = 100
 
 
+def sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(-score))
+
+
 class StandIn(ThreadingHTTPServer):
     """A server whose raw score is the sum of the ids / 100; `behave` may answer first, with (status, text)."""
 
@@ -24,6 +28,7 @@ class StandIn(ThreadingHTTPServer):
         self.behave: Callable[[list[int]], tuple[int, str] | None] = lambda ids: None
         self.knows_switch = True
         self.activates = True
+        self.activation: Callable[[float], float] = sigmoid
         self.healthy = True
         self.labels = 1
         self.bodies: list[dict[str, Any]] = []
@@ -47,7 +52,7 @@ class StandIn(ThreadingHTTPServer):
             return 400, "use_activation: Input should be a valid boolean"
         raw = sum(ids) / 100
         activated = self.activates and switch is not False
-        score = 1 / (1 + math.exp(-raw)) if activated else raw
+        score = self.activation(raw) if activated else raw
         return 200, json.dumps({"data": [{"index": 0, "probs": [score] * self.labels, "num_classes": self.labels}]})
 
 

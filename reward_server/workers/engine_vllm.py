@@ -6,7 +6,8 @@ One request a sample: a retry or a refusal then costs one sample, and the server
 What it does not promise: bitwise repeatable scores. A cold and a warm prefix cache were seen to differ by 0.009.
 
 `use_activation` had another name in earlier versions, and each version ignores the other's: the score would be a
-sigmoid, in silence. So the switch is tried out at start. Text is never sent: the server would add a second BOS.
+sigmoid, in silence. So the switch is tried out at start (`vllm_switch`). Text is never sent: the server would add a
+second BOS.
 """
 
 from __future__ import annotations
@@ -36,9 +37,7 @@ from reward_server.workers.engine import (
     ignore_batch,
 )
 from reward_server.workers.shared_calls import SharedCalls
-
-_PROBES = (list(range(11, 16)), list(range(40, 30, -1)))
-"""Token ids that every vocabulary has."""
+from reward_server.workers.vllm_switch import refuse_ignorance
 
 _RETRIED = frozenset({502, 503, 504})
 _ANY_FAULT = 500
@@ -86,14 +85,16 @@ class VllmEngine:
         backlog waits here. `attempts`: for each request. `timeout_s`: for each attempt.
         """
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        limits = httpx.Limits(max_connections=max_in_flight, max_keepalive_connections=max_in_flight)
+        limits = httpx.Limits(
+            max_connections=max_in_flight + 1, max_keepalive_connections=max_in_flight + 1
+        )  # and /health
         async with httpx.AsyncClient(
             base_url=url, headers=headers, limits=limits, timeout=httpx.Timeout(timeout_s, pool=None), trust_env=False
         ) as client:
             engine = cls(client, max_in_flight=max_in_flight, attempts=attempts, on_batch=on_batch)
             try:
                 await engine._find_model(model)
-                await engine._try_switch()
+                await refuse_ignorance(engine._classify)
             except RemoteForbids as error:
                 raise EngineRefused(str(error)) from error
             engine._unready = None
@@ -197,26 +198,6 @@ class VllmEngine:
             raise EngineRefused(f"the vLLM server has no model {name!r}; it serves {', '.join(served) or 'none'}")
         self.max_tokens = int(served[name])
         self.config["model"] = name
-
-    async def _try_switch(self) -> None:
-        """Refuse a server that ignores `use_activation`.
-
-        Equal scores with and without are also what a model without activation gives (`problem_type` regression). Then
-        nonsense decides: who knows the switch refuses a value that is not a boolean.
-        """
-        try:
-            raw = [await self._classify(ids, False) for ids in _PROBES]
-            activated = [await self._classify(ids, True) for ids in _PROBES]
-        except RemoteRefused as error:
-            raise EngineRefused(f"the vLLM server does not classify: {error}") from error
-        if raw != activated:
-            return
-        with suppress(RemoteRefused):
-            await self._classify(_PROBES[0], "neither")
-            raise EngineRefused(
-                "the vLLM server ignores `use_activation`: its scores would be squashed in silence. Use vLLM 0.12 or"
-                " later, as `vllm serve MODEL --runner pooling --convert classify`"
-            )
 
     async def _watch(self, interval_s: float) -> None:
         while True:

@@ -74,21 +74,6 @@ def test_scores_are_raw_in_order_and_by_token_ids(server: StandIn) -> None:
     assert sorted(report.tokens_computed for report in reports) == [3, 3, 4]
 
 
-def test_a_server_that_ignores_the_switch_is_refused(server: StandIn) -> None:
-    server.knows_switch = False
-    assert "ignores `use_activation`" in refused(server)
-
-
-def test_a_model_without_activation_is_served(server: StandIn) -> None:
-    server.activates = False
-
-    async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
-            assert await engine.score(ids(50), [ids(0)]) == [0.5]
-
-    run(body)
-
-
 def test_several_labels_are_refused(server: StandIn) -> None:
     server.labels = 2
     assert "no single score" in refused(server)
@@ -275,6 +260,24 @@ def test_health_decides_readiness(server: StandIn) -> None:
             server.healthy = True
             while engine.unready_reason is not None:
                 await asyncio.sleep(0.005)
+
+    run(body)
+
+
+def test_health_is_asked_while_every_request_is_under_way(server: StandIn) -> None:
+    gate = threading.Event()
+
+    async def body() -> None:
+        async with VllmEngine.connected(server.url, max_in_flight=1, health_interval_s=0.01) as engine:
+            server.behave = lambda ids: (gate.wait(20), None)[1]
+            task = asyncio.create_task(engine.score(ids(50), [ids(50)]))
+            await asyncio.sleep(1.5)  # the probe waits a second at the most
+            assert engine.unready_reason is None
+            server.healthy = False
+            while engine.unready_reason is None:
+                await asyncio.sleep(0.005)
+            gate.set()
+            assert await task == [1.0]
 
     run(body)
 
