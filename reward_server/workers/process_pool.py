@@ -9,6 +9,7 @@ dies without our kill. `lanes.py` says which job runs next. The pool knows nothi
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from reward_server.workers.budget import Unfinished
 from reward_server.workers.lanes import Lane, Lanes
 from reward_server.workers.worker_process import WorkerLost, WorkerProcess
 
+log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 ABANDONED_GRACE_S = 5.0
@@ -28,6 +30,9 @@ QUICK_SHARE = 1 / 40
 
 QUICK_WALL_SHARE = 1 / 8
 """What it gets of the hard limit there. More, since a kill costs a new worker, and a busy machine is no reason."""
+
+RESTART_PAUSE_S = 1.0
+"""After a worker that could not be started, so that a lasting reason does not cost all of the CPU."""
 
 BUSY_SHARE = 0.4
 """A job that used the CPU for less of its time than this was waiting for the machine. With the default budgets one that
@@ -232,7 +237,7 @@ class ProcessPool:
                 await asyncio.wait({running})
 
     async def _started(self) -> WorkerProcess:
-        """A new worker, warm: a job's time begins after that. Raises WorkerLost or OSError where none comes up."""
+        """A new worker, warm: a job's time begins after that. Raises whatever keeps it from coming up."""
         for _ in range(2):
             try:
                 return await WorkerProcess.start(*self._warm_up)
@@ -246,5 +251,7 @@ class ProcessPool:
             return worker
         try:
             return await self._started()
-        except (WorkerLost, OSError):
+        except Exception:  # whatever it was, the place must not be lost: nobody would fill it again
+            log.exception("a worker could not be started; the next job tries again")
+            await asyncio.sleep(RESTART_PAUSE_S)
             return None

@@ -33,10 +33,15 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, warm_up: Callable[..., object], args: tuple[object, ...]) -> WorkerProcess:
-        """Starts a process and calls `warm_up(*args)` in it: imports take most of a second. Raises WorkerLost."""
+        """Starts a process and calls `warm_up(*args)` in it: imports take most of a second. Raises WorkerLost, or what
+        `warm_up` raises; then there is no process."""
         command = (sys.executable, "-m", "reward_server.workers.worker_process")
         worker = cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE))
-        await worker.run(warm_up, args)
+        try:
+            await worker.run(warm_up, args)
+        except BaseException:
+            await worker.end()  # `run` leaves it alive when it is only the call that raises
+            raise
         return worker
 
     async def run(self, call: Callable[..., R], args: tuple[object, ...]) -> R:

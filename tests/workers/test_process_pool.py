@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +130,32 @@ def test_a_worker_that_dies_costs_one_retry_and_a_job_that_kills_two_is_an_error
         assert await pool.result(pool.submit(pow, 2, 3)) == 8
 
     assert run(scenario, workers=1)["death"] >= 2
+
+
+def test_a_worker_that_cannot_be_warmed_up_is_ended_and_its_place_filled_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process_pool, "RESTART_PAUSE_S", 0.01)
+    broken, pids = tmp_path / "broken", tmp_path / "pids"
+    warm_up = f"""import os, pathlib
+with open({str(pids)!r}, "a") as file: print(os.getpid(), file=file)
+if pathlib.Path({str(broken)!r}).exists(): raise ImportError("a library is being replaced")"""
+
+    async def scenario(pool: ProcessPool) -> None:
+        first = await pool.result(pool.submit(os.getpid))
+        broken.touch()
+        os.kill(first, signal.SIGKILL)
+        for _ in range(3):
+            with pytest.raises((ImportError, WorkerDied)):
+                await pool.result(pool.submit(os.getpid))
+        started = {int(pid) for pid in pids.read_text().split()}
+        assert len(started) > 3
+        assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+        broken.unlink()
+        assert await pool.result(pool.submit(pow, 2, 3)) == 8
+
+    run(scenario, workers=1, warm_up=partial(exec, warm_up))
+    assert "a worker could not be started" in caplog.text
 
 
 def test_a_job_has_any_number_of_waiters_and_survives_one_that_leaves() -> None:
