@@ -38,7 +38,7 @@ class VerifierParameters(PhraseParameters):
     """Is the final answer right?"""
 
     check: Literal["math", "string"] = Field("math", description="Mathematical, or the paper's string equality.")
-    alpha: float = Field(0.0, ge=0, description="Share of RPR paid where the result is 0 and an answer was given (rm: added below the threshold).")
+    alpha: float = Field(0.0, ge=0, description="Share of RPR paid for a wrong answer (rm: added below the threshold).")
 
 
 class FlipParameters(VerifierParameters):
@@ -94,7 +94,7 @@ class RmParameters(PhraseParameters):
     mean: float = Field(0.0, description="affine: sigmoid((x - mean) / sigma).")
     sigma: float = Field(1.0, gt=0, description="affine: sigmoid((x - mean) / sigma).")
     too_long: Literal["null", "left", "right"] = Field("null", description="Null, or cut at that side.")
-    mode: Literal["deterministic", "throughput"] = Field("deterministic", description="One completion at a time, bitwise repeatable; or several at once.")
+    mode: Literal["deterministic", "throughput"] = Field("deterministic", description="Repeatable, or several at once.")
 
 
 RewardParameters = RprParameters | VerifierParameters | FlipParameters | RmParameters
