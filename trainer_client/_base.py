@@ -20,9 +20,10 @@ Column = Iterable[Any]
 
 class BaseClient:
     """`url`: a reward with its parameters, by default REWARD_URL. `api_key`: by default the one in the URL, else
-    REWARD_API_KEY. `deadline_s`: what one call may take in all, retries and waiting included. `timeout_s`: what one
-    request may take (the server itself gives up at 170 s). `max_samples` and `max_body_mb` are what the server takes in
-    one request; larger batches are split. Raises BadConfiguration.
+    REWARD_API_KEY. `deadline_s`: what one call may take, retries and their pauses included, from when a connection is
+    free for it (a process has so many, `_http.MAX_CONNECTIONS`). `timeout_s`: what one request may take (the server
+    itself gives up at 170 s). `max_samples` and `max_body_mb` are what the server takes in one request; larger batches
+    are split. Raises BadConfiguration.
 
     Survives fork, pickling and `asyncio.run` per batch: connections belong to one process and one event loop, and are
     opened when first needed.

@@ -24,7 +24,10 @@ QUIET_RETRIES = 2
 
 @dataclass(frozen=True)
 class Send:
-    """POST `body` as JSON, or GET where there is none; whatever takes over `timeout_s` is `Lost`."""
+    """POST `body` as JSON, or GET where there is none; whatever takes over `timeout_s` is `Lost`.
+
+    The time runs from when a connection is free: calls wait for their turn inside of this process.
+    """
 
     url: str
     body: bytes | None
@@ -39,11 +42,12 @@ class Sleep:
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer."""
+    """A whole answer. `waited_s`: how long the request waited for its turn before it was sent."""
 
     status: int
     body: bytes
     retry_after: str | None = None
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Lost:
     """No answer, or half of one. Whether the server scored or not, asking again is safe: same sample, same reward."""
 
     reason: str
+    waited_s: float = 0.0
 
 
 T = TypeVar("T")
@@ -58,7 +63,7 @@ Exchange = Generator["Send | Sleep", "Answer | Lost | None", T]
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Deadline:
     """A moment of a monotonic `clock`, in seconds."""
 
@@ -69,12 +74,22 @@ class Deadline:
     def remaining_s(self) -> float:
         return self.at - self.clock()
 
+    def extend(self, seconds: float) -> None:
+        """By time that does not count."""
+        self.at += seconds
+
 
 def ask(send: Send, deadline: Deadline, jitter: Callable[[], float]) -> Exchange[Any]:
-    """Asks until there is an answer; returns its JSON. Raises RequestRefused, or Unavailable at the deadline."""
+    """Asks until there is an answer; returns its JSON. Raises RequestRefused, or Unavailable at the deadline.
+
+    The deadline stands still while the first try waits for its turn: a queue in this process says nothing of the
+    server. For later tries it runs on, so that calls to a server that is gone do not wait for one another's deadlines.
+    """
     for attempt in itertools.count():
         timeout_s = max(0.001, min(send.timeout_s, deadline.remaining_s))
         came = yield Send(send.url, send.body, send.api_key, timeout_s)
+        if attempt == 0 and came is not None:
+            deadline.extend(came.waited_s)
         if isinstance(came, Answer) and came.status not in RETRYABLE:
             if came.status != 200:
                 raise refusal(came)

@@ -18,8 +18,9 @@ def run(*came: "Answer | Lost", deadline_s: float = 60, takes_s: float = 0) -> "
     try:
         while True:
             step = steps[-1]
-            clock[0] += step.seconds if isinstance(step, Sleep) else takes_s
-            steps.append(exchange.send(None if isinstance(step, Sleep) else next(answers)))
+            answer = None if isinstance(step, Sleep) else next(answers)
+            clock[0] += step.seconds if isinstance(step, Sleep) else takes_s + (answer.waited_s if answer else 0)
+            steps.append(exchange.send(answer))
     except StopIteration as end:
         return end.value, steps
 
@@ -68,6 +69,16 @@ def test_the_deadline_counts_everything_and_the_error_says_what_came_last() -> N
 def test_a_request_gets_no_more_time_than_the_deadline_leaves() -> None:
     _, steps = run(Lost("reset"), OK, deadline_s=10, takes_s=4)
     assert [step.timeout_s for step in steps if isinstance(step, Send)] == [10, 5.875]  # 10 - 4 - 0.125
+
+
+def test_the_wait_for_the_first_turn_does_not_count() -> None:
+    _, steps = run(Lost("reset", waited_s=100), OK, deadline_s=10, takes_s=4)
+    assert [step.timeout_s for step in steps if isinstance(step, Send)] == [10, 5.875]  # as above
+
+
+def test_the_wait_for_a_later_turn_counts_and_what_was_not_sent_is_no_try() -> None:
+    with pytest.raises(Unavailable, match="after 2 tries; the last: reset"):
+        run(Lost("reset"), Lost("reset", waited_s=100), deadline_s=10)
 
 
 def test_a_run_that_stands_still_says_why_and_never_says_the_key(caplog: pytest.LogCaptureFixture) -> None:
