@@ -137,6 +137,25 @@ def test_trl_takes_conversations_and_leaves_out_what_has_no_reward(server: str) 
         assert function([MESSAGES] * 3, completions, target=["4", "4", None], answer=["5"] * 3) == [1.0, 0.0, None]
 
 
+@pytest.mark.parametrize(
+    ("completion", "scored"),
+    [
+        ("text", "text"),
+        ([{"role": "assistant", "reasoning_content": "hm", "content": "4"}], "<think>\nhm\n</think>\n4"),
+        ([{"role": "assistant", "thinking": "hm", "content": ""}], "<think>\nhm\n</think>\n"),  # cut off while thinking
+        ([{"role": "assistant", "reasoning_content": "", "content": "4"}], "4"),
+        ([{"role": "assistant", "content": [{"type": "text", "text": "4"}, {"type": "image"}]}], "4"),
+        ([{"role": "assistant", "content": "4"}, {"role": "tool", "name": "sum", "content": "5"}], "4"),
+        ([{"role": "assistant", "content": "5"}, {"role": "tool"}, {"role": "assistant", "content": "4"}], "4"),
+        ([{"role": "assistant"}], ""),
+        ([{"role": "tool", "content": "5"}], ""),
+        ([], ""),
+    ],
+)
+def test_trl_sends_what_the_assistant_wrote_last_reasoning_first(completion: Any, scored: str) -> None:
+    assert trl._text(completion) == scored
+
+
 def test_trl_functions_have_names_and_pickle(server: str) -> None:
     for kind in (trl.RewardFunction, trl.AsyncRewardFunction):
         function = pickle.loads(pickle.dumps(kind(f"{server}/score/verifier", name="noisy")))

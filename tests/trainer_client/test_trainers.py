@@ -62,6 +62,12 @@ def test_a_trl_run_outlasts_a_server_that_is_killed_and_its_rewards_are_those_of
     assert calls == undisturbed[:-1]
 
 
+def test_trl_parses_the_reasoning_out_and_our_function_sends_it(server: str) -> None:
+    (sent,) = printed("TRAINERS_PYTHON", "trl_messages.py", url=server + FLIP)
+    whole = "<think>\nso 4\n</think>\nit is 4"
+    assert sent == {"qwen3": whole, "deepseek_r1_distill": whole, "gptoss": whole, "llama3": "it is 4"}
+
+
 def test_every_manager_of_verl_that_awaits_gets_the_same_rewards_with_the_same_keys(server: str) -> None:
     (managers,) = printed("TRAINERS_PYTHON", "verl_managers.py", url=server + FLIP)
     scored = expected(server + FLIP, **ROWS, groups=["q"] * 3, visits=[3] * 3)

@@ -11,8 +11,9 @@ On the command line:
 
 The ground truth is the dataset's column `ground_truth`, `solution`, `answer`, `expected_answer` or `label`, the first
 that there is. `trainer_state.global_step` is sent as the visit unless the dataset has a column `visit`; columns `group`
-and `flip` are sent too (evaluation: `flip` false). A sample that could not be scored is None: TRL leaves it out. The
-means of the reward's parts are logged, `flip/clean` for the clean accuracy, and the share of `flip/unscored`.
+and `flip` are sent too (evaluation: `flip` false). Of a conversation the last message of the assistant is scored, with
+the reasoning that TRL parsed out of it. A sample that could not be scored is None: TRL leaves it out. The means of the
+reward's parts are logged, `flip/clean` for the clean accuracy, and the share of `flip/unscored`.
 """
 
 from __future__ import annotations
@@ -93,8 +94,24 @@ def _default() -> RewardFunction:
 
 
 def _text(completion: Any) -> str:
-    """What the policy wrote: the text itself, or the content of the last message."""
-    return completion if isinstance(completion, str) else completion[-1].get("content") or ""
+    """What the policy wrote: the text itself, or the assistant's last message; a tool's message may come after it.
+
+    With a `response_template` TRL hands over the reasoning apart from the content; rewards read it before the content.
+    """
+    if isinstance(completion, str):
+        return completion
+    written = [message for message in completion if message.get("role") == "assistant"]
+    last = written[-1] if written else {}
+    reasoning = _joined(last.get("reasoning_content") or last.get("thinking"))
+    answer = _joined(last.get("content"))
+    return f"<think>\n{reasoning}\n</think>\n{answer}" if reasoning else answer
+
+
+def _joined(content: Any) -> str:
+    """A text, the texts among a list of parts, or nothing."""
+    if isinstance(content, str) or not content:
+        return content or ""
+    return "".join(part.get("text") or "" for part in content)
 
 
 def _logged(rewards: Rewards, log_metric: LogMetric | None) -> list[float | None]:
