@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -68,16 +70,24 @@ def test_trl_parses_the_reasoning_out_and_our_function_sends_it(server: str) -> 
     assert sent == {"qwen3": whole, "deepseek_r1_distill": whole, "gptoss": whole, "llama3": "it is 4"}
 
 
-def test_every_manager_of_verl_that_awaits_gets_the_same_rewards_with_the_same_keys(server: str) -> None:
-    (managers,) = printed("TRAINERS_PYTHON", "verl_managers.py", url=server + FLIP)
+def test_managers_of_verl_get_the_same_rewards_with_the_same_keys(server: str) -> None:
+    (managers,) = printed("TRAINERS_PYTHON", "verl_managers.py", "naive", "dapo", "gdpo", url=server + FLIP)
     scored = expected(server + FLIP, **ROWS, groups=["q"] * 3, visits=[3] * 3)
-    for manager in ("naive", "dapo", "gdpo", "rate_limited"):
+    for manager in ("naive", "dapo", "gdpo"):
         results = managers[manager]
         assert [result["reward_score"] for result in results] == [*scored.rewards, 0.0]  # the last cannot be graded
         extras = [result["reward_extra_info"] for result in results]
         assert {tuple(extra) for extra in extras} == {("score", "acc", "clean", "flipped", "flip_draw", "unscored")}
         assert [extra["unscored"] for extra in extras] == [0, 0, 0, 1]
         assert [extra["acc"] for extra in extras] == [extra["score"] for extra in extras]
+
+
+def test_verls_rate_limited_pays_0_where_the_others_raise_as_the_documentation_says(keyed_server: str) -> None:
+    wrong_key = keyed_server.replace("http://", "http://user:open@") + FLIP
+    names = ("naive", "dapo", "gdpo", "rate_limited")
+    (managers,) = printed("TRAINERS_PYTHON", "verl_managers.py", *names, url=wrong_key)
+    assert [managers[name] for name in names[:3]] == ["Unauthorized"] * 3
+    assert [result["reward_score"] for result in managers["rate_limited"]] == [0.0] * 4
 
 
 def test_openrlhf_gets_the_same_from_the_plain_url_and_from_the_function(server: str) -> None:
@@ -109,7 +119,7 @@ def test_ms_swift_computes_rewards_with_our_plugin(server: str) -> None:
 
 
 def test_areal_calls_our_function_in_its_process_pool(server: str) -> None:
-    (result,) = printed("TRAINERS_PYTHON", "areal_wrapper.py", "3", url=server + FLIP)
+    (result,) = printed("TRAINERS_PYTHON", "areal_wrapper.py", "3", "0", url=server + FLIP)
     scored = expected(
         server + FLIP,
         completions=ROWS["completions"][:2],
@@ -121,9 +131,33 @@ def test_areal_calls_our_function_in_its_process_pool(server: str) -> None:
 
 
 def test_areal_is_told_of_a_server_that_is_gone_before_it_pays_0(server: str) -> None:
-    (result,) = printed("TRAINERS_PYTHON", "areal_wrapper.py", "1", url="http://127.0.0.1:9/score/verifier")
-    assert result["result"] == "Unavailable"
+    (result,) = printed("TRAINERS_PYTHON", "areal_wrapper.py", "1", "0", url="http://127.0.0.1:9/score/verifier")
+    assert result["result"] == ["Unavailable"]
     assert result["seconds"] < 15
+
+
+class Overloaded(BaseHTTPRequestHandler):
+    """A server that asks everyone to come back after a minute."""
+
+    def do_POST(self) -> None:
+        self.send_response(503)
+        self.send_header("Retry-After", "60")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_areal_rejects_all_that_waits_for_an_overloaded_server_and_pays_none_of_it_0() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Overloaded) as overloaded:
+        threading.Thread(target=overloaded.serve_forever).start()
+        url = f"http://127.0.0.1:{overloaded.server_port}/score/verifier"
+        try:
+            (result,) = printed("TRAINERS_PYTHON", "areal_wrapper.py", "8", "3", url=url)
+        finally:
+            overloaded.shutdown()
+    assert result["result"] == ["Unavailable"] * 8
 
 
 def test_rolls_contract_is_kept(server: str) -> None:

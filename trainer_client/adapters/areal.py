@@ -9,8 +9,9 @@ and REWARD_URL set for the workers; or in Python, with another URL:
 The ground truth is the row's `ground_truth`, `solution`, `answer`, `expected_answer` or `label`, the first that there
 is; `group`, `visit` and `flip` (evaluation: `flip` false) are sent too. AReaL takes a number and
 nothing else, so what could not be scored is paid `fallback_reward` with a warning in the log. It gives a call 15 s,
-waiting for a worker process included, and after 4 tries pays 0 without a word. So this one raises after 13 s, which
-AReaL reports; but while the server is gone, calls that wait in AReaL's own queue can still end as 0: its log says
+waiting for a worker process included, and after 4 tries pays 0 without a word. So this one raises after 13 s, and at
+once when the server asks to be left alone for longer; AReaL logs that and puts another rollout in the place of this
+one. But while the server is gone, calls that wait in AReaL's own queue can still end as 0: its log says
 `Computing reward timeout`.
 """
 
@@ -34,7 +35,11 @@ def reward_fn(
     on_unscored: OnUnscored = "fallback",
     **row: Any,
 ) -> float:
-    """The reward of one sample; `completions` is one text, whatever its name."""
+    """The reward of one sample; `completions` is one text, whatever its name.
+
+    An error is not held back until the 13 s are over: worker processes are few, and one that sleeps keeps others' calls
+    in the queue past their 15 s, which AReaL pays 0.
+    """
     completion, ground_truths = completions, ground_truths_of(row)
     client = sync_client(reward_url, DEADLINE_S)
     rewards = client.score([completion], **one_sample(prompt, ground_truths, row))

@@ -4,10 +4,12 @@
     reward.custom_reward_function.name=compute_score
     '+reward.custom_reward_function.reward_kwargs.url="http://127.0.0.1:8000/score/flip?flip_prob=0.4"'
 
-or leave the last line out and set REWARD_URL for the workers. The ground truth is verl's own. The prompt is
-`extra_info["raw_prompt"]`, which the managers `naive`, `remote` and `rate_limited` provide; with `dapo` and `gdpo`, put
-`group` into `extra_info` when the reward is `flip`. `extra_info` may hold `group`, `visit` and `flip` (evaluation:
-`flip` false). `remote` refuses async functions, and with them this one.
+or leave the last line out and set REWARD_URL for the workers. The ground truth is verl's own. For the managers `naive`,
+`dapo` and `gdpo`. The prompt is `extra_info["raw_prompt"]`, which `naive` provides; with the others, put `group` into
+`extra_info` when the reward is `flip`. `extra_info` may hold `group`, `visit` and `flip` (evaluation: `flip` false).
+
+Not for `rate_limited`: whatever this function raises, a wrong key too, that manager pays 0.0 with a line in the log,
+and the run goes on. Nor for `remote`, which refuses async functions.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ async def compute_score(
 ) -> dict[str, float]:
     """`score` (the reward), `acc` (what may be filtered by), every part, `unscored`: the same keys for each sample.
 
-    `deadline_s` lies below the 300 s after which verl's manager `rate_limited` pays 0.
+    Raises Unavailable after `deadline_s`, which is below the 300 s of `rate_limited`, so that its log says why.
     """
     completion, row = solution_str, extra_info or {}
     client = async_client(url, deadline_s)
