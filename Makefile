@@ -74,7 +74,7 @@ audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (p
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .fuzz .rendered
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .fuzz .schemathesis .rendered
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
