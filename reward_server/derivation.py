@@ -116,6 +116,7 @@ def _string_box(text: str) -> Answer | None:
     content = last_box_string(text)
     if content is None:
         return None
-    box = max(text.rfind("\\boxed"), text.rfind("\\fbox") if "\\boxed" not in text else -1)
+    box = text.rfind("\\boxed")
+    box = box if box >= 0 else text.rfind("\\fbox")
     start = box if content and text.startswith(content, box) else box + len("\\boxed{")
     return Answer(content, start, start + len(content))

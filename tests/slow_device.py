@@ -1,14 +1,11 @@
-"""A device for the queue of the reward model that records what it is given, and what tests of the queue share."""
+"""A device for the queue of the reward model that records what it is given."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from array import array
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from reward_server.workers.engine import Group, Mode, TokenIds, Work
+from reward_server.workers.engine import Group, Mode, Work
 
 
 class SlowSum:
@@ -26,16 +23,3 @@ class SlowSum:
         if self.fails_with is not None:
             raise self.fails_with
         return Work([[float(sum(group.prompt) + sum(c)) for c in group.completions] for group in groups], 10, 0, 0, 0.1)
-
-
-def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 120))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
-
-
-def ids(*tokens: int) -> TokenIds[int]:
-    return array("i", tokens)

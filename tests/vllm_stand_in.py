@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import threading
@@ -9,6 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import pytest
+
+from reward_server.workers.engine import EngineRefused
+from reward_server.workers.engine_vllm import VllmEngine
 
 MAX_LENGTH = 100
 
@@ -103,3 +109,15 @@ def running_stand_in(port: int = 0) -> Iterator[StandIn]:
         yield running
         running.shutdown()
         thread.join()
+
+
+def refused(server: StandIn, **options: Any) -> str:
+    """What a start of the engine against the stand-in is refused with."""
+
+    async def start() -> None:
+        async with VllmEngine.connected(server.url, **options):
+            pass
+
+    with pytest.raises(EngineRefused) as refusal:
+        asyncio.run(asyncio.wait_for(start(), 120))
+    return str(refusal.value)

@@ -73,7 +73,10 @@ def prompt_of(value: object) -> str | list[dict[str, object]]:
     if isinstance(value, str) and not isinstance(value, JsonNumber):
         return value
     if isinstance(value, list) and all(isinstance(message, dict) for message in value):
-        return cast(list[dict[str, object]], _with_numbers(value))
+        try:
+            return cast(list[dict[str, object]], _with_numbers(value))
+        except RecursionError:
+            raise InvalidRequest("prompt: the messages are nested too deeply") from None
     raise InvalidRequest("prompt: expected a text or a list of messages")
 
 

@@ -184,3 +184,17 @@ def test_an_unscored_sample_never_carries_a_zero_in_our_own_dialect(client: http
     reply = sent(client, "/score/verifier", body).json()
     assert reply["rewards"] == [None] * len(bad) + [1.0]
     assert reply["outcomes"] == ["ungradable"] * len(bad) + ["correct"]
+
+
+@pytest.mark.parametrize("depth", range(100, 1100, 50))
+def test_messages_however_deep_are_scored_or_refused(client: httpx.Client, depth: int) -> None:
+    messages = f'[{{"role": "user", "content": "x", "d": {"[" * depth}1{"]" * depth}}}]'
+    label = f'{{"ground_truth": "4", "prompt": {messages}}}'
+    for path, body in (
+        ("/score", f'{{"prompt": {messages}, "response": "x", "label": "4"}}'),
+        ("/score", f'{{"prompts": [{messages}], "completions": ["x"], "ground_truths": ["4"]}}'),
+        ("/score", f'{{"prompts": [{messages}], "completions": ["\\ud800"], "ground_truths": ["4"]}}'),
+        ("/score", f'{{"completions": ["x"], "ground_truths": [{label}]}}'),
+        ("/explain", f'{{"completion": "x", "ground_truth": "4", "prompt": {messages}}}'),
+    ):
+        refused_or_answered(sent(client, f"{path}/flip?flip_prob=0.5", body.encode()))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from slow_device import SlowSum, ids, run, until
+from engine_calls import ids, run, until
+from slow_device import SlowSum
 from tiny_models import token_ids
 
 from reward_server.workers import batcher as batching

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from slow_device import SlowSum, ids, run, until
+from engine_calls import ids, run, until
+from slow_device import SlowSum
 
 from reward_server.workers import batcher as batching
 from reward_server.workers.batcher import Batcher

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from array import array
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from vllm_stand_in import MAX_LENGTH, StandIn, running_stand_in
+from engine_calls import ids, run
+from vllm_stand_in import MAX_LENGTH, StandIn, refused, running_stand_in
 
 from reward_server.workers import shared_calls
 from reward_server.workers.engine import (
     BatchReport,
-    EngineRefused,
     NotFinite,
     RemoteRefused,
     RemoteUnavailable,
-    TokenIds,
 )
 from reward_server.workers.engine_vllm import VllmEngine, retry_delay_s
 
@@ -28,28 +25,6 @@ from reward_server.workers.engine_vllm import VllmEngine, retry_delay_s
 def server() -> Iterator[StandIn]:
     with running_stand_in() as running:
         yield running
-
-
-def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 120))
-
-
-def ids(*tokens: int) -> TokenIds[int]:
-    return array("i", tokens)
-
-
-def refused(server: StandIn, **options: Any) -> str:
-    """What a start against the server is refused with."""
-    said = []
-
-    async def body() -> None:
-        with pytest.raises(EngineRefused) as refusal:
-            async with VllmEngine.connected(server.url, **options):
-                pass
-        said.append(str(refusal.value))
-
-    run(body)
-    return said[0]
 
 
 def test_scores_are_raw_in_order_and_by_token_ids(server: StandIn) -> None:

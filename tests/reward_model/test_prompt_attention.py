@@ -23,7 +23,7 @@ def masks(folder: Path, prompt: int, completion: int, monkeypatch: pytest.Monkey
         if key.shape[2] > prompt:
             seen.append(options["attn_mask"] is not None)
             assert options["is_causal"] is not seen[-1]
-        return attend(query, key, *args, **options)  # type: ignore[arg-type]
+        return attend(query, key, *args, **options)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
     model.score([Group(token_ids(prompt, 1), [token_ids(completion, 2)])])
@@ -69,7 +69,7 @@ def test_heads_that_are_repeated_give_what_shared_ones_give(
     def spy(query: torch.Tensor, key: torch.Tensor, *args: torch.Tensor, **options: object) -> torch.Tensor:
         if options["attn_mask"] is None:
             seen.append((query.shape[1], key.shape[1], options.get("enable_gqa", False)))
-        return attend(query, key, *args, **options)  # type: ignore[arg-type]
+        return attend(query, key, *args, **options)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
     monkeypatch.setattr(prompt_attention, "must_repeat_heads", lambda *_: True)

@@ -25,7 +25,7 @@ class Unused:
     """A device that nobody asks."""
 
     def score(self, groups: Sequence[Group], mode: Mode) -> Work:
-        raise NotImplementedError
+        raise AssertionError("nobody asks it")
 
 
 QUESTION: list[Message] = [{"role": "user", "content": "What is 2 + 3?"}]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import math
-from array import array
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from vllm_stand_in import StandIn, running_stand_in, sigmoid
+from engine_calls import ids, run
+from vllm_stand_in import StandIn, refused, running_stand_in, sigmoid
 
-from reward_server.workers.engine import EngineRefused, TokenIds
 from reward_server.workers.engine_vllm import VllmEngine
 
 
@@ -21,28 +18,6 @@ from reward_server.workers.engine_vllm import VllmEngine
 def server() -> Iterator[StandIn]:
     with running_stand_in() as running:
         yield running
-
-
-def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 120))
-
-
-def ids(*tokens: int) -> TokenIds[int]:
-    return array("i", tokens)
-
-
-def refused(server: StandIn, **options: Any) -> str:
-    """What a start against the server is refused with."""
-    said = []
-
-    async def body() -> None:
-        with pytest.raises(EngineRefused) as refusal:
-            async with VllmEngine.connected(server.url, **options):
-                pass
-        said.append(str(refusal.value))
-
-    run(body)
-    return said[0]
 
 
 def test_a_server_that_ignores_the_switch_is_refused(server: StandIn) -> None:

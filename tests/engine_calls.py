@@ -1,0 +1,23 @@
+"""What tests of the reward model's engines share: a loop to run in, something to wait for, token ids."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from reward_server.workers.engine import TokenIds
+
+
+def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(body(), 120))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def ids(*tokens: int) -> TokenIds[int]:
+    return array("i", tokens)
