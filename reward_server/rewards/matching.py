@@ -7,9 +7,12 @@ Not covered: two lists of named values in which only one side has the names (`x=
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
+from reward_server.rewards import algebra
+from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.shape import Shape
 
@@ -77,7 +80,7 @@ def _same_structure(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | No
     if ground_truth.kind == "value":
         return leaf(ground_truth.text, answer.text)
     if ground_truth.kind in _UNORDERED:
-        return _matching(ground_truth.parts, list(answer.parts), leaf)
+        return _matching(ground_truth.parts, answer.parts, leaf)
     pairs = zip(ground_truth.parts, answer.parts, strict=True)
     return _all(compare(wanted, given, leaf) for wanted, given in pairs)
 
@@ -92,15 +95,50 @@ def _all(verdicts: Iterable[bool | None]) -> bool | None:
     return result
 
 
-def _matching(wanted: Sequence[Shape], given: list[Shape], leaf: Leaf) -> bool | None:
-    """Is there a partner for each, in any order? Equality is an equivalence, so the first partner found will do."""
+def _matching(wanted: Sequence[Shape], given: Sequence[Shape], leaf: Leaf) -> bool | None:
+    """Is there a partner for each, in any order? Equality is an equivalence, so the first partner found will do.
+
+    What looks the same is tried first: two lists of hundreds of members are not compared pair by pair.
+    """
+    for look in (_text_of, _value_of):
+        wanted, given = _without_pairs(wanted, given, leaf, look)
     result: bool | None = True
+    left = list(given)
     for one in wanted:
-        verdicts = [compare(one, other, leaf) for other in given]
+        verdicts = [compare(one, other, leaf) for other in left]
         if True in verdicts:
-            del given[verdicts.index(True)]
+            del left[verdicts.index(True)]
         elif None in verdicts:
             result = None
         else:
             return False
     return result
+
+
+def _without_pairs(
+    wanted: Sequence[Shape], given: Sequence[Shape], leaf: Leaf, look: Callable[[Shape], Hashable]
+) -> tuple[list[Shape], list[Shape]]:
+    """What is left when every member found its equal among those that look the same."""
+    shelves: dict[Hashable, list[Shape]] = defaultdict(list)
+    for other in reversed(given):
+        shelves[look(other)].append(other)
+    single: list[Shape] = []
+    for one in wanted:
+        shelf = shelves[look(one)]
+        if shelf and compare(one, shelf[-1], leaf):
+            shelf.pop()
+        else:
+            single.append(one)
+    return single, [other for shelf in shelves.values() for other in reversed(shelf)]
+
+
+def _text_of(shape: Shape) -> Hashable:
+    return shape.kind, compact(shape.text)
+
+
+def _value_of(shape: Shape) -> Hashable:
+    """The same for the same number, or expression of `algebra`, in the same place; else the text."""
+    if shape.parts:
+        return (shape.kind, *map(_value_of, shape.parts))
+    number = read_number(shape.text)
+    return number.value if number is not None else algebra.image(shape.text) or compact(shape.text)
