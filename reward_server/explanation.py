@@ -6,6 +6,8 @@ from reward_server import __version__
 from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, group_of, is_answered
 from reward_server.parameters import FlipParameters, VerifierParameters
+from reward_server.rewards.math_verify_tier import TIER as MATH_VERIFY
+from reward_server.rewards.normalise import normalise
 from reward_server.rewards.settlement import is_exposed
 from reward_server.types import Outcome, Sample
 
@@ -57,13 +59,14 @@ def _verdict(sample: Sample, derivation: Derivation) -> dict[str, object]:
     verdict = derivation.verdict
     if verdict is None:
         return {}
+    form = normalise if verdict.tier == MATH_VERIFY else str  # only outcomes are kept of what workers grade
     return {
         "ground_truths": sample.ground_truths,
         "verdict": {
             "outcome": verdict.outcome,
             "tier": verdict.tier,
-            "ground_truth_form": verdict.ground_truth_form,
-            "answer_form": verdict.answer_form,
+            "ground_truth_form": form(verdict.ground_truth_form),
+            "answer_form": form(verdict.answer_form),
         },
     }
 

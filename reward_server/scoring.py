@@ -35,6 +35,8 @@ INLINE_CHARS = 65_536
 """More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
 CHARS_A_SAMPLE = 256
 """So many characters' work a sample is, however short it is; and so is each of its ground truths."""
+WORK_OF_A_CHAR = 16
+"""So many characters' work one of an answer or a ground truth is: it may be a member of a list, or a root."""
 
 
 class Scorer:
@@ -136,6 +138,7 @@ class Scorer:
             (sample.ground_truths, reading.answer.text if reading.answer else None)
             for sample, reading in zip(samples, readings, strict=True)
         ]
+        size += sum(WORK_OF_A_CHAR * len(text) for truths, answer in pairs for text in (*(truths or ()), answer or ""))
         known = await self._timed("judge", times, self.run(size, lambda: [cheaply(check, *pair) for pair in pairs]))
         return await self._timed("grade", times, self._verdicts.complete(known, pairs))
 

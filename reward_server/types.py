@@ -53,8 +53,8 @@ class Outcome(StrEnum):
 class Verdict:
     """What the verifier says of one (ground truth, answer).
 
-    `tier` names the rule that decided. The forms are the two texts as that rule compared them: always text, since
-    turning a SymPy object into a string can hang for ever.
+    `tier` names the rule that decided. The forms are the two texts as that rule compared them, or, where a worker
+    graded them, as they came: always text, since turning a SymPy object into a string can hang for ever.
     """
 
     outcome: Outcome

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import TypeVar
@@ -30,6 +31,11 @@ PRECEDENCE = (Outcome.CORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.INCORRECT
 Pair = tuple[tuple[str, ...] | None, str | None]
 """(ground truths, answer): () and None are unusable ground truths, a None answer is no box."""
 
+Finding = tuple[Outcome, str]
+"""Outcome and tier: what is kept of a verdict, so that the memory of 65,536 does not depend on the texts' length."""
+AT_ONCE = 16
+"""So many of one sample's ground truths are with the workers. The others wait, and one that is right ends it."""
+
 NO_GROUND_TRUTH = Verdict(Outcome.UNGRADABLE, "ground_truth", "", "")
 NO_ANSWER = Verdict(Outcome.UNANSWERED, "box", "", "")
 
@@ -45,7 +51,7 @@ class Verdicts:
             judge_with_math_verify, soft_timeout_s=soft_timeout_s * QUICK_SHARE, is_whole_budget=False
         )
         self._cache_size = cache_size
-        self._cache: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._cache: OrderedDict[bytes, Finding] = OrderedDict()
         self._killed: OrderedDict[bytes, None] = OrderedDict()
         self._in_flight: dict[bytes, Job[Verdict]] = {}
         self._metrics = metrics
@@ -62,11 +68,22 @@ class Verdicts:
         assert ground_truths and answer is not None  # noqa: S101 - what lacks either is settled by `cheaply`
         if len(ground_truths) == 1:  # by far the commonest, and `cheaply` had no rule for it
             return await self._math_verify(ground_truths[0], answer)
-        return best(
-            [_ruled("math", truth, answer) or await self._math_verify(truth, answer) for truth in ground_truths]
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def graded(truth: str) -> Verdict:
+            async with room:
+                return await self._math_verify(truth, answer)
+
+        ruled = [_ruled("math", truth, answer) for truth in ground_truths]
+        return await _first_right(
+            [verdict or graded(truth) for verdict, truth in zip(ruled, ground_truths, strict=True)]
         )
 
     async def _math_verify(self, ground_truth: str, answer: str) -> Verdict:
+        outcome, tier = await self._kept_or_graded(ground_truth, answer)
+        return Verdict(outcome, tier, ground_truth, answer)
+
+    async def _kept_or_graded(self, ground_truth: str, answer: str) -> Finding:
         key = _key(ground_truth, answer)
         known = self._cache.get(key)
         if known is not None:
@@ -83,14 +100,14 @@ class Verdicts:
             )
             job.future.add_done_callback(partial(self._landed, key, job))
         try:
-            return await self._pool.result(job)
+            return _finding(await self._pool.result(job))
         except WorkerKilled:
-            return Verdict(Outcome.TIMEOUT, "killed", ground_truth, answer)
+            return Outcome.TIMEOUT, "killed"
         except WorkerDied:
             log.error("a verifier worker died twice on one answer; the sample has no reward")
         except Exception:
             log.exception("grading failed; the sample has no reward")
-        return Verdict(Outcome.ERROR, "error", ground_truth, answer)
+        return Outcome.ERROR, "error"
 
     def _landed(self, key: bytes, job: Job[Verdict], future: asyncio.Future[Verdict]) -> None:
         if self._in_flight.get(key) is job:
@@ -98,7 +115,7 @@ class Verdicts:
         if future.cancelled():
             return
         if (error := future.exception()) is None:
-            _keep(self._cache, key, future.result(), self._cache_size)
+            _keep(self._cache, key, _finding(future.result()), self._cache_size)
         elif isinstance(error, WorkerKilled):
             _keep(self._killed, key, None, self._cache_size)
 
@@ -127,6 +144,24 @@ def _ruled(check: str, ground_truth: str, answer: str) -> Verdict | None:
 def best(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict of several ground truths: the first in PRECEDENCE; ungradable only when all are."""
     return min(verdicts, key=lambda verdict: (PRECEDENCE + (verdict.outcome,)).index(verdict.outcome))
+
+
+async def _first_right(verdicts: Sequence[Verdict | Coroutine[None, None, Verdict]]) -> Verdict:
+    """As `best`, without waiting for the rest once one is right: no other verdict can change that."""
+    tasks = [asyncio.ensure_future(verdict) for verdict in verdicts if not isinstance(verdict, Verdict)]
+    try:
+        for task in asyncio.as_completed(tasks):
+            if (verdict := await task).outcome is Outcome.CORRECT:
+                return verdict
+        graded = iter(tasks)
+        return best(verdict if isinstance(verdict, Verdict) else next(graded).result() for verdict in verdicts)
+    finally:
+        for left in tasks:
+            left.cancel()  # does nothing to what has ended; whoever else waits for the same pair still gets it
+
+
+def _finding(verdict: Verdict) -> Finding:
+    return verdict.outcome, sys.intern(verdict.tier)
 
 
 def _keep(kept: OrderedDict[bytes, V], key: bytes, value: V, size: int) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import blake2b
+from math import isqrt
 
 P = 157372820688314501797628202513941958931
 """A prime of 127 bits, of no special form. Numbers of over 37 digits, which could be a multiple of it, are not read."""
@@ -30,6 +31,8 @@ _FUNCTION_NAMES = frozenset("fgh")
 _NUMERIC = frozenset("0123456789.")
 _TIMES, _CLOSES = frozenset({"*", "\\cdot"}), {"(": ")", "{": "}"}
 _MAX_DEPTH, _MAX_DIGITS, _MAX_ROOT = 24, 37, 10**6
+_PRIMES = [number for number in range(2, 1000) if all(number % divisor for divisor in range(2, isqrt(number) + 1))]
+"""Up to the root of _MAX_ROOT."""
 _MAX_EXACT_EXPONENT, _MAX_EXACT_BITS = 20, 512
 
 Element = tuple[int, int]
@@ -233,20 +236,20 @@ def _root_image(number: int) -> Element:
     if number > _MAX_ROOT:
         raise _NotCovered
     result = (1, 0) if number else (0, 0)
-    divisor = 2
-    while number > 1:
-        divisor = divisor if divisor * divisor <= number else number
-        while number % divisor == 0:
-            result = _times(result, _prime_root(divisor))
-            number //= divisor
-        divisor += 1
-    return result
+    for prime in _PRIMES:
+        while number % prime == 0 and number:
+            result = _times(result, _prime_root(prime))
+            number //= prime
+        if prime * prime > number:
+            break
+    return _times(result, _prime_root(number)) if number > 1 else result
 
 
+@lru_cache(maxsize=4096)
 def _prime_root(prime: int) -> Element:
-    """A square root of a prime: of p or of -p there is one mod P, and i times the latter is one of p."""
+    """A square root of a prime: of p or of -p this power is one mod P, and i times the latter is one of p."""
     root = pow(prime, (P + 1) // 4, P)
-    return (root, 0) if root * root % P == prime else (0, pow(-prime, (P + 1) // 4, P))
+    return (root, 0) if root * root % P == prime else (0, root)
 
 
 @lru_cache(maxsize=256)

@@ -29,9 +29,9 @@ from functools import lru_cache
 
 from reward_server.rewards.exact_number import Number, is_same_number, read_number
 from reward_server.rewards.kinds import choice_matches, numeral_matches, word_matches
-from reward_server.rewards.matching import compare
+from reward_server.rewards.matching import Leaf, compare
 from reward_server.rewards.normalise import compact, normalise
-from reward_server.rewards.shape import MAX_DEPTH, Shape, depth, read_shape
+from reward_server.rewards.shape import MAX_DEPTH, depth, read_shape
 from reward_server.rewards.string_check import is_same_string, string_form
 from reward_server.rewards.values import compare_values
 from reward_server.types import Outcome, Verdict
@@ -39,6 +39,13 @@ from reward_server.types import Outcome, Verdict
 MAX_ANSWER_CHARS = 1000
 MAX_GROUND_TRUTH_CHARS = 10_000
 """A longer one could be no answer's equal; reading it would only take time."""
+
+MAX_WORK = 3000
+"""Characters that the rules read and compare in the server. More is left to a worker, which applies the same rules
+first: a list of hundreds of members in another order, an equation of hundreds of sides."""
+WORK_A_VALUE = 12
+"""So many characters' work a value is, however short it is."""
+_BETWEEN_VALUES = (",", ";", ":", "=", "<", ">", "&", "\\\\", "\\cup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +55,36 @@ class _GroundTruth:
     raw: str
     text: str
     number: Number | None
-    shape: Shape
+
+
+class _TooMuchWork(Exception):
+    """The rules would take longer than the event loop may wait."""
 
 
 def judge_cheaply(ground_truth: str, answer: str) -> Verdict | None:
-    """The verdict where no worker is needed, else None. Pure; 3 to 90 µs, at most 10 ms at 1,000 characters."""
+    """The verdict where no worker is needed, else None. Pure; 3 to 90 µs, at most 10 ms, however long the texts are."""
+    return _judge(ground_truth, answer, MAX_WORK)
+
+
+def judge_by_rules(ground_truth: str, answer: str) -> Verdict | None:
+    """As `judge_cheaply`, however long it takes: for a worker, which has a budget of its own."""
+    return _judge(ground_truth, answer, None)
+
+
+def _judge(ground_truth: str, answer: str, max_work: int | None) -> Verdict | None:
     if len(answer) > MAX_ANSWER_CHARS:
         return Verdict(Outcome.UNPARSEABLE, "length", "", "")
     if len(ground_truth) > MAX_GROUND_TRUTH_CHARS:
         return Verdict(Outcome.UNGRADABLE, "length", "", "")
+    if max_work is not None and len(ground_truth) > max_work:
+        return None
     wanted, given = _read(ground_truth), normalise(answer)
     if not wanted.text:
         return Verdict(Outcome.UNGRADABLE, "text", wanted.text, given)
-    tier, is_correct = _decide(wanted, given)
+    try:
+        tier, is_correct = _decide(wanted, given, max_work)
+    except _TooMuchWork:
+        return None
     if tier == "depth":
         return Verdict(Outcome.UNPARSEABLE, tier, wanted.text, given)
     return None if is_correct is None else Verdict(_outcome(is_correct), tier, wanted.text, given)
@@ -75,15 +99,19 @@ def judge_string(ground_truth: str, answer: str) -> Verdict:
 @lru_cache(maxsize=1024)
 def _read(ground_truth: str) -> _GroundTruth:
     text = normalise(ground_truth)
-    return _GroundTruth(ground_truth, text, read_number(text), read_shape(text))
+    return _GroundTruth(ground_truth, text, read_number(text))
 
 
-def _decide(wanted: _GroundTruth, given: str) -> tuple[str, bool | None]:
-    """(tier, is it correct), or None for correct where Math-Verify has to decide."""
+_shape = lru_cache(maxsize=1024)(read_shape)
+
+
+def _decide(wanted: _GroundTruth, given: str, max_work: int | None) -> tuple[str, bool | None]:
+    """(tier, is it correct), or None for correct where Math-Verify has to decide. Raises _TooMuchWork."""
     if compact(wanted.text) == compact(given):
         return "text", True
+    leaf = compare_values if max_work is None else _bounded(compare_values, max_work - _work(wanted.text, given))
     if wanted.number is not None:
-        return _decide_number(wanted, wanted.number, given)
+        return _decide_number(wanted, wanted.number, given, leaf)
     if (verdict := choice_matches(wanted.text, given)) is not None:
         return "choice", verdict
     if (verdict := numeral_matches(wanted.text, given)) is not None:
@@ -92,16 +120,38 @@ def _decide(wanted: _GroundTruth, given: str) -> tuple[str, bool | None]:
         return "word", verdict
     if depth(given) > MAX_DEPTH:
         return "depth", None
-    return "structure", compare(wanted.shape, read_shape(given), compare_values)
+    return "structure", compare(_shape(wanted.text), read_shape(given), leaf)
 
 
-def _decide_number(wanted: _GroundTruth, number: Number, given: str) -> tuple[str, bool | None]:
+def _decide_number(wanted: _GroundTruth, number: Number, given: str, leaf: Leaf) -> tuple[str, bool | None]:
     """The answer may be a number as it stands, or behind a name (`x = 5`)."""
     if (other := read_number(given, number.unit)) is not None:
         return "number", is_same_number(number, other)
     if depth(given) > MAX_DEPTH:
         return "depth", None
-    return "number", compare(wanted.shape, read_shape(given), compare_values)
+    return "number", compare(_shape(wanted.text), read_shape(given), leaf)
+
+
+def _work(*texts: str) -> int:
+    """What it takes to read them."""
+    values = sum(text.count(separator) for text in texts for separator in _BETWEEN_VALUES)
+    return sum(map(len, texts)) + WORK_A_VALUE * values
+
+
+def _bounded(leaf: Leaf, max_work: int) -> Leaf:
+    """The same for `max_work` characters in all, and _TooMuchWork beyond them, or at once where there are none."""
+    left = max_work
+
+    def bounded(ground_truth: str, answer: str) -> bool | None:
+        nonlocal left
+        left -= WORK_A_VALUE + len(ground_truth) + len(answer)
+        if left < 0:
+            raise _TooMuchWork
+        return leaf(ground_truth, answer)
+
+    if left < 0:
+        raise _TooMuchWork
+    return bounded
 
 
 def _outcome(is_correct: bool) -> Outcome:

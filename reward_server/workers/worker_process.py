@@ -18,6 +18,8 @@ from typing import Any, BinaryIO, TypeVar
 
 R = TypeVar("R")
 LENGTH_BYTES = 8
+ENVIRONMENT = {"PYTHONHASHSEED": "0"}
+"""Sets of text have one order in every worker, so that no result depends on which one computed it."""
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -36,7 +38,8 @@ class WorkerProcess:
         """Starts a process and calls `warm_up(*args)` in it: imports take most of a second. Raises WorkerLost, or what
         `warm_up` raises; then there is no process."""
         command = (sys.executable, "-m", "reward_server.workers.worker_process")
-        worker = cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE))
+        environment = {**os.environ, **ENVIRONMENT}  # noqa: TID251 - handed on as it is, and read by nobody here
+        worker = cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment))
         try:
             await worker.run(warm_up, args)
         except BaseException:

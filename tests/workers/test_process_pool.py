@@ -198,3 +198,43 @@ def test_the_estimated_wait_follows_the_measured_rate() -> None:
         assert pool.queued == 0
 
     run(scenario, workers=1)
+
+
+def _hash_of_text() -> int:
+    return hash("a text")
+
+
+HISTORY = [
+    (r"\ln 4", r"2\ln 2"),
+    (r"\sin 2x", r"2\sin x\cos x"),
+    (r"\sqrt{x^2}", "|x|"),
+    (r"x^2-\ln x=1", r"\ln x=x^2-1"),
+]
+
+
+def test_no_result_depends_on_which_worker_computed_it() -> None:
+    """Sets of text have one order in every worker, and SymPy's random numbers begin anew with each pair."""
+
+    async def scenario(pool: ProcessPool) -> None:
+        hashes = await asyncio.gather(*(pool.result(pool.submit(_hash_of_text)) for _ in range(12)))
+        assert len(set(hashes)) == 1
+        alone = await _verdict_and_draw(pool, 0)
+        for pairs in range(1, len(HISTORY) + 1):
+            assert await _verdict_and_draw(pool, pairs) == alone
+
+    run(scenario, workers=3, hard_timeout_s=60.0, warm_up=warm_up)
+
+
+async def _verdict_and_draw(pool: ProcessPool, pairs: int) -> tuple[Outcome, float]:
+    return await pool.result(pool.submit(_after, HISTORY[:pairs]))
+
+
+def _after(history: list[tuple[str, str]]) -> tuple[Outcome, float]:
+    """The verdict on one pair after others, and the next number that SymPy would draw."""
+    from sympy.core.random import rng
+
+    rng.seed(len(history))  # whatever it was
+    for pair in history:
+        judge_with_math_verify(*pair, soft_timeout_s=30.0)
+    verdict = judge_with_math_verify(r"\tan x", r"\frac{\sin x}{\cos x}", soft_timeout_s=30.0)
+    return verdict.outcome, rng.random()
