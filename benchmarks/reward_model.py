@@ -115,7 +115,9 @@ def ours(folder: Path, threads: int) -> Contestant:
 
 
 def load(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        folder, dtype=dtype, trust_remote_code=False
+    )
     model.train(False)
     return model
 

