@@ -14,7 +14,7 @@ from dataclasses import replace
 from reward_server.rewards import algebra
 from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.normalise import compact
-from reward_server.rewards.shape import Shape
+from reward_server.rewards.structure import Shape
 
 _UNORDERED = frozenset({"set", "union"})
 _OF_X = re.compile(r"[fghp]\(x\)")

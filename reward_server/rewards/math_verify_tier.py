@@ -20,7 +20,8 @@ from typing import Any
 from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.matching import compare
 from reward_server.rewards.normalise import normalise
-from reward_server.rewards.shape import Shape, read_shape
+from reward_server.rewards.shape import read_shape
+from reward_server.rewards.structure import Shape
 from reward_server.rewards.units import split_unit
 from reward_server.rewards.values import compare_values
 from reward_server.rewards.verifier import judge_by_rules

@@ -10,17 +10,13 @@ Not covered: systems of inequalities, other set-builder notation (they stay one 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from reward_server.rewards.brackets import MAX_DEPTH, closes_early, depth, split_top
 from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.normalise import compact
+from reward_server.rewards.structure import Shape
 
-MAX_DEPTH = 12
-"""Brackets nested deeper are not read: no ground truth needs it, and parsers take exponential time on them."""
-
-_TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|.", re.DOTALL)
-_OPENING = frozenset({"(", "[", "{", "\\{", "\\begin"})
-_CLOSING = frozenset({")", "]", "}", "\\}", "\\end"})
 _LESS, _GREATER = frozenset({"<", "\\le"}), frozenset({">", "\\ge"})
 _BRACKETS = re.compile(r"(?:\(|\[|\\\{).*(?:\)|\]|\\\})", re.DOTALL)
 _MATRIX = re.compile(
@@ -41,16 +37,6 @@ _REAL_LINE = "\\mathbb{R}"
 _SIGNS = re.compile(r"\\(?:pm|mp)(?![A-Za-z])")
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """`kind` is "value", "equation", or how `parts` stand together; `name` is the x of `x = …` and `x \\in …`."""
-
-    kind: str
-    text: str
-    parts: tuple[Shape, ...] = ()
-    name: str = ""
-
-
 def read_shape(text: str) -> Shape:
     """The structure of a normalised text; what has none, or is nested too deep, is a value."""
     return Shape("value", text) if depth(text) > MAX_DEPTH else _read(text)
@@ -63,28 +49,6 @@ def _read(text: str) -> Shape:
         if shape is not None:
             return shape
     return Shape("value", text)
-
-
-def depth(text: str) -> int:
-    """How deep brackets and braces are nested."""
-    level = deepest = 0
-    for token in _TOKEN.findall(text):
-        level += (token in _OPENING) - (token in _CLOSING)
-        deepest = max(deepest, level)
-    return deepest
-
-
-def split_top(text: str, separators: frozenset[str]) -> tuple[list[str], list[str]]:
-    """(pieces, the separators between them): `text` split where no bracket is open."""
-    pieces, between, start, level = [], [], 0, 0
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        level += (token in _OPENING) - (token in _CLOSING)
-        if level == 0 and token in separators:
-            pieces.append(text[start : match.start()].strip())
-            between.append(token)
-            start = match.end()
-    return [*pieces, text[start:].strip()], between
 
 
 def _matrix(text: str) -> Shape | None:
@@ -150,7 +114,7 @@ def _french(text: str) -> Shape | None:
 
 
 def _bracketed(text: str) -> Shape | None:
-    if not _BRACKETS.fullmatch(text) or _closes_early(text):
+    if not _BRACKETS.fullmatch(text) or closes_early(text):
         return None
     opening = "\\{" if text[0] == "\\" else text[0]
     inside = text[len(opening) : -2 if text.endswith("\\}") else -1].strip()
@@ -178,16 +142,6 @@ def _such_that(text: str) -> Shape | None:
         return None
     condition = _read(sides[1])
     return condition if condition.name == element[1] and _is_interval(condition) else None
-
-
-def _closes_early(text: str) -> bool:
-    """Is the first bracket closed before the end, as in `(1,2) \\cup (3,4)`?"""
-    level = 0
-    for match in _TOKEN.finditer(text):
-        level += (match.group() in _OPENING) - (match.group() in _CLOSING)
-        if level == 0:
-            return match.end() < len(text)
-    return True
 
 
 def _relation(text: str) -> Shape | None:

@@ -27,11 +27,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from reward_server.rewards.brackets import MAX_DEPTH, depth
 from reward_server.rewards.exact_number import Number, is_same_number, read_number
 from reward_server.rewards.kinds import choice_matches, numeral_matches, word_matches
 from reward_server.rewards.matching import Leaf, compare
 from reward_server.rewards.normalise import compact, normalise
-from reward_server.rewards.shape import MAX_DEPTH, depth, read_shape
+from reward_server.rewards.shape import read_shape
 from reward_server.rewards.string_check import is_same_string, string_form
 from reward_server.rewards.values import compare_values
 from reward_server.types import Outcome, Verdict
