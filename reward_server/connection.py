@@ -3,6 +3,10 @@
 uvicorn bounds neither. A caller that goes on sending headers (or trailers, after a chunked body) would fill the memory
 before any layer of ours is asked, and one that stops in the middle of them would hold the connection for ever; so would
 one that got its answer before it sent all of its body.
+
+`Upgrade` is ignored, as RFC 9110 (7.8) allows: Java's HTTP client offers HTTP/2 with every request of its own accord.
+The parser stops after the head of such a request, and would read its body as the next request. So a new parser gets
+the head again without that field, and then what follows it.
 """
 
 from __future__ import annotations
@@ -12,9 +16,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from reward_server.errors import DeadlineExceeded, RewardServerError, TooLarge
+from reward_server.errors import DeadlineExceeded, MethodNotAllowed, RewardServerError, TooLarge
 from reward_server.responses import error_response
 
 HEAD_BYTES = 64 * 1024
@@ -36,6 +41,7 @@ class Connection(HttpToolsProtocol):
         self._parts = 0
         self._bytes_without_part = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._is_upgrade = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
@@ -43,11 +49,16 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._unset_keepalive_if_required()  # uvicorn forgets it after a reset, and it holds this object
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         parts = self._parts
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(memoryview(data))
+        except HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
         if self.transport.is_closing():
             return
         self._bytes_without_part = 0 if self._parts != parts else self._bytes_without_part + len(data)
@@ -55,6 +66,26 @@ class Connection(HttpToolsProtocol):
             self._refuse(TooLarge(f"the request's head is over {HEAD_BYTES} bytes"))
         elif self._has_begun and self._is_in_head and self._timer is None:
             self._start_timer()
+
+    def _parse(self, data: memoryview) -> None:
+        """Feeds the parser; a head that offers an upgrade once more, without the offer."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as stopped:
+                self._is_upgrade = False
+                method = self.parser.get_method()
+                if method == b"CONNECT":
+                    self._refuse(MethodNotAllowed("this server is no proxy: it knows no CONNECT"))
+                    return
+                data = data[stopped.args[0] :]
+                start = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
+                fields = [b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"]
+                self.parser = HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+                self.parser.feed_data(b"".join((start, *fields, b"\r\n")))
+            else:
+                return
 
     def on_message_begin(self) -> None:
         self._has_begun = True
@@ -65,6 +96,9 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._is_upgrade = self.parser.should_upgrade()
+        if self._is_upgrade:
+            return
         self._parts += 1
         self._is_in_head = False
         self._stop_timer()
@@ -76,6 +110,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._is_upgrade:
+            return
         self._parts += 1
         self._has_begun, self._is_in_head = False, True
         self._stop_timer()

@@ -52,6 +52,7 @@ class DrainingServer(uvicorn.Server):
                 http=partial(  # type: ignore[arg-type]  # uvicorn calls it as it would a class
                     Connection, head_s=settings.request_timeout_s, on_refused=self._service.metrics.count_refusal
                 ),
+                ws="none",
                 loop="uvloop",
                 lifespan="on",
                 access_log=False,
