@@ -15,6 +15,7 @@ from typing import TypeVar
 from reward_server.admission import Admission, TokenLimit
 from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, Reading, check_inputs, read, rprs, settle
+from reward_server.errors import Unavailable
 from reward_server.metrics import Metrics
 from reward_server.model_scoring import ModelRequest, check_prompts
 from reward_server.model_slot import ModelSlot
@@ -95,6 +96,12 @@ class Scorer:
             verdicts = await self._grade(plan, samples, readings, times, size)
             paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
             return await self.run(size, lambda: self._settled(plan, samples, readings, verdicts, paid))
+
+    def check_ready(self) -> None:
+        """Raises Loading or Unavailable with the reason while not all rewards can be scored."""
+        if (problem := self._pool.problem) is not None:
+            raise Unavailable(f"no worker for Math-Verify can be started ({problem}); it is tried again")
+        self.model_slot.check_ready()
 
     def check_room(self, plan: Plan) -> None:
         """Raises Overloaded where a request would be refused whatever it holds."""
@@ -185,7 +192,7 @@ class Scorer:
 
     def _export_gauges(self) -> None:
         gauge, pool = self._metrics.gauge, self._pool
-        gauge("reward_workers", "Processes that run Math-Verify.", lambda: self._settings.verifier_workers)
+        gauge("reward_workers", "Living processes that run Math-Verify.", lambda: pool.living_workers)
         gauge("reward_pending_samples_max", "Beyond it a request gets 503.", lambda: self._settings.max_pending_samples)
         gauge("reward_oldest_pending_seconds", "Age of the oldest request under work.", lambda: self.admission.oldest_s)
         gauge("reward_pending_samples", "Samples admitted and not yet answered.", lambda: self.admission.pending)

@@ -25,7 +25,7 @@ class Service:
         """Raises Draining, Loading or Unavailable with the reason while the server takes no work, or not all of it."""
         if self.is_draining:
             raise Draining("the server is shutting down; it finishes what it has: send new work elsewhere")
-        self.scorer.model_slot.check_ready()
+        self.scorer.check_ready()
 
     @property
     def is_ready(self) -> bool:

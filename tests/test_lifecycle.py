@@ -89,6 +89,21 @@ def test_a_worker_killed_from_outside_costs_nothing_but_a_retry(start_server: St
         until(lambda: len(server.workers()) == 1)
 
 
+def test_workers_that_are_all_killed_come_back_without_a_request(start_server: Starter) -> None:
+    """The gauge shows the living. Meanwhile the server is ready: an answer that comes waits for a second or two."""
+    with start_server("--verifier-workers", "2") as server:
+        assert server.metric("reward_workers") == 2
+        for deaths in (2, 4):
+            killed = server.workers()
+            for worker in killed:
+                os.kill(worker, signal.SIGKILL)
+            assert server.get("/ready").status_code == 200
+            until(lambda: server.metric("reward_worker_deaths_total") == deaths)  # noqa: B023 - called at once
+            until(lambda: server.metric("reward_workers") == 2)
+            assert len(server.workers()) == 2 and not set(server.workers()) & set(killed)
+        assert server.get("/ready").status_code == 200
+
+
 def test_a_worker_that_is_stopped_is_killed_and_replaced_and_costs_nothing_but_a_retry(
     start_server: Starter,
 ) -> None:

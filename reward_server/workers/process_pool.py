@@ -3,13 +3,13 @@
 A job that runs past the hard limit, counted in wall time from its dispatch and never from its queueing, is killed with
 its worker (SIGKILL: a multiplication of huge integers is one C call that nothing else interrupts). One that hardly
 used the CPU until then is not to blame, the machine is: it is tried once more, as is a job that raises, or whose worker
-dies without our kill. `lanes.py` says which job runs next. The pool knows nothing about what it runs.
+dies without our kill. `lanes.py` says which job runs next, `place.py` keeps the workers' places filled. The pool knows
+nothing about what it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,9 +18,9 @@ from typing import Any, Generic, TypeVar
 
 from reward_server.workers.budget import Unfinished
 from reward_server.workers.lanes import Lane, Lanes
+from reward_server.workers.place import Place
 from reward_server.workers.worker_process import WorkerLost, WorkerProcess
 
-log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 ABANDONED_GRACE_S = 5.0
@@ -30,9 +30,6 @@ QUICK_SHARE = 1 / 40
 
 QUICK_WALL_SHARE = 1 / 8
 """What it gets of the hard limit there. More, since a kill costs a new worker, and a busy machine is no reason."""
-
-RESTART_PAUSE_S = 1.0
-"""After a worker that could not be started, so that a lasting reason does not cost all of the CPU."""
 
 BUSY_SHARE = 0.4
 """A job that used the CPU for less of its time than this was waiting for the machine. With the default budgets one that
@@ -91,10 +88,22 @@ class ProcessPool:
         self._events = events
         self._workers = workers
         self._hard_timeout_s = hard_timeout_s
-        self._idle: list[WorkerProcess | None] = []  # None: one that could not be started
+        self._places: list[Place] = []
+        self._idle: list[Place] = []
         self._is_closing = False
         self._lanes: Lanes[Job[Any]] = Lanes(workers)
         self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def living_workers(self) -> int:
+        """Workers that are alive and warm."""
+        return sum(place.is_filled for place in self._places)
+
+    @property
+    def problem(self) -> Exception | None:
+        """Why no worker can be started; None while one lives, or is on its way up for the first time."""
+        problems = [place.problem for place in self._places if not place.is_filled]
+        return problems[0] if len(problems) == len(self._places) and all(problems) else None
 
     @property
     def queued(self) -> int:
@@ -115,15 +124,18 @@ class ProcessPool:
     async def running(self, warm_up: Callable[..., object], *args: object) -> AsyncIterator[ProcessPool]:
         """Starts the workers, calls `warm_up(*args)` in each, and ends them at exit."""
         self._warm_up = (warm_up, args)
-        self._idle = list(await asyncio.gather(*(self._started() for _ in range(self._workers))))
+        self._places = [Place(self._started, self._events.on_death) for _ in range(self._workers)]
+        await asyncio.gather(*(place.fill() for place in self._places))
+        self._idle = list(self._places)
+        keepers = [asyncio.create_task(place.keep()) for place in self._places]
         try:
             yield self
         finally:
             self._is_closing = True
-            for task in self._running:
+            for task in (*self._running, *keepers):
                 task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
-            await asyncio.gather(*(worker.end() for worker in self._idle if worker))
+            await asyncio.gather(*self._running, *keepers, return_exceptions=True)
+            await asyncio.gather(*(place.end() for place in self._places))
 
     def submit(
         self, call: Callable[..., R], *args: object, quick_call: Callable[..., R] | None = None, is_slow: bool = False
@@ -197,10 +209,9 @@ class ProcessPool:
 
     async def _attempt(self, call: Callable[..., R], args: tuple[object, ...], limit_s: float) -> R:
         for is_last in (False, True):
-            worker = self._idle.pop()
+            place = self._free_place()
             try:
-                worker = worker or await self._started()
-                return await self._within(limit_s, worker, call, args)
+                return await self._within(limit_s, await place.worker(), call, args)
             except WorkerKilled as error:
                 self._events.on_kill()
                 if not error.is_machine or limit_s < self._hard_timeout_s:  # the slow lane is the second try
@@ -213,8 +224,19 @@ class ProcessPool:
                 if is_last:  # whatever the call raises belongs to its callers, but not because of one bad moment
                     raise
             finally:
-                self._idle.append(await self._replaced(worker))
+                await self._give_back(place)
         raise WorkerDied("twice the worker died, or the machine did not let it run")
+
+    def _free_place(self) -> Place:
+        """One that is filled, if there is one: the next worker may take a second to come up."""
+        place = next((place for place in reversed(self._idle) if place.is_filled), self._idle[-1])
+        self._idle.remove(place)
+        return place
+
+    async def _give_back(self, place: Place) -> None:
+        if not self._is_closing:
+            await place.settled()
+        self._idle.append(place)
 
     async def _within(
         self, limit_s: float, worker: WorkerProcess, call: Callable[..., R], args: tuple[object, ...]
@@ -237,21 +259,10 @@ class ProcessPool:
                 await asyncio.wait({running})
 
     async def _started(self) -> WorkerProcess:
-        """A new worker, warm: a job's time begins after that. Raises whatever keeps it from coming up."""
+        """A new worker, warm. Raises whatever keeps it from coming up."""
         for _ in range(2):
             try:
                 return await WorkerProcess.start(*self._warm_up)
             except WorkerLost:  # killed from outside while it started
                 self._events.on_death()
         return await WorkerProcess.start(*self._warm_up)
-
-    async def _replaced(self, worker: WorkerProcess | None) -> WorkerProcess | None:
-        """The worker, or a new one in the place of one that is gone; None where that fails: the next job tries."""
-        if self._is_closing or (worker is not None and worker.is_alive):
-            return worker
-        try:
-            return await self._started()
-        except Exception:  # whatever it was, the place must not be lost: nobody would fill it again
-            log.exception("a worker could not be started; the next job tries again")
-            await asyncio.sleep(RESTART_PAUSE_S)
-            return None

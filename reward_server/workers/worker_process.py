@@ -32,6 +32,8 @@ class WorkerProcess:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self.is_ended = False
+        """True once it was ended from here: it did not die by itself."""
 
     @classmethod
     async def start(cls, warm_up: Callable[..., object], args: tuple[object, ...]) -> WorkerProcess:
@@ -51,17 +53,19 @@ class WorkerProcess:
         """What the call returns or raises. Raises WorkerLost; the process does not outlive this being cancelled."""
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
         assert pipe_in is not None and pipe_out is not None  # noqa: S101 - both are pipes
+        request = _packed((call, args))
         try:
-            pipe_in.write(_packed((call, args)))
+            pipe_in.write(request)
             await pipe_in.drain()
             length = int.from_bytes(await pipe_out.readexactly(LENGTH_BYTES), "big")
-            is_result, value = pickle.loads(await pipe_out.readexactly(length))
-        except (EOFError, ConnectionError) as error:
+            reply = await pipe_out.readexactly(length)
+        except (EOFError, ConnectionError, RuntimeError) as error:  # the last is uvloop's, for a pipe that is closed
             await self.end()
             raise WorkerLost("the process ended before it replied") from error
         except BaseException:
             await self.end()
             raise
+        is_result, value = pickle.loads(reply)
         if is_result:
             result: R = value
             return result
@@ -79,8 +83,13 @@ class WorkerProcess:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
+    async def gone(self) -> None:
+        """Returns when the process has ended."""
+        await self._process.wait()
+
     async def end(self) -> None:
         """Kills the process and waits until it is gone; does nothing the second time."""
+        self.is_ended = True
         if self._process.returncode is None:
             with suppress(ProcessLookupError):  # it ended just now
                 self._process.kill()

@@ -12,11 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from reward_server.rewards.math_verify_tier import judge_with_math_verify, warm_up
 from reward_server.types import Outcome
-from reward_server.workers import process_pool
+from reward_server.workers import place, process_pool
 from reward_server.workers.process_pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
+from reward_server.workers.worker_process import WorkerLost, WorkerProcess
 
 HANGS = range(10**12)
 """Its sum is one C call that uses the CPU for hours."""
@@ -24,7 +26,12 @@ Scenario = Callable[[ProcessPool], Awaitable[None]]
 
 
 def run(
-    scenario: Scenario, *, workers: int = 2, hard_timeout_s: float = 1.0, warm_up: Callable[[], object] = os.getpid
+    scenario: Scenario,
+    *,
+    workers: int = 2,
+    hard_timeout_s: float = 1.0,
+    warm_up: Callable[[], object] = os.getpid,
+    loop: str = "asyncio",
 ) -> Counter[str]:
     """Runs the scenario with an open pool and returns how often each event happened."""
     events: Counter[str] = Counter()
@@ -36,8 +43,20 @@ def run(
         async with pool.running(warm_up):
             await scenario(pool)
 
-    asyncio.run(with_pool())
+    (uvloop if loop == "uvloop" else asyncio).run(with_pool())
     return events
+
+
+def workers_of_this_process() -> list[int]:
+    """Not the server that other tests share, which is a child of this process too."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return [int(pid) for pid in children if b"worker_process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+async def filled(pool: ProcessPool, workers: int) -> None:
+    """Returns once so many live; nothing is asked of the pool meanwhile."""
+    while pool.living_workers != workers:
+        await asyncio.sleep(0.01)  # polling, not guessing
 
 
 def test_results_and_exceptions_come_back() -> None:
@@ -132,10 +151,40 @@ def test_a_worker_that_dies_costs_one_retry_and_a_job_that_kills_two_is_an_error
     assert run(scenario, workers=1)["death"] >= 2
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_after_all_workers_are_killed_they_come_back_without_any_job(loop: str) -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        for storm in range(3):
+            assert pool.living_workers == 3
+            for pid in workers_of_this_process():
+                os.kill(pid, signal.SIGKILL)
+            while pool.living_workers:
+                await asyncio.sleep(0)
+            await filled(pool, 3)
+            assert await pool.result(pool.submit(pow, 2, storm)) == 2**storm
+
+    assert run(scenario, workers=3, loop=loop) == {"death": 9, "queued": 3, "run": 3}
+
+
+def test_a_closed_pipe_is_a_lost_worker_under_uvloop_too() -> None:
+    async def scenario() -> None:
+        worker = await WorkerProcess.start(os.getpid, ())
+        os.kill(await worker.run(os.getpid, ()), signal.SIGKILL)
+        await worker.gone()
+        for _ in range(3):
+            with pytest.raises(WorkerLost):
+                await worker.run(os.getpid, ())
+            await asyncio.sleep(0.05)  # whether or not the loop has seen that the pipe is closed
+
+    uvloop.run(scenario())
+    asyncio.run(scenario())
+
+
 def test_a_worker_that_cannot_be_warmed_up_is_ended_and_its_place_filled_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(process_pool, "RESTART_PAUSE_S", 0.01)
+    monkeypatch.setattr(place, "RESTART_PAUSE_S", 0.01)
+    monkeypatch.setattr(place, "MAX_RESTART_PAUSE_S", 0.01)
     broken, pids = tmp_path / "broken", tmp_path / "pids"
     warm_up = f"""import os, pathlib
 with open({str(pids)!r}, "a") as file: print(os.getpid(), file=file)
@@ -150,8 +199,13 @@ if pathlib.Path({str(broken)!r}).exists(): raise ImportError("a library is being
                 await pool.result(pool.submit(os.getpid))
         started = {int(pid) for pid in pids.read_text().split()}
         assert len(started) > 3
-        assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+        assert isinstance(pool.problem, ImportError) and pool.living_workers == 0
         broken.unlink()
+        await filled(pool, 1)
+        assert pool.problem is None
+        assert (
+            len([pid for pid in {int(pid) for pid in pids.read_text().split()} if Path(f"/proc/{pid}").exists()]) == 1
+        )
         assert await pool.result(pool.submit(pow, 2, 3)) == 8
 
     run(scenario, workers=1, warm_up=partial(exec, warm_up))
