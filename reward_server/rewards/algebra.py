@@ -1,12 +1,13 @@
 """Are two expressions equal? Decided by their images in a finite field, in microseconds where SymPy takes milliseconds.
 
-Read: whole numbers, decimals, `+ - · /`, whole powers, square roots of rational numbers, i, and letters (also π and e,
-between which no relation can be written here). Evaluating such an expression in a field, each letter at a fixed
-element that looks random, is a homomorphism: equal expressions have equal images. Unequal ones have equal images with
-a chance of about degree/P, below 1e-35 (Schwartz 1980, Zippel 1979).
+Read: whole numbers, decimals, `+ - · /`, whole powers, factorials and binomials of whole numbers, square roots of
+rational numbers, i, and letters (also π and e, between which no relation can be written here). Evaluating such an
+expression in a field, each letter at some element, is a homomorphism: equal expressions have equal images, whatever
+the field and the elements. So both are secrets of the process: its prime, of 190 bits, and the letters' elements are
+drawn at its start. Unequal expressions then have equal images with a chance below 1e-30 (Schwartz 1980, Zippel 1979:
+degree / P; a number of 2^80 bits has at most 2^73 prime factors of 190 bits, of 2^181), and nobody can compute a pair
+that collides. Expressions that could be larger are not read.
 
-The field has P² elements. P is 3 mod 4, so -1 is no square mod P: elements are a + bi with i² = -1, here (a, b), and
-every whole number has a square root. The root of a composite is the product of its primes': √2·√3 = √6.
 Not covered (None, Math-Verify decides): functions, other roots and powers, roots of letters, absolute values,
 relations, and what reads in two ways: `1/2x`, `x^10`, `3\\frac{x}{2}`, `f(x)`.
 """
@@ -17,26 +18,23 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from hashlib import blake2b
-from math import isqrt
+from math import comb, factorial
 
-P = 157372820688314501797628202513941958931
-"""A prime of 127 bits, of no special form. Numbers of over 37 digits, which could be a multiple of it, are not read."""
+from reward_server.rewards.field import ONE, UNIT, ZERO, Element, P, element, inverse, plus, power, root_of, times
 
 _TOKEN = re.compile(r" *(\\[A-Za-z]+|[0-9]+(?:\.[0-9]*)?|\.[0-9]+|[A-Za-z](?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?|.)")
-_EXPONENT = re.compile(r" *\^ *(?:([0-9])(?![0-9])|\{ *(-?[0-9]{1,3}) *\})")
+_EXPONENT = re.compile(r" *\^ *(?:([0-9])(?![0-9])|\{ *(-?[0-9]{1,24}) *\})")
 _GREEK = "alpha beta gamma delta epsilon theta lambda mu pi rho sigma tau phi omega"
 _LETTERS = frozenset(f"\\{name}" for name in _GREEK.split())
+CONSTANTS = frozenset({"\\pi", "e", "i"})
 _FUNCTION_NAMES = frozenset("fgh")
 _NUMERIC = frozenset("0123456789.")
 _TIMES, _CLOSES = frozenset({"*", "\\cdot"}), {"(": ")", "{": "}"}
-_MAX_DEPTH, _MAX_DIGITS, _MAX_ROOT = 24, 37, 10**6
-_PRIMES = [number for number in range(2, 1000) if all(number % divisor for divisor in range(2, isqrt(number) + 1))]
-"""Up to the root of _MAX_ROOT."""
-_MAX_EXACT_EXPONENT, _MAX_EXACT_BITS = 20, 512
-
-Element = tuple[int, int]
-"""a + bi in the field."""
+_MAX_DEPTH, _MAX_DIGITS = 24, 1000
+_MAX_EXACT_BITS = 512
+_MAX_BITS = 2**80
+_MAX_FACTORIAL, _MAX_WORK = 5000, 10_000
+"""The largest number whose factorial is read, and how large they may be together: 10,000 is half a millisecond."""
 
 
 class _NotCovered(Exception):
@@ -45,36 +43,72 @@ class _NotCovered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """An expression's image, and its exact value while that is a small rational number."""
+    """An expression's image as a fraction, its exact value while that is a small rational number, and its size.
 
-    image: Element
+    `bits` bounds the bits of numerator and denominator, and their degree in the letters.
+    """
+
+    top: Element
+    bottom: Element = ONE
     rational: Fraction | None = None
+    bits: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An expression at one point: a fraction in the field, not reduced, and its letters but π, e and i."""
+
+    top: Element
+    bottom: Element
+    letters: frozenset[str]
 
 
 def is_equal(ground_truth: str, answer: str) -> bool | None:
     """Are two normalised expressions equal? None when either is not covered."""
-    wanted, given = image(ground_truth), image(answer)
-    return None if wanted is None or given is None else wanted == given
+    wanted, given = reading(ground_truth), reading(answer)
+    if wanted is None or given is None:
+        return None
+    return times(wanted.top, given.bottom) == times(given.top, wanted.bottom)
+
+
+def image(text: str) -> Element | None:
+    """One element for all expressions that are equal; None when it is not covered."""
+    found = reading(text)
+    return None if found is None else times(found.top, inverse(found.bottom))
 
 
 @lru_cache(maxsize=4096)
-def image(text: str) -> Element | None:
-    """The image of a normalised expression; None when it is not covered."""
+def reading(text: str, point: int = 0) -> Reading | None:
+    """A normalised expression at one of several points; None when it is not covered."""
     try:
-        reader = _Reader(text)
+        reader = _Reader(text, point)
         value = reader.sum()
-        return value.image if reader.at_end() else None
     except (_NotCovered, ZeroDivisionError):
         return None
+    return Reading(value.top, value.bottom, frozenset(reader.letters)) if reader.at_end() else None
+
+
+@lru_cache(maxsize=1024)
+def rational(text: str) -> Fraction | None:
+    """The exact value of an expression without letters and roots; None when it has some, or is large."""
+    try:
+        reader = _Reader(text, 0)
+        value = reader.sum()
+    except (_NotCovered, ZeroDivisionError):
+        return None
+    return value.rational if reader.at_end() else None
 
 
 class _Reader:
     """Reads one expression from the left; each method consumes what it names."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, point: int) -> None:
         self._text = text
+        self._point = point
         self._at = 0
         self._depth = 0
+        self._work = 0
+        self.letters: set[str] = set()
 
     def at_end(self) -> bool:
         return self._peek() == ""
@@ -108,11 +142,29 @@ class _Reader:
 
     def _power(self) -> _Value:
         base = self._base()
+        if self._peek() == "!":
+            base = self._factorial(base)
         match = _EXPONENT.match(self._text, self._at)
-        if match is None:
+        if match is not None:
+            self._at = match.end()
+            return _raised(base, int(match[1] or match[2]))
+        if self._peek() != "^":
             return base
-        self._at = match.end()
-        return _raised(base, int(match[1] or match[2]))
+        self._take()
+        return _raised(base, _whole(self._argument()))
+
+    def _factorial(self, base: _Value) -> _Value:
+        self._take()
+        number = _whole(base)
+        self._spend(number)
+        if self._peek() == "!":  # 5!! is 5·3·1
+            raise _NotCovered
+        return _large(factorial(number))
+
+    def _spend(self, number: int) -> None:
+        self._work += number
+        if not 0 <= number <= _MAX_FACTORIAL or self._work > _MAX_WORK:
+            raise _NotCovered
 
     def _base(self) -> _Value:
         token = self._take()
@@ -122,21 +174,35 @@ class _Reader:
             return _divided(self._argument(), self._argument())
         if token == "\\sqrt":
             return _root(self._argument())
+        if token == "\\binom":
+            return self._binomial()
         if token[:1].isalpha() or token in _LETTERS:
             return self._letter(token)
         return self._number(token)
+
+    def _binomial(self) -> _Value:
+        upper, lower = _whole(self._argument()), _whole(self._argument())
+        self._spend(upper)
+        if lower < 0:
+            raise _NotCovered
+        return _large(comb(upper, lower))
 
     def _number(self, token: str) -> _Value:
         if token[:1] not in _NUMERIC or token == "." or len(token) > _MAX_DIGITS:
             raise _NotCovered
         if self._peek() == "\\frac":  # a mixed number, or a product
             raise _NotCovered
-        return _exact(Fraction(token))
+        return _small(Fraction(token))
 
     def _letter(self, token: str) -> _Value:
         if token in _FUNCTION_NAMES and self._peek() == "(":
             raise _NotCovered
-        return _Value((0, 1)) if token == "i" else _Value((_element(token), 0))
+        if token == "i":
+            return _Value(UNIT)
+        if token in CONSTANTS:
+            return _Value((element(token, 0), 0))
+        self.letters.add(token)
+        return _Value((element(token, self._point), 0))
 
     def _argument(self) -> _Value:
         if self._take() != "{":
@@ -151,7 +217,7 @@ class _Reader:
 
     def _peek(self) -> str:
         match = _TOKEN.match(self._text, self._at)
-        return match[1].strip() if match else ""
+        return match[1] if match else ""
 
     def _take(self) -> str:
         match = _TOKEN.match(self._text, self._at)
@@ -161,47 +227,75 @@ class _Reader:
         return match[1]
 
 
-def _exact(number: Fraction) -> _Value:
-    return _Value((number.numerator * pow(number.denominator, -1, P) % P, 0), number)
+def _whole(value: _Value) -> int:
+    if value.rational is None or value.rational.denominator != 1:
+        raise _NotCovered
+    return value.rational.numerator
+
+
+def _large(number: int) -> _Value:
+    """A whole number, which need not be exact."""
+    bits = number.bit_length()
+    return _Value((number % P, 0), ONE, Fraction(number) if bits <= _MAX_EXACT_BITS else None, bits + 1)
+
+
+def _small(number: Fraction) -> _Value:
+    """Exact as long as it stays small: a long sum of fractions must not cost more than its reading."""
+    top, bottom = number.numerator, number.denominator
+    bits = top.bit_length() + bottom.bit_length()
+    return _Value((top % P, 0), (bottom % P, 0), number if bits <= _MAX_EXACT_BITS else None, bits)
+
+
+def _bounded(bits: int) -> int:
+    if bits > _MAX_BITS:
+        raise _NotCovered
+    return bits
 
 
 def _signed(sign: str, value: _Value) -> _Value:
-    return value if sign == "+" else _multiplied(_exact(Fraction(-1)), value)
+    if sign == "+":
+        return value
+    (a, b), rational = value.top, value.rational
+    return _Value((-a % P, -b % P), value.bottom, None if rational is None else -rational, value.bits)
 
 
 def _added(left: _Value, right: _Value) -> _Value:
     if left.rational is not None and right.rational is not None:
         return _small(left.rational + right.rational)
-    return _Value(_plus(left.image, right.image))
+    bits = _bounded(left.bits + right.bits + 1)
+    if left.bottom == right.bottom:
+        return _Value(plus(left.top, right.top), left.bottom, None, bits)
+    top = plus(times(left.top, right.bottom), times(right.top, left.bottom))
+    return _Value(top, times(left.bottom, right.bottom), None, bits)
 
 
 def _multiplied(left: _Value, right: _Value) -> _Value:
     if left.rational is not None and right.rational is not None:
         return _small(left.rational * right.rational)
-    return _Value(_times(left.image, right.image))
+    bits = _bounded(left.bits + right.bits)
+    return _Value(times(left.top, right.top), times(left.bottom, right.bottom), None, bits)
 
 
 def _divided(left: _Value, right: _Value) -> _Value:
-    return _multiplied(left, _raised(right, -1))
+    return _multiplied(left, _inverse(right))
+
+
+def _inverse(value: _Value) -> _Value:
+    if value.top == ZERO:
+        raise ZeroDivisionError
+    return _Value(value.bottom, value.top, None if value.rational is None else 1 / value.rational, value.bits)
 
 
 def _raised(base: _Value, exponent: int) -> _Value:
     """A whole power; ZeroDivisionError for 1/0, _NotCovered for 0^0, which some call 1."""
-    if base.image == (0, 0) and exponent == 0:
+    if exponent == 0 and base.top == ZERO:
         raise _NotCovered
-    a, b = base.image
-    if exponent < 0:  # 1 / (a + bi) = (a - bi) / (a² + b²), which is 0 only for 0
-        norm = (a * a + b * b) % P
-        if norm == 0:
-            raise ZeroDivisionError
-        inverse = pow(norm, -1, P)
-        a, b = a * inverse % P, -b * inverse % P
-    result = (1, 0)
-    for bit in bin(abs(exponent))[2:]:
-        result = _times(result, result)
-        result = _times(result, (a, b)) if bit == "1" else result
-    is_simple = base.rational is not None and abs(exponent) <= _MAX_EXACT_EXPONENT
-    return _small(base.rational**exponent) if is_simple and base.rational is not None else _Value(result)
+    base = _inverse(base) if exponent < 0 else base
+    exponent = abs(exponent)
+    if base.rational is not None and base.bits * exponent <= _MAX_EXACT_BITS:
+        return _small(base.rational**exponent)
+    bits = _bounded(base.bits * max(exponent, 1))
+    return _Value(power(base.top, exponent), power(base.bottom, exponent), None, bits)
 
 
 def _root(value: _Value) -> _Value:
@@ -209,49 +303,8 @@ def _root(value: _Value) -> _Value:
     if value.rational is None:
         raise _NotCovered
     product = value.rational.numerator * value.rational.denominator
-    image = _root_image(abs(product))
-    image = _times(image, (0, 1)) if product < 0 else image
-    return _Value(_times(image, _exact(Fraction(1, value.rational.denominator)).image))
-
-
-def _small(number: Fraction) -> _Value:
-    """Exact as long as it stays small: a long sum of fractions must not cost more than its reading."""
-    value = _exact(number)
-    size = number.numerator.bit_length() + number.denominator.bit_length()
-    return value if size <= _MAX_EXACT_BITS else _Value(value.image)
-
-
-def _plus(left: Element, right: Element) -> Element:
-    return (left[0] + right[0]) % P, (left[1] + right[1]) % P
-
-
-def _times(left: Element, right: Element) -> Element:
-    (a, b), (c, d) = left, right
-    return (a * c - b * d) % P, (a * d + b * c) % P
-
-
-@lru_cache(maxsize=4096)
-def _root_image(number: int) -> Element:
-    """The product of the roots of the primes in `number`, which must be small enough to find them."""
-    if number > _MAX_ROOT:
+    image = root_of(abs(product))
+    if image is None:
         raise _NotCovered
-    result = (1, 0) if number else (0, 0)
-    for prime in _PRIMES:
-        while number % prime == 0 and number:
-            result = _times(result, _prime_root(prime))
-            number //= prime
-        if prime * prime > number:
-            break
-    return _times(result, _prime_root(number)) if number > 1 else result
-
-
-@lru_cache(maxsize=4096)
-def _prime_root(prime: int) -> Element:
-    """A square root of a prime: of p or of -p this power is one mod P, and i times the latter is one of p."""
-    root = pow(prime, (P + 1) // 4, P)
-    return (root, 0) if root * root % P == prime else (0, root)
-
-
-@lru_cache(maxsize=256)
-def _element(letter: str) -> int:
-    return int.from_bytes(blake2b(letter.encode("utf-8", "surrogatepass"), digest_size=24).digest(), "big") % P
+    image = times(image, UNIT) if product < 0 else image
+    return _Value(image, (value.rational.denominator % P, 0), None, value.bits)

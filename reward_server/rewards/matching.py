@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 from reward_server.rewards import algebra
+from reward_server.rewards.equations import all_true, compare_equations
 from reward_server.rewards.exact_number import read_number
+from reward_server.rewards.left_sides import right_side
 from reward_server.rewards.normalise import compact
+from reward_server.rewards.shape import read_shape
 from reward_server.rewards.structure import Shape
 
 _UNORDERED = frozenset({"set", "union"})
@@ -27,8 +30,7 @@ Leaf = Callable[[str, str], bool | None]
 def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
     """Is the answer the ground truth? None when a pair of values that matters was left open by `leaf`."""
     if ground_truth.kind == "equation":
-        is_equation = answer.kind == "equation" or bool(answer.name)
-        return is_equation and leaf(ground_truth.text, _with_name(answer))
+        return _of_equation(ground_truth, answer, leaf)
     if answer.kind == "equation":
         return _against_equation(ground_truth, answer, leaf)
     if ground_truth.name and answer.name and not _is_same_name(ground_truth.name, answer.name):
@@ -36,7 +38,7 @@ def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
     if ground_truth.kind == "chain":
         return compare(replace(ground_truth.parts[-1], name=ground_truth.name), answer, leaf)
     if answer.kind == "chain":  # x = 2 + 3 = 5: every side has to be right
-        return _all(compare(ground_truth, part, leaf) for part in answer.parts)
+        return all_true(compare(ground_truth, part, leaf) for part in answer.parts)
     return _same_structure(ground_truth, answer, leaf)
 
 
@@ -56,22 +58,42 @@ def _rearranged(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
         and answer.name in ground_truth.text
         and ground_truth.name in answer.text
     ):
-        return leaf(_with_name(ground_truth), _with_name(answer))
+        return _same_equation(_with_name(ground_truth), _with_name(answer), leaf)
     return False
 
 
+def _of_equation(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
+    """For an equation the same equation, or its right side where the left side is only a name for it."""
+    if answer.kind == "equation":
+        return _same_equation(ground_truth.text, answer.text, leaf)
+    value = right_side(ground_truth)
+    if not answer.name:
+        return value is not None and compare(value, answer, leaf)
+    if value is not None and not re.search("[A-Za-z]", ground_truth.name):  # x = 42 for 17+25 = 42
+        return compare(value, answer, leaf)
+    return _same_equation(ground_truth.text, _with_name(answer), leaf)
+
+
+def _same_equation(ground_truth: str, answer: str, leaf: Leaf) -> bool | None:
+    def same(one: str, other: str) -> bool | None:
+        return compare(read_shape(one), read_shape(other), leaf)
+
+    verdict = compare_equations(ground_truth, answer, same)
+    return leaf(ground_truth, answer) if verdict is None else verdict
+
+
 def _with_name(shape: Shape) -> str:
-    return shape.text if shape.kind == "equation" or not shape.name else f"{shape.name}={shape.text}"
+    return shape.text if shape.kind in {"equation", "chain"} or not shape.name else f"{shape.name}={shape.text}"
 
 
 def _against_equation(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
     """Against an equation whose left side is no name: `m+n = 13`, `\\frac{1}{2} = 0.5`, `3 = 5`, `2x-y = 0`."""
     if ground_truth.name:  # y = 2x + 3 may have been rearranged
-        return leaf(_with_name(ground_truth), answer.text)
+        return _same_equation(_with_name(ground_truth), answer.text, leaf)
     is_sum = _SUM_OF_NAMES.fullmatch(answer.name) is not None
     if is_sum and compact(answer.parts[-1].text) == "0":  # `a-b = 0` relates a and b; it does not answer 0
         return False
-    return _all(compare(ground_truth, part, leaf) for part in answer.parts[is_sum:])
+    return all_true(compare(ground_truth, part, leaf) for part in answer.parts[is_sum:])
 
 
 def _same_structure(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
@@ -82,17 +104,7 @@ def _same_structure(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | No
     if ground_truth.kind in _UNORDERED:
         return _matching(ground_truth.parts, answer.parts, leaf)
     pairs = zip(ground_truth.parts, answer.parts, strict=True)
-    return _all(compare(wanted, given, leaf) for wanted, given in pairs)
-
-
-def _all(verdicts: Iterable[bool | None]) -> bool | None:
-    """False if any is False; else None if any is open. Later ones are not asked for after the first False."""
-    result: bool | None = True
-    for verdict in verdicts:
-        if verdict is False:
-            return False
-        result = result and verdict
-    return result
+    return all_true(compare(wanted, given, leaf) for wanted, given in pairs)
 
 
 def _matching(wanted: Sequence[Shape], given: Sequence[Shape], leaf: Leaf) -> bool | None:

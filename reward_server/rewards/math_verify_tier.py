@@ -5,19 +5,24 @@ which searches text for formulas, and its own timeouts are off: they are whole s
 timers. One CPU budget covers all instead. SymPy objects are never turned into text here (that can hang for ever), and
 the answer never reaches `sympify` or `parse_expr` (they evaluate).
 
-Math-Verify rounds to six places absolutely, so that 10^-20 = 10^-21; what it finds equal must also be close at a point.
+Of Math-Verify only the parser decides: it would round to six places, pay any equation without solutions for another,
+and ignore the case of letters. Expressions and equations are compared by `identities.py`; Math-Verify's own comparison
+is asked where no number says anything (sets, intervals, inequalities), and about equations that share their roots.
 Not covered: equations that SymPy can solve neither way count as different.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from reward_server.rewards.equations import sides_of
 from reward_server.rewards.exact_number import read_number
+from reward_server.rewards.identities import is_solved, other_roots, same_equation, same_value
+from reward_server.rewards.left_sides import right_side
 from reward_server.rewards.matching import compare
 from reward_server.rewards.normalise import normalise
 from reward_server.rewards.shape import read_shape
@@ -30,9 +35,6 @@ from reward_server.workers.budget import BudgetExceeded, Unfinished, cpu_budget
 
 TIER = "math_verify"
 
-_DIGITS = 30
-_TOLERANCE_EXPONENT = -13
-"""Relative: below it two values are equal. A decimal thus equals only what it is exactly, or to 13 digits."""
 _SEED = 0
 """SymPy tries random points and orders: with one seed a pair, its verdict does not depend on the pairs before it."""
 
@@ -97,9 +99,10 @@ def warm_up() -> None:
 
 def _open_values(shape: Shape) -> Iterator[str]:
     """The texts in `shape` that Math-Verify may be asked about."""
-    if shape.kind in {"value", "equation"}:
-        if read_number(shape.text) is None:
-            yield shape.text
+    if shape.kind == "equation" and right_side(shape) is not None:
+        yield from _open_values(shape.parts[-1])  # its left side may be a name that no parser reads
+    elif shape.kind == "value" and read_number(shape.text) is None:
+        yield shape.text
     else:
         for part in shape.parts:
             yield from _open_values(part)
@@ -109,14 +112,64 @@ def _are_equal(ground_truth: str, answer: str) -> bool:
     verdict = compare_values(ground_truth, answer)
     if verdict is not None:
         return verdict
-    wanted, given = _parsed_ground_truth(ground_truth), _parsed(answer)
+    key = f"{ground_truth}\0{answer}"
     try:
-        is_equal = _library().verify(wanted, given, timeout_seconds=None, raise_on_error=True)
-        return bool(is_equal) and _is_close(wanted, given)
-    except MemoryError:
+        if sides := sides_of(ground_truth):
+            return _are_equal_equations(sides, sides_of(answer), key)
+        return _are_equal_values(_parsed_ground_truth(ground_truth), _parsed(answer), key)
+    except (MemoryError, _UnparseableError):
         raise
     except Exception:  # noqa: BLE001 -- SymPy raises anything; a comparison that fails pays nothing
         return False
+
+
+def _are_equal_values(wanted: Any, given: Any, key: str) -> bool:
+    sympy = import_module("sympy")
+    if wanted == given:
+        return True
+    if not (isinstance(wanted, sympy.Expr) and isinstance(given, sympy.Expr)):
+        return _is_same_kind(wanted, given) and _verified(wanted, given)
+    verdict = same_value(wanted, given, key)
+    if verdict is None:  # no numbers, or too large for any: only SymPy's proof counts
+        return _verified(wanted, given) and sympy.simplify(wanted - given) == 0
+    return verdict
+
+
+def _is_same_kind(wanted: Any, given: Any) -> bool:
+    """Relations whose letters differ would be compared by their lists of solutions, which may both be empty."""
+    sympy = import_module("sympy")
+    kinds = (sympy.core.relational.Relational, sympy.logic.boolalg.Boolean)
+    if not (isinstance(wanted, kinds) or isinstance(given, kinds)):
+        return True
+    return bool(wanted.free_symbols) and wanted.free_symbols == given.free_symbols
+
+
+def _are_equal_equations(wanted: Sequence[str], given: Sequence[str], key: str) -> bool:
+    """Two sides each; anything else is left out."""
+    if len(wanted) != 2 or len(given) != 2:
+        return False
+    ours, theirs = [_parsed_ground_truth(side) for side in wanted], [_parsed(side) for side in given]
+    letters = set().union(*(side.free_symbols for side in ours))
+    if not letters & set().union(*(side.free_symbols for side in theirs)):
+        return not letters and _same_number_everywhere(ours, theirs, key)
+    if same_equation(ours, theirs, key):
+        return True
+    differs, shared = other_roots(ours, theirs, key)
+    if differs or not shared:  # nothing is true of an empty list of roots
+        return False
+    if is_solved(ours) or is_solved(theirs):
+        return True
+    equation = import_module("sympy").Eq
+    return _verified(equation(*ours, evaluate=False), equation(*theirs, evaluate=False))
+
+
+def _same_number_everywhere(ours: Sequence[Any], theirs: Sequence[Any], key: str) -> bool:
+    value = ours[0]
+    return all(_are_equal_values(value, side, key) for side in (*ours[1:], *theirs))
+
+
+def _verified(wanted: Any, given: Any) -> bool:
+    return bool(_library().verify(wanted, given, timeout_seconds=None, raise_on_error=True))
 
 
 @lru_cache(maxsize=256)
@@ -144,21 +197,6 @@ def _with_imaginary_unit(value: Any) -> Any:
     sympy = import_module("sympy")
     letters = [symbol for symbol in getattr(value, "free_symbols", ()) if symbol.name == "i"]
     return value.subs(dict.fromkeys(letters, sympy.I)) if isinstance(value, sympy.Expr) else value
-
-
-def _is_close(wanted: Any, given: Any) -> bool:
-    """Are two expressions close, relative to their size, with every variable set to some fixed number?
-
-    Sets and relations have no size: there Math-Verify's word stands.
-    """
-    sympy = import_module("sympy")
-    if not (isinstance(wanted, sympy.Expr) and isinstance(given, sympy.Expr)) or wanted == given:
-        return True
-    names = sorted(wanted.free_symbols | given.free_symbols, key=lambda symbol: str(symbol.name))
-    point = {symbol: sympy.Rational(137 + 61 * place, 100) for place, symbol in enumerate(names)}
-    left, right = (side.subs(point).doit().evalf(_DIGITS) for side in (wanted, given))
-    is_close = abs(left - right) <= abs(left) * sympy.Float(10) ** _TOLERANCE_EXPONENT
-    return bool(is_close)  # an undecided comparison raises TypeError: not equal
 
 
 class _Library:

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from reward_server.rewards.brackets import MAX_DEPTH, closes_early, depth, split_top
 from reward_server.rewards.exact_number import read_number
+from reward_server.rewards.names import is_name
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.structure import Shape
 
@@ -23,11 +24,6 @@ _MATRIX = re.compile(
     r"(?P<fence>[(\[])?\s*\\begin\{(?P<kind>(?:[pbB]|small)?matrix|array)\}(?:\{[clr| ]*\})?"
     r"(?P<rows>.*)\\end\{(?P=kind)\}\s*(?(fence)[)\]])",
     re.DOTALL,
-)
-_NAME = re.compile(
-    r"(?:[A-Za-z]|\\(?!pi\b)[a-z]+ ?|\\text\{[A-Za-z ]*\}|[A-Z]{2,4})"  # x, \theta, \text{Area}, AB
-    r"(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'*(?:\^\{-1\})?(?:\([^()]{0,20}\))?"  # x_1, y', f(2), f^{-1}(x)
-    r"|\([A-Za-z](?:,(?:[A-Za-z]|\\(?!pi\b)[a-z]+))+\)|\|[A-Z]{2}\||m? ?\\angle ?[A-Z]{1,3}"  # (x,y), |AB|, \angle ABC
 )
 _FRENCH = re.compile(r"(\]|\[|\()(.*)(\[|\]|\))", re.DOTALL)
 _SUCH_THAT = frozenset({"\\mid", "|", ":"})
@@ -150,15 +146,21 @@ def _relation(text: str) -> Shape | None:
         return None
     if set(signs) == {"="}:
         return _equation(text, sides)
-    if signs == ["\\in"] and _NAME.fullmatch(compact(sides[0])):
-        return replace(_read(sides[1]), name=compact(sides[0]))
+    if signs == ["\\in"] and is_name(sides[0]) and (members := _members(sides[1])):
+        return replace(members, name=compact(sides[0]))
     return _interval(text, sides, signs) or Shape("value", text)
+
+
+def _members(text: str) -> Shape | None:
+    """What stands behind `x \\in`: a set, not one value."""
+    shape = _read(text)
+    return None if shape.kind == "value" and not text.startswith(("\\{", "\\mathbb", "\\emptyset")) else shape
 
 
 def _equation(text: str, sides: list[str]) -> Shape:
     first = compact(sides[0])
     parts = tuple(_read(side) for side in sides)
-    if not _NAME.fullmatch(first):
+    if not is_name(sides[0]):
         return Shape("equation", text, parts, first)
     if len(parts) == 2:
         return replace(parts[1], name=first)
@@ -172,11 +174,11 @@ def _interval(text: str, sides: list[str], signs: list[str]) -> Shape | None:
     if not set(signs) <= _LESS or len(sides) > 3:
         return None
     if len(sides) == 2:
-        is_lower = not _NAME.fullmatch(compact(sides[0]))
+        is_lower = not is_name(sides[0])
         sides = [*sides, "\\infty"] if is_lower else ["-\\infty", *sides]
         signs = [*signs, "<"] if is_lower else ["<", *signs]
     low, name, high = sides
-    if not _NAME.fullmatch(compact(name)):
+    if not is_name(name):
         return None
     kind = ("(" if signs[0] == "<" else "[") + (")" if signs[1] == "<" else "]")
     return Shape(kind, text, (Shape("value", low), Shape("value", high)), compact(name))

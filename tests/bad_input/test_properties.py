@@ -106,8 +106,8 @@ def test_normalising_again_changes_no_number(text: str) -> None:
     assert number is None or read_number(normalise(form)) == number
     value, unit = split_unit(form)
     assert not unit or len(value) < len(form)
-    image = algebra.image(form)
-    assert image is None or all(0 <= part < algebra.P for part in image)
+    found = algebra.reading(form)
+    assert found is None or all(part >= 0 for part in (*found.top, *found.bottom))
 
 
 @pytest.mark.parametrize("piece", PIECES)

@@ -74,8 +74,8 @@ def of_one_text(text: str) -> None:
     assert number is None or read_number(normalise(form)) == number, "normalising again changes the number"
     shape = read_shape(form)
     assert shape.kind != "value" or not shape.parts
-    image = algebra.image(form)
-    assert image is None or all(0 <= part < algebra.P for part in image)
+    found = algebra.reading(form)
+    assert found is None or all(part >= 0 for part in (*found.top, *found.bottom))
     for answer_format in ("tags", "think", "plain"):
         found = answer_in(text, answer_format)
         assert found is None or (found and found in text)

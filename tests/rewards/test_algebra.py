@@ -7,8 +7,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_server.rewards import algebra
-from reward_server.rewards.algebra import P, image, is_equal
+from reward_server.rewards.algebra import is_equal, reading
+from reward_server.rewards.field import P, root_of, times
 from reward_server.rewards.normalise import normalise
 
 
@@ -67,7 +67,7 @@ def test_different_expressions_are_different(left: str, right: str) -> None:
             "\\frac{1}{x-x}",
             "0^0",
             "90^\\circ",
-            "5!",
+            "5!!",
             "\\infty",
             "1,2",
             "\\text{a}",
@@ -75,11 +75,11 @@ def test_different_expressions_are_different(left: str, right: str) -> None:
             "x²",
             "७",
         ),
-        *("\x00", "\ud800", "(" * 500 + "x" + ")" * 500, "\\sqrt{1000003}", "x^{1000}", f"x+{P + 1}"),
+        *("\x00", "\ud800", "(" * 500 + "x" + ")" * 500, "\\sqrt{1000003}", "x^{y}"),
     ],
 )
 def test_what_is_not_covered_is_left_open(text: str) -> None:
-    assert image(text) is None
+    assert reading(text) is None
     assert is_equal(text, "x") is None
 
 
@@ -116,16 +116,17 @@ def test_it_agrees_with_sympy(left: sympy.Expr, right: sympy.Expr) -> None:
 @settings(max_examples=500)
 @given(st.lists(st.sampled_from([*"12x+-*/^(){} .iπe_", "\\frac", "\\sqrt", "\\pi"]), max_size=30).map("".join))
 def test_any_text_is_read_or_left_open(text: str) -> None:
-    found = image(text)
-    assert found is None or all(0 <= part < P for part in found)
+    found = reading(text)
+    assert found is None or all(0 <= part < P for part in (*found.top, *found.bottom))
 
 
 def test_the_field_is_one() -> None:
     assert sympy.isprime(P)
     assert P % 4 == 3
     for prime in (2, 3, 5, 7, 999_983):
-        root = algebra._root_image(prime)
-        assert algebra._times(root, root) == (prime, 0)
+        root = root_of(prime)
+        assert root is not None
+        assert times(root, root) == (prime, 0)
 
 
 def test_a_lone_surrogate_in_an_index_is_a_letter_like_any_other() -> None:
