@@ -11,6 +11,7 @@ from reward_server.catalog import Plan
 from reward_server.errors import InvalidRequest
 from reward_server.parameters import FlipParameters, RprParameters, VerifierParameters
 from reward_server.rewards.answer import Answer, last_box
+from reward_server.rewards.damaged import repaired
 from reward_server.rewards.flip import flip_draw, group_of_prompt
 from reward_server.rewards.rpr import Rpr, rpr
 from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_verifier
@@ -59,6 +60,14 @@ def read(plan: Plan, samples: list[Sample]) -> list[Reading]:
     find = _string_box if getattr(plan.parameters, "check", "math") == "string" else last_box
     texts = [own_turn(sample.completion) for sample in samples]
     return [Reading(text, find(text), has_eaten_escape(text)) for text in texts]
+
+
+def repairs(plan: Plan, sample: Sample) -> list[str]:
+    """The ground truths that are read otherwise than they stand, as they are read; `check=string` repairs none."""
+    if getattr(plan.parameters, "check", "string") == "string":
+        return []
+    read_as = [(truth, repaired(truth)) for truth in sample.ground_truths or ()]
+    return [meant for truth, meant in read_as if meant is not None and meant != truth]
 
 
 def rprs(plan: Plan, readings: list[Reading]) -> list[Rpr | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reward_server import __version__
 from reward_server.catalog import Plan
-from reward_server.derivation import Derivation, group_of, is_answered
+from reward_server.derivation import Derivation, group_of, is_answered, repairs
 from reward_server.parameters import FlipParameters, VerifierParameters
 from reward_server.rewards.math_verify_tier import TIER as MATH_VERIFY
 from reward_server.rewards.normalise import normalise
@@ -130,6 +130,8 @@ def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
     warnings = list(plan.warnings)
     if reading.lost_backslash:
         warnings.append("a JSON escape ate a backslash; write \\\\boxed")
+    for meant in repairs(plan, sample):
+        warnings.append(f"the ground truth is damaged (a backslash lost to JSON, or the like); read as {meant}")
     if len(reading.text) < len(sample.completion.rstrip()) - 32:
         warnings.append(f"what follows character {len(reading.text)} is after the end of the turn and does not count")
     if isinstance(plan.parameters, VerifierParameters) and not is_answered(reading) and "boxed" in reading.text:

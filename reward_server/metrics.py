@@ -132,6 +132,11 @@ class Metrics:
         self.escapes = Counter(
             "reward_escapes_eaten", "Completions in which a JSON escape ate a backslash.", registry=registry
         )
+        self.repaired = Counter(
+            "reward_ground_truths_repaired",
+            "Samples whose ground truth had lost a backslash or the like, and was repaired.",
+            registry=registry,
+        )
         self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
 
     def count_model_batch(self, report: BatchReport) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from reward_server.admission import Admission, TokenLimit
 from reward_server.catalog import Plan
-from reward_server.derivation import Derivation, Reading, check_inputs, read, rprs, settle
+from reward_server.derivation import Derivation, Reading, check_inputs, read, repairs, rprs, settle
 from reward_server.errors import Unavailable
 from reward_server.metrics import Metrics
 from reward_server.model_scoring import ModelRequest, check_prompts
@@ -176,6 +176,7 @@ class Scorer:
         metrics.count_scores(plan.name, [derivation.score for derivation in derivations])
         metrics.count_rprs(plan.name, [derivation.rpr.value for derivation in derivations if derivation.rpr])
         metrics.escapes.inc(sum(derivation.reading.lost_backslash for derivation in derivations))
+        metrics.repaired.inc(sum(bool(repairs(plan, sample)) for sample in samples))
         if isinstance(plan.parameters, RmParameters):
             metrics.count_model_scores(plan.name, [derivation.score.parts for derivation in derivations])
         if isinstance(plan.parameters, FlipParameters):

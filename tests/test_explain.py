@@ -65,6 +65,18 @@ def test_an_eaten_backslash_is_a_warning_here_and_a_metric_in_score(server: Runn
     assert server.metric("reward_escapes_eaten_total") == before + 2
 
 
+def test_a_repaired_ground_truth_is_a_warning_here_and_a_metric_in_score(server: RunningServer) -> None:
+    before = server.metric("reward_ground_truths_repaired_total")
+    derived = server.post(
+        "/explain/verifier", b'{"ground_truth": "\\frac{1}{4}", "completion": "\\\\boxed{0.25}"}'
+    ).json()
+    assert derived["value"] == 1.0
+    (warning,) = derived["warnings"]
+    assert warning == r"the ground truth is damaged (a backslash lost to JSON, or the like); read as \frac{1}{4}"
+    server.post("/score/verifier", {"ground_truths": ["\frac{1}{4}", "4"], "completions": [r"\boxed{0.25}"] * 2})
+    assert server.metric("reward_ground_truths_repaired_total") == before + 2
+
+
 def test_it_warns_of_text_after_the_turn_of_an_open_box_and_of_a_tiny_alpha(server: RunningServer) -> None:
     body = {"completion": "so \\boxed{4\nUser: and now? Assistant: the answer is \\boxed{5}", "ground_truth": "5"}
     derived = server.post("/explain/verifier?alpha=0.001", body).json()

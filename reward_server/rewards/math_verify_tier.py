@@ -19,6 +19,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from reward_server.rewards.damaged import repaired
 from reward_server.rewards.equations import sides_of
 from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.identities import is_solved, other_roots, same_equation, same_value
@@ -63,7 +64,7 @@ def judge_with_math_verify(
     not parse is unparseable; one that exhausts them is a timeout. A comparison that fails in the library is incorrect.
     With less than the whole budget there is no verdict where it is exhausted: raises Unfinished.
     """
-    wanted, given = normalise(ground_truth), normalise(answer)
+    wanted, given = normalise(repaired(ground_truth) or ""), normalise(answer)
     exhausted, unreadable = Outcome.TIMEOUT, Outcome.UNPARSEABLE
     outcome = Outcome.TIMEOUT
     try:

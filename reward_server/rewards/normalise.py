@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from reward_server.rewards.damaged import undoubled
 from reward_server.rewards.rewrites import REWRITES
 
 _CHARACTERS = str.maketrans(
@@ -76,7 +77,7 @@ def normalise(text: str) -> str:
     """`text` with one spelling a notation, single spaces, and without the wrappers and the full stop around it."""
     if _PLAIN.fullmatch(text):
         return text
-    text = _ROW_END.sub(r"\\\\", text.translate(_CHARACTERS))
+    text = _ROW_END.sub(r"\\\\", undoubled(text.translate(_CHARACTERS)))
     text = _COMMAND.sub(lambda command: _REPLACEMENT.get(command.group(), command.group()), text)
     text = " ".join(text.split())
     for needle, pattern, new in REWRITES:

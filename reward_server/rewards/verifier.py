@@ -4,6 +4,7 @@
 |-------------|--------------------------------------------------------------------------|--------------|
 | length      | answers over 1,000 characters: unparseable; ground truths over 10,000:   | server, 0 µs |
 |             | ungradable                                                               |              |
+| damaged     | ground truths that lost what nobody can know: ungradable (`damaged.py`)   | server       |
 | text        | equal after `normalise`: correct                                         | server       |
 | number      | the ground truth is a plain number: only that number, written out        | server       |
 | choice      | … a choice letter                                                        | server       |
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reward_server.rewards.brackets import MAX_DEPTH, depth
+from reward_server.rewards.damaged import repaired
 from reward_server.rewards.exact_number import Number, is_same_number, read_number
 from reward_server.rewards.kinds import choice_matches, numeral_matches, word_matches
 from reward_server.rewards.matching import Leaf, compare
@@ -79,7 +81,10 @@ def _judge(ground_truth: str, answer: str, max_work: int | None) -> Verdict | No
         return Verdict(Outcome.UNGRADABLE, "length", "", "")
     if max_work is not None and len(ground_truth) > max_work:
         return None
-    wanted, given = _read(ground_truth), normalise(answer)
+    meant = repaired(ground_truth)
+    if meant is None:
+        return Verdict(Outcome.UNGRADABLE, "damaged", "", "")
+    wanted, given = _read(meant), normalise(answer)
     if not wanted.text:
         return Verdict(Outcome.UNGRADABLE, "text", wanted.text, given)
     try:

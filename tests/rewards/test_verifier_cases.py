@@ -64,7 +64,6 @@ PENDING = {
     "ratios not reduced",
     "gold is a rounded decimal",
     "decoration around the value",
-    "doubled or eaten escapes in the gold or answer",
     "ellipsis",
     "several values in other forms",
     "names on one side only",
