@@ -118,6 +118,7 @@ def _model(derivation: Derivation) -> dict[str, object]:
             "tokens": encoded.tokens,
             "prompt_tokens": len(encoded.prompt),
             "truncated": encoded.truncated,
+            "read_at": encoded.read_at,
             "score": model.value,
             "transformed": derivation.score.parts["rm"],
             "calibrated": derivation.score.parts["calibrated"],

@@ -116,6 +116,8 @@ class ModelSlot:
             async with loaded.opened(self._on_batch) as (model, config):
                 self._model, self._config = model, config
                 log.info("the reward model is ready: %s", config)
+                for remark in loaded.remarks:
+                    log.warning("%s", remark)
                 self._settled.set()
                 await closing.wait()
         except RemoteUnavailable as error:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from reward_server.settings import Settings
 from reward_server.workers import model_folder
 from reward_server.workers.batcher import Batcher
+from reward_server.workers.ending import EndsAt, ends_at, remarks
 from reward_server.workers.engine import EngineRefused, OnBatch
 from reward_server.workers.engine_vllm import VllmEngine
+from reward_server.workers.folder_config import read_config
 from reward_server.workers.reward_model import RewardModel
 from reward_server.workers.tokenizer import ChatTokenizer
 
@@ -27,12 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """`config`: all that is known here and can change a score. `device` is None for a remote engine."""
+    """`config`: all that is known here and can change a score. `device` is None for a remote engine.
+
+    `ends_at`: where the score is read. `remarks`: what to say of the model when it is ready.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     config: dict[str, str | int]
     device: TransformersModel | None
     url: str | None
+    ends_at: EndsAt = "template"
+    remarks: tuple[str, ...] = ()
 
     @asynccontextmanager
     async def opened(self, on_batch: OnBatch) -> AsyncIterator[tuple[RewardModel, dict[str, str | int]]]:
@@ -41,13 +48,18 @@ class LoadedModel:
         Raises EngineRefused when a remote one cannot be used, RemoteUnavailable when it does not answer.
         """
         if self.device is not None:
-            limits = {"max_tokens": self.device.max_tokens or 2**31, "vocabulary": self.device.vocabulary}
+            tokenizer = ChatTokenizer(
+                self.tokenizer,
+                max_tokens=self.device.max_tokens or 2**31,
+                vocabulary=self.device.vocabulary,
+                ends_at=self.ends_at,
+            )
             async with Batcher(self.device, on_batch=on_batch).running() as batcher:
-                with closing(RewardModel(ChatTokenizer(self.tokenizer, **limits), batcher)) as model:
+                with closing(RewardModel(tokenizer, batcher)) as model:
                     yield model, self.config
         else:
             async with VllmEngine.connected(self.url or "", on_batch=on_batch) as engine:
-                tokenizer = ChatTokenizer(self.tokenizer, max_tokens=engine.max_tokens)
+                tokenizer = ChatTokenizer(self.tokenizer, max_tokens=engine.max_tokens, ends_at=self.ends_at)
                 with closing(RewardModel(tokenizer, engine)) as model:
                     yield model, self.config | engine.config
 
@@ -57,7 +69,7 @@ def load_model(settings: Settings, folder: Path) -> LoadedModel:
     try:
         if settings.rm_engine == "vllm":
             tokenizer = model_folder.load_tokenizer(folder)
-            return LoadedModel(tokenizer, {"tokenizer": model_folder.digest(folder)}, None, settings.rm_url)
+            return _as_read(folder, settings, tokenizer, {"tokenizer": model_folder.digest(folder)}, None)
         from reward_server.workers.engine_transformers import TransformersModel
 
         device = TransformersModel(
@@ -68,4 +80,20 @@ def load_model(settings: Settings, folder: Path) -> LoadedModel:
         extra = "gateway" if settings.rm_engine == "vllm" else "rm"
         command = f"pip install 'reward-server[{extra}]'"
         raise EngineRefused(f"rm_model needs the extra {extra} ({command}): {error}") from error
-    return LoadedModel(tokenizer, device.config, device, None)
+    return _as_read(folder, settings, tokenizer, device.config, device)
+
+
+def _as_read(
+    folder: Path,
+    settings: Settings,
+    tokenizer: PreTrainedTokenizerBase,
+    config: dict[str, str | int],
+    device: TransformersModel | None,
+) -> LoadedModel:
+    """With where its score is read, which is part of `config` where it is not the template's last token."""
+    described = read_config(folder) if (folder / "config.json").is_file() else {}  # for vllm a tokenizer is enough
+    where = ends_at(described, settings.rm_ends_at)
+    if where == "eos":
+        config = config | {"ends_at": str(tokenizer.eos_token)}
+    said = tuple(remarks(described, tokenizer, where))
+    return LoadedModel(tokenizer, config, device, settings.rm_url, where, said)

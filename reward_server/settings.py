@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     rm_threads: int | None = Field(
         None, ge=1, description="transformers: CPU threads; scores are bitwise the same for one number only."
     )
+    rm_ends_at: Literal["auto", "template", "eos"] = Field(
+        "auto", description="Token at which the score is read: the template's last, or eos; auto: eos for OpenRLHF's."
+    )
     rm_max_queued_tokens: int = Field(
         2**26, ge=1, description="Tokens that may wait for the reward model; beyond them a request gets 503."
     )

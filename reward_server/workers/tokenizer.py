@@ -20,7 +20,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from reward_server.workers.engine import TokenIds, TooLong, UnusableChat
+from reward_server.workers.ending import EndsAt, ended
+from reward_server.workers.engine import EngineRefused, TokenIds, TooLong, UnusableChat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -47,13 +48,14 @@ _MARK = "\ue000answer\ue000"
 class Encoded:
     """One sample as the model reads it: `prompt` [P] (empty when the sample is not split), then `completion` [C].
 
-    `text`: exactly what was tokenised. `truncated`: tokens were cut off to fit.
+    `text`: exactly what was tokenised. `truncated`: tokens were cut off to fit. `read_at`: the last token, as text.
     """
 
     text: str
     prompt: TokenIds[int]
     completion: TokenIds[int]
     truncated: bool = False
+    read_at: str = ""
 
     @property
     def tokens(self) -> int:
@@ -61,28 +63,44 @@ class Encoded:
 
 
 class ChatTokenizer:
-    """Thread-safe. `max_tokens`: longest text of the model. `vocabulary`: ids from it on are unknown to the model."""
+    """Thread-safe. Raises EngineRefused where the text has to end with an end-of-turn token and there is none.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int, vocabulary: int | None = None) -> None:
+    `max_tokens`: longest text of the model. `vocabulary`: ids from it on are unknown to the model. `ends_at`: where the
+    model was trained to be read.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_tokens: int,
+        vocabulary: int | None = None,
+        ends_at: EndsAt = "template",
+    ) -> None:
+        if ends_at == "eos" and (tokenizer.eos_token is None or tokenizer.eos_token_id is None):
+            raise EngineRefused("the reward model is read at its end-of-turn token, but its tokenizer has no eos_token")
         self._tokenizer = tokenizer
+        self._ends_at = ends_at
         self._max_tokens = max_tokens
         self._vocabulary = vocabulary
         self._prompt = lru_cache(maxsize=4096)(self._encode_prompt)
+        self._name = lru_cache(maxsize=4096)(self._decode)
         self._encode("")  # the first call sets the backend's padding and truncation; later ones only read them
 
     def encode(self, messages: Sequence[Mapping[str, object]], answer: str, too_long: WhenTooLong = "null") -> Encoded:
         """Raises UnusableChat when template or tokenizer refuse the messages, TooLong as `too_long` says."""
         chat, answer = _plain(messages), well_formed(answer)
-        text = self._render([*chat, {"role": "assistant", "content": answer}])
-        whole = self._encode(text)
+        text = self._render_answered(chat, answer)
+        whole = self._encode_ended(text)
         if not whole:
             raise UnusableChat("the chat template renders the messages to nothing")
+        read_at = self._name(whole[-1])
         if len(whole) > self._max_tokens:
-            return Encoded(text, array("i"), self._cut(chat, whole, too_long), truncated=True)
+            return Encoded(text, array("i"), self._cut(chat, whole, too_long), truncated=True, read_at=read_at)
         prompt = self._prompt(json.dumps(chat)) if chat else array("i")
         if len(prompt) < len(whole) and whole[: len(prompt)] == prompt:
-            return Encoded(text, prompt, whole[len(prompt) :])
-        return Encoded(text, array("i"), whole)
+            return Encoded(text, prompt, whole[len(prompt) :], read_at=read_at)
+        return Encoded(text, array("i"), whole, read_at=read_at)
 
     def _encode_prompt(self, chat: str) -> TokenIds[int]:
         """The ids of a prompt alone; none where the template cannot render it alone."""
@@ -90,6 +108,21 @@ class ChatTokenizer:
             return self._encode(self._render(json.loads(chat)))
         except UnusableChat:
             return array("i")
+
+    def _render_answered(self, chat: list[dict[str, str]], answer: str) -> str:
+        """The whole text, as it ends where the score is read."""
+        text = self._render([*chat, {"role": "assistant", "content": answer}])
+        return ended(text, str(self._tokenizer.eos_token)) if text and self._ends_at == "eos" else text
+
+    def _encode_ended(self, text: str) -> TokenIds[int]:
+        """The ids of a text with its end; with `eos` the last one is that token's, whatever stands there."""
+        ids = self._encode(text)
+        if ids and self._ends_at == "eos":
+            ids[-1] = self._tokenizer.eos_token_id  # as OpenRLHF does
+        return ids
+
+    def _decode(self, token: int) -> str:
+        return str(self._tokenizer.decode([token]))
 
     def _render(self, chat: list[dict[str, str]]) -> str:
         from jinja2 import TemplateError
@@ -117,8 +150,8 @@ class ChatTokenizer:
             bos = 1 if ids[0] == self._tokenizer.bos_token_id else 0
             return ids[:bos] + ids[bos + len(ids) - self._max_tokens :]
         if too_long == "right":
-            before, _, after = self._render([*chat, {"role": "assistant", "content": _MARK}]).rpartition(_MARK)
-            closing = self._encode(after)
+            before, _, after = self._render_answered(chat, _MARK).rpartition(_MARK)
+            closing = self._encode_ended(after)
             kept = self._max_tokens - len(closing)
             if kept > len(self._encode(before)):  # else nothing of the answer would be left
                 return ids[:kept] + closing

@@ -19,6 +19,7 @@ _NEEDS_MODELS = [
     "test_failures.py",
     "test_model_folder.py",
     "test_offline.py",
+    "test_openrlhf_models.py",
     "test_prompt_attention.py",
     "test_refused_folders.py",
     "test_reward_model.py",

@@ -1,0 +1,57 @@
+"""Where in a text the score is read: at the last token that the template writes, or at the end-of-turn token.
+
+A reward model is right only at the token at which it was trained. TRL's conversations and Skywork's models end where
+their template ends: in ChatML that is the newline behind `<|im_end|>`. OpenRLHF drops newlines at the end, appends the
+end-of-turn token where the text does not end in it, and trains and serves there (`datasets/reward_dataset.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+EndsAt = Literal["template", "eos"]
+"""`template`: the text is what the template writes. `eos`: it ends with the tokenizer's `eos_token`."""
+
+
+def trained_by_openrlhf(config: Mapping[str, Any]) -> bool:
+    """True for a config.json as only OpenRLHF's `train_rm` writes it."""
+    return "value_head_prefix" in config or config.get("architectures") == ["RewardModel"]
+
+
+def ends_at(config: Mapping[str, Any], wanted: Literal["auto", "template", "eos"]) -> EndsAt:
+    """What is wanted; `auto` goes by who trained the model that config.json describes."""
+    if wanted == "auto":
+        return "eos" if trained_by_openrlhf(config) else "template"
+    return wanted
+
+
+def ended(text: str, eos_token: str) -> str:
+    """The text as OpenRLHF ends it: newlines dropped, and `eos_token` behind a blank unless it is there."""
+    text = text.rstrip("\n")
+    return text if text.endswith(eos_token) else f"{text} {eos_token}"
+
+
+def remarks(config: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, where: EndsAt) -> list[str]:
+    """What whoever starts the server should know of how the model is read."""
+    said = []
+    if where == "eos":
+        said.append(
+            f"the reward model's score is read at its end-of-turn token {tokenizer.eos_token!r}, where OpenRLHF trains"
+            " (rm_ends_at=template reads it at the template's last token)"
+        )
+    mean, std = config.get("mean"), config.get("std")
+    if trained_by_openrlhf(config) and _is_number(mean) and _is_number(std) and std > 0:
+        said.append(
+            f"config.json keeps the mean {mean:.6g} and deviation {std:.6g} of the reward model's scores, which nothing"
+            f" applies here; as a map to 0 … 1 they are ?transform=affine&mean={mean:.6g}&sigma={std:.6g}"
+        )
+    return said
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
