@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
         summary="Rewards for reinforcement learning of language models.",
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would lead to whatever the Host header names
     )
     direct = add_routes(app, service)
     for kind in (RewardServerError, HTTPException, Exception):

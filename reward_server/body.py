@@ -7,7 +7,14 @@ import asyncio
 from fastapi import Request
 
 from reward_server.admission import HeldBytes
-from reward_server.errors import DeadlineExceeded, InvalidRequest, RewardServerError, TooLarge
+from reward_server.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    RewardServerError,
+    TooLarge,
+    UnsupportedEncoding,
+    shortened,
+)
 
 WATCH_AFTER_S = 0.25
 """Most requests are answered sooner; only a longer one is worth a task that watches its connection."""
@@ -21,7 +28,11 @@ class CallerLeft(RewardServerError):
 
 
 async def read_body(request: Request, limit_mb: int, held: HeldBytes) -> bytes:
-    """The whole body. Raises TooLarge as soon as it passes `limit_mb` MiB, Overloaded when `held` may not grow."""
+    """The whole body.
+
+    Raises TooLarge as soon as it passes `limit_mb` MiB, Overloaded when `held` may not grow, UnsupportedEncoding.
+    """
+    _refuse_encoded(request)
     limit = limit_mb * 2**20
     chunks, size, more = [], 0, True
     while more:
@@ -37,6 +48,14 @@ async def read_body(request: Request, limit_mb: int, held: HeldBytes) -> bytes:
     if not size:
         raise InvalidRequest("the body is empty; send a JSON object")
     return b"".join(chunks)
+
+
+def _refuse_encoded(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedEncoding(
+            f"the body has Content-Encoding {shortened(encoding, 40)!r}; this server takes none: send it as it is"
+        )
 
 
 class Deadline:

@@ -28,7 +28,7 @@ import tomllib
 from pydantic import ValidationError
 
 from reward_server import __version__
-from reward_server.errors import InvalidRequest, UnknownReward
+from reward_server.errors import InvalidRequest, UnknownReward, shortened
 from reward_server.parameters import (
     PARAMETERS,
     DialectParameters,
@@ -41,6 +41,8 @@ from reward_server.rewards.rpr import PhraseList, load_phrases
 from reward_server.settings import Settings
 
 PACKAGED_LISTS = ("math", "open_ended")
+MAX_GIVEN = 64
+"""Parameters that a query string may give; no reward has half as many."""
 GRADERS = ("math-verify", "latex2sympy2_extended", "sympy")
 
 
@@ -80,7 +82,7 @@ class Catalog:
     def check_name(self, name: str) -> None:
         """Raises UnknownReward, which names the known ones."""
         if name not in self.names:
-            raise UnknownReward(f"no reward is called {name!r}; known: {', '.join(self.names)}")
+            raise UnknownReward(f"no reward is called {shortened(name, 100)!r}; known: {', '.join(self.names)}")
 
     def base(self, name: str) -> str:
         """The one of the four rewards that `name` is, or is a variant of."""
@@ -106,7 +108,9 @@ class Catalog:
         except ValidationError as error:
             raise _explained(error, name, model) from None
         if parameters.phrases not in self._lists:
-            raise InvalidRequest(f"phrases: no list is called {parameters.phrases!r}; known: {', '.join(self._lists)}")
+            raise InvalidRequest(
+                f"phrases: no list is called {shortened(parameters.phrases, 100)!r}; known: {', '.join(self._lists)}"
+            )
         return base, parameters
 
     def _digest(self, base: str, parameters: RewardParameters, phrases: PhraseList) -> str:
@@ -174,7 +178,10 @@ def _merged(base: str, defaults: dict[str, object], given: dict[str, str]) -> di
 
 
 def _parsed(query: str) -> dict[str, str]:
-    pairs = parse_qsl(query, keep_blank_values=True)
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_GIVEN)
+    except ValueError:
+        raise InvalidRequest(f"the query string gives over {MAX_GIVEN} parameters") from None
     given = dict(pairs)
     if len(given) < len(pairs):
         raise InvalidRequest("the query string gives a parameter twice")
@@ -184,7 +191,10 @@ def _parsed(query: str) -> dict[str, str]:
 def _explained(error: ValidationError, name: str, model: type[DialectParameters]) -> InvalidRequest:
     """The first thing wrong in words, all of them in the detail."""
     problems = [
-        {"parameter": ".".join(map(str, item["loc"])) or None, "problem": _problem(item["type"], item["msg"])}
+        {
+            "parameter": shortened(".".join(map(str, item["loc"])), 100) or None,
+            "problem": _problem(item["type"], item["msg"]),
+        }
         for item in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     first = problems[0]

@@ -61,7 +61,7 @@ def serve(**options: Any) -> None:
     logs.configure(settings)
     try:
         run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201 - its output
-    except (BadCatalog, EngineError, RewardServerError) as error:
+    except (BadCatalog, EngineError, RewardServerError, OSError) as error:
         _fail(error)
 
 

@@ -49,10 +49,22 @@ def check_inputs(plan: Plan, samples: list[Sample]) -> None:
     for row, sample in enumerate(samples):
         if sample.ground_truths is None:
             raise InvalidRequest(f"{plan.name} needs a ground truth (ground_truths, labels, label): row {row} has none")
-        if plan.base == "flip" and sample.group is None and sample.prompt in (None, []):
-            raise InvalidRequest(
-                f"{plan.name} needs a group or a prompt, which its noise is keyed by: row {row} has neither"
-            )
+        if plan.base == "flip":
+            _check_key(plan, sample, row)
+
+
+def _check_key(plan: Plan, sample: Sample, row: int) -> None:
+    """All rows of one key share their noise: a blank one is a mistake, and would flip a whole data set at once."""
+    if sample.group is not None and not sample.group.strip():
+        raise InvalidRequest(
+            f"{plan.name}: the group of row {row} is blank, and rows of one group share their noise;"
+            " name the question, or leave the group out where there is a prompt"
+        )
+    has_prompt = bool(sample.prompt.strip() if isinstance(sample.prompt, str) else sample.prompt)
+    if sample.group is None and not has_prompt:
+        raise InvalidRequest(
+            f"{plan.name} needs a group or a prompt, which its noise is keyed by: row {row} has neither"
+        )
 
 
 def read(plan: Plan, samples: list[Sample]) -> list[Reading]:

@@ -7,6 +7,7 @@
     │   └── UnknownReward       404  no reward of that name; names the known ones
     ├── MethodNotAllowed        405  the path exists, the method does not
     ├── TooLarge                413  the body, or the batch, could never fit
+    ├── UnsupportedEncoding     415  the body is compressed
     ├── InternalError           500  our fault; the request id leads to the log
     ├── NoRewardModel           501  `rm` without a model; says how to configure one
     └── Unavailable             503  come back after `retry_after_s`
@@ -22,6 +23,15 @@ from __future__ import annotations
 
 import math
 from http import HTTPStatus
+
+MAX_MESSAGE_CHARS = 1000
+"""An answer does not repeat more than this of what a request named."""
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, or its beginning and its end where it has more than `limit` characters."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
 
 
 class RewardServerError(Exception):
@@ -45,7 +55,7 @@ class RewardServerError(Exception):
 
     def body(self) -> dict[str, object]:
         """The one shape of every error."""
-        error: dict[str, object] = {"code": self.code, "message": self.message}
+        error: dict[str, object] = {"code": self.code, "message": shortened(self.message, MAX_MESSAGE_CHARS)}
         if self.detail is not None:
             error["detail"] = self.detail
         return {"error": error}
@@ -82,6 +92,15 @@ class MethodNotAllowed(RewardServerError):
 class TooLarge(RewardServerError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "too_large"
+
+
+class UnsupportedEncoding(RewardServerError):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_encoding"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Accept-Encoding": "identity"}
 
 
 class InternalError(RewardServerError):

@@ -86,6 +86,7 @@ class RequestLayer:
                 "route": route,
                 "status": exchange.status,
                 "ms": round(seconds * 1000, 3),
+                "client": scope["client"][0] if scope["client"] else None,
                 **exchange.fields,
             }
             log.log(level, "request", extra={FIELDS: line})

@@ -26,6 +26,7 @@ ERRORS = {
     401: "The key is missing or wrong.",
     404: "No such path.",
     413: "The body or the batch could never fit.",
+    415: "The body is compressed.",
     422: "The request is wrong.",
     500: "Our fault.",
     501: "No reward model is configured.",

@@ -55,6 +55,8 @@ def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
     app.get("/rewards", **openapi.PLAIN["/rewards"])(routes.rewards)
     app.get("/health", **openapi.PLAIN["/health"])(routes.health)
     app.get("/ready", **openapi.PLAIN["/ready"])(routes.ready)
+    app.head("/health", include_in_schema=False)(routes.health)  # as some load balancers ask
+    app.head("/ready", include_in_schema=False)(routes.ready)
     app.get("/metrics", **openapi.PLAIN["/metrics"])(routes.metrics)
     return {f"/score/{name}": routes.score(name) for name in service.catalog.names}
 

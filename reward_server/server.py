@@ -53,6 +53,7 @@ class DrainingServer(uvicorn.Server):
                     Connection, head_s=settings.request_timeout_s, on_refused=self._service.metrics.count_refusal
                 ),
                 ws="none",
+                proxy_headers=False,  # the log names who connected, not who a header says
                 loop="uvloop",
                 lifespan="on",
                 access_log=False,
@@ -107,7 +108,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
-    """Runs until a signal; returns when everything admitted is answered. SystemExit when it cannot start.
+    """Runs until a signal; returns when everything admitted is answered. SystemExit or OSError when it cannot start.
 
     Raises EngineRefused when the reward model was refused, which ends the server too.
     """
@@ -115,7 +116,7 @@ def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
     if not settings.api_keys and not settings.is_loopback:
         log.warning("listening on %s without api_keys: everybody who reaches the port can use it", settings.host)
     server = DrainingServer(settings, on_started)
-    server.run()
+    server.run(_sockets(settings))
     if server.refusal is not None:
         raise server.refusal
     if any(thread.name.startswith("reward-model") for thread in threading.enumerate()):
@@ -123,6 +124,14 @@ def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
         logging.shutdown()
         sys.stdout.flush()
         os._exit(0)
+
+
+def _sockets(settings: Settings) -> list[socket.socket] | None:
+    """For `::` one that takes IPv4 too; asyncio's own would not. None: uvicorn binds."""
+    if settings.host != "::" or not socket.has_dualstack_ipv6():
+        return None
+    address = (settings.host, settings.port)
+    return [socket.create_server(address, family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)]
 
 
 def _freeze() -> None:

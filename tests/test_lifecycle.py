@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -265,3 +266,63 @@ def test_a_body_that_arrives_slowly_is_read_whole(server: RunningServer) -> None
         connection.sendall(body[1000:])
         reply = b"".join(iter(lambda: connection.recv(2**16), b""))
     assert json.loads(reply.partition(b"\r\n\r\n")[2])["rewards"] == [1.0] * 200
+
+
+def test_health_and_ready_answer_head_too(start_server: Starter) -> None:
+    with start_server("--drain-delay-s", "6") as server:
+        for path in ("/health", "/ready"):
+            reply = httpx.head(server.url + path)
+            assert (reply.status_code, reply.content) == (200, b"")
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: httpx.head(server.url + "/ready").status_code == 503)
+        assert httpx.head(server.url + "/health").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health/", "/ready/", "/metrics/", "/rewards/", "/score/verifier/"])
+def test_nobody_is_sent_to_where_the_host_header_says(server: RunningServer, path: str) -> None:
+    for method in ("GET", "POST", "HEAD"):
+        reply = httpx.request(method, server.url + path, headers={"host": "elsewhere.example"})
+        assert reply.status_code in (404, 405) and "location" not in reply.headers
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "deflate, gzip", "zstd", "x" * 5000])
+def test_a_compressed_body_is_refused_with_the_reason(server: RunningServer, encoding: str) -> None:
+    body = gzip.compress(b'{"completions": ["\\\\boxed{4}"], "ground_truths": ["4"]}')
+    for path in ("/score/verifier", "/explain/verifier", "/score/verifier/verify"):
+        reply = server.post(path, body, headers={"content-encoding": encoding})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (415, "unsupported_encoding")
+        assert "Content-Encoding" in reply.json()["error"]["message"] and len(reply.text) < 300
+    plain = {"completions": ["\\boxed{4}"], "ground_truths": ["4"]}
+    for identity in ("identity", "Identity", ""):
+        assert server.post("/score/verifier", plain, headers={"content-encoding": identity}).status_code == 200
+
+
+def test_what_a_request_names_comes_back_shortened(server: RunningServer) -> None:
+    """60 KB of unknown names gave 503 KB."""
+    many, long = "&".join(f"p{number}=1" for number in range(6000)), "x" * 25_000
+    body = {"completions": ["\\boxed{4}"], "ground_truths": ["4"]}
+    for query in (many, long, f"check={long}", f"phrases={long}", f"seed={long}", f"{long}=1&{long}y=2"):
+        reply = server.post(f"/score/verifier?{query}", body)
+        assert reply.status_code == 422 and len(reply.content) < 8000, len(reply.content)
+    assert len(server.post(f"/score/{long}", body).content) < 2000
+    for unknown in ({long * 10: 1}, {f"{long}{number}": 1 for number in range(30)}):
+        assert len(server.post("/score/verifier", {**body, **unknown}).content) < 4000
+        assert len(server.post("/score/verifier", unknown).content) < 4000
+        assert len(server.post("/explain/verifier", {"completion": "x", **unknown}).content) < 4000
+
+
+def test_the_log_names_who_connected_and_believes_no_header(server: RunningServer) -> None:
+    headers = {"x-request-id": "who-1", "x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9"}
+    assert server.post("/score/rpr", {"completions": ["x"]}, headers=headers).status_code == 200
+    until(lambda: any(line.get("request_id") == "who-1" for line in server.log_lines()))
+    (line,) = [line for line in server.log_lines() if line.get("request_id") == "who-1"]
+    assert line["client"] == "127.0.0.1"
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_the_host_of_two_colons_serves_both_kinds_of_addresses(start_server: Starter) -> None:
+    with start_server("--host", "::", "--verifier-workers", "1") as server:
+        port = httpx.URL(server.url).port
+        for host in ("[::1]", "127.0.0.1"):
+            assert httpx.get(f"http://{host}:{port}/health").status_code == 200
+        assert server.stop() == 0

@@ -59,6 +59,17 @@ def test_keys_are_separated_by_commas_and_never_shown(monkeypatch: pytest.Monkey
     assert "secret" not in repr(settings)
 
 
+@pytest.mark.parametrize("nothing", ["", " ", ",", " , ", ",,,"])
+def test_keys_that_are_set_and_are_none_are_refused(nothing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody wanted the server closed: an empty secret must not open it."""
+    assert CliRunner().invoke(app, ["serve", "--api-keys", nothing]).exit_code == 2
+    monkeypatch.setenv("REWARD_API_KEYS", nothing)
+    with pytest.raises(ValidationError, match="it is set and holds no key"):
+        Settings()
+    result = CliRunner().invoke(app, ["serve"])
+    assert result.exit_code == 2 and "api_keys: " in result.output and "Traceback" not in result.output
+
+
 @pytest.mark.parametrize(
     "wrong", [{"port": 70_000}, {"soft_timeout_s": 0}, {"soft_timeout_s": 9}, {"max_samples": 0}, {"log_level": "loud"}]
 )

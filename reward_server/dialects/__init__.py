@@ -11,7 +11,7 @@ from typing import Protocol
 
 from reward_server.dialects import native, openrlhf, slime
 from reward_server.dialects.reply import Reply
-from reward_server.errors import InvalidRequest
+from reward_server.errors import InvalidRequest, shortened
 from reward_server.json_body import JsonBody
 from reward_server.types import Sample
 
@@ -42,5 +42,5 @@ def recognise(body: JsonBody) -> Dialect:
     raise InvalidRequest(
         "the body has none of the keys that tell a caller: completions (native), query or queries (OpenRLHF),"
         " response (slime, miles); NeMo-Gym posts to /score/{name}/verify",
-        {"keys": sorted(body.keys)[:20]},
+        {"keys": [shortened(key, 100) for key in sorted(body.keys)[:20]]},
     )

@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any
 
 from reward_server import __version__
-from reward_server.dialects.label import group_of, labelled
+from reward_server.dialects.label import group_of, labelled, visit_of
 from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody
@@ -61,7 +61,7 @@ def _rows(body: JsonBody, completions: list[str]) -> list[Sample]:
             completion,
             prompt=prompt,
             group=None if group is None else group_of(group),
-            visit=visit or 0,
+            visit=0 if visit is None else visit_of(visit),
             flip=flip is not False,
         )
         for completion, prompt, group, visit, flip in zip(completions, prompts, groups, visits, flips)  # noqa: B905 - repeat() is endless

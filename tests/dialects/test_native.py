@@ -61,6 +61,38 @@ def test_a_ground_truth_is_a_text_a_number_a_list_or_a_label_object(
     assert reply.json()["outcomes"] == [outcome]
 
 
+@pytest.mark.parametrize("visit", [2**63, -(2**63) - 1, 2**64, 10**30, 1.5, "1", True])
+def test_a_visit_is_an_integer_of_64_bits_in_a_column_as_in_a_label(server: RunningServer, visit: object) -> None:
+    label = {"ground_truth": "4", "visit": visit}
+    for ground_truth, column in ((label, [0]), ("4", [visit])):
+        body = {"completions": [BOX], "ground_truths": [ground_truth], "groups": ["g"], "visits": column}
+        reply = server.post("/score/flip?flip_prob=0.5", body)
+        assert reply.status_code == 422 and "visit" in reply.json()["error"]["message"], reply.text
+
+
+@pytest.mark.parametrize("visit", [2**63 - 1, -(2**63), 0, None])
+def test_a_visit_draws_the_same_noise_from_a_column_as_from_a_label(server: RunningServer, visit: int | None) -> None:
+    label = {"ground_truth": "4", "visit": visit}
+    body = {"completions": [BOX] * 2, "ground_truths": [label, "4"], "groups": ["g"] * 2, "visits": [None, visit]}
+    draws = server.post("/score/flip?flip_prob=0.5", body).json()["parts"]["flip_draw"]
+    assert draws[0] == draws[1]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"groups": [""]}, {"groups": ["  \n"]}, {"groups": [""], "prompts": ["2 + 2?"]}, {"prompts": [""]},
+     {"prompts": ["\t "]}, {"prompts": [[]]}, {"groups": [None], "prompts": [None]},
+     {"ground_truths": [{"ground_truth": "4", "group": ""}]}, {"ground_truths": [{"ground_truth": "4", "prompt": " "}]},
+     {"ground_truths": [{"ground_truth": "4", "group": " "}], "prompts": ["2 + 2?"]}],
+)  # fmt: skip
+def test_a_blank_group_is_no_key_for_noise(server: RunningServer, row: dict[str, object]) -> None:
+    """All rows that have it would share one flip."""
+    body = {"completions": [BOX], "ground_truths": ["4"], **row}
+    reply = server.post("/score/flip?flip_prob=0.5", body)
+    assert reply.status_code == 422 and "group" in reply.json()["error"]["message"], reply.text
+    assert server.post("/score/verifier", body).json()["rewards"] == [1.0], "the others need none"
+
+
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
@@ -100,7 +132,7 @@ def test_a_wrong_request_is_a_422_that_names_the_field(
 
 def test_lone_surrogates_and_nul_are_scored_like_any_text(server: RunningServer) -> None:
     texts = ["\ud800 \\boxed{4}", "\x00\\boxed{4}", "\udc00\ud800", "🙂 \\boxed{4}"]
-    body = {"completions": texts, "ground_truths": ["4"] * 4, "groups": ["\ud800", "\x00", "", 10**30]}
+    body = {"completions": texts, "ground_truths": ["4"] * 4, "groups": ["\ud800", "\x00", "\udc00", 10**30]}
     reply = server.post("/score/flip?flip_prob=0", body)
     assert reply.json()["outcomes"] == ["correct", "correct", "unanswered", "correct"]
     assert reply.content.isascii()

@@ -48,14 +48,14 @@ def test_an_unscored_sample_pays_the_fallback_and_says_so(server: RunningServer)
 
 
 def test_scores_are_the_noisy_outcome_so_that_clean_labels_do_not_leak(server: RunningServer) -> None:
-    body = {"query": ["\\boxed{4}", "\\boxed{5}"], "prompts": ["", ""], "labels": ["4", "4"]}
+    body = {"query": ["\\boxed{4}", "\\boxed{5}"], "prompts": ["p", "p"], "labels": ["4", "4"]}
     reply = server.post("/score/flip?flip_prob=1", body).json()
     assert reply["scores"] == [0.0, 1.0]
     assert reply["extra_logs"]["clean"] == [1.0, 0.0]
 
 
 def test_scores_stay_the_noisy_outcome_under_correction(server: RunningServer) -> None:
-    body = {"query": ["\\boxed{4}", "\\boxed{5}"], "prompts": ["", ""], "labels": ["4", "4"]}
+    body = {"query": ["\\boxed{4}", "\\boxed{5}"], "prompts": ["p", "p"], "labels": ["4", "4"]}
     path = "/score/flip?false_positive_prob=0&false_negative_prob=0.5&correction=backward"
     reply = server.post(path, body).json()
     # (1 - 0) / (1 - 0.5) = 2 where the 1 survives, 0 / 0.5 = 0 else
