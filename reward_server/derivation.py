@@ -17,7 +17,7 @@ from reward_server.rewards.rpr import Rpr, rpr
 from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_verifier
 from reward_server.rewards.string_check import last_box_string
 from reward_server.rewards.turn import has_eaten_escape, own_turn
-from reward_server.types import Sample, Score, Verdict
+from reward_server.types import Outcome, Sample, Score, Verdict
 from reward_server.workers.reward_model import ModelScore
 
 
@@ -103,6 +103,15 @@ def settle(
     plan: Plan, sample: Sample, reading: Reading, verdict: Verdict | None, paid_phrases: Rpr | None
 ) -> Derivation:
     """The last steps of one sample: noise, RPR, grid."""
+    derivation = _settled(plan, sample, reading, verdict, paid_phrases)
+    if not sample.is_lost:
+        return derivation
+    return Derivation(reading, Score(Outcome.ERROR, None, shown=None, parts=dict.fromkeys(derivation.score.parts)))
+
+
+def _settled(
+    plan: Plan, sample: Sample, reading: Reading, verdict: Verdict | None, paid_phrases: Rpr | None
+) -> Derivation:
     match plan.parameters, verdict, paid_phrases:
         case FlipParameters() as parameters, Verdict(), _:
             draw = draw_of(sample, reading, parameters)

@@ -137,6 +137,12 @@ class Metrics:
             "Samples whose ground truth had lost a backslash or the like, and was repaired.",
             registry=registry,
         )
+        self.lost = Counter(
+            "reward_completions_lost",
+            "Completions that cannot be told from their prompt.",
+            ["reward"],
+            registry=registry,
+        )
         self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
 
     def count_model_batch(self, report: BatchReport) -> None:
@@ -176,6 +182,7 @@ class Metrics:
         """Starts at 0 what alerts look at: from a series that begins at 5, Prometheus cannot see an increase of 5."""
         for reward in rewards:
             self._series(self.unscored, reward)
+            self._series(self.lost, reward)
             for outcome in Outcome:
                 self._series(self.samples, reward, outcome)
         for error in (InternalError, Unavailable, Overloaded, Draining, DeadlineExceeded):
@@ -194,6 +201,10 @@ class Metrics:
         unscored = sum(score.reward is None for score in scores)
         if unscored:
             self._series(self.unscored, reward).inc(unscored)
+
+    def count_lost(self, reward: str, number: int) -> None:
+        """Counts completions that cannot be told from their prompt."""
+        self._series(self.lost, reward).inc(number)
 
     def count_rprs(self, reward: str, values: Sequence[float]) -> None:
         """Counts what RPR found, whether or not it was paid."""

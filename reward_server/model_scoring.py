@@ -56,6 +56,8 @@ class ModelRequest:
         return Derivation(reading, score, rpr=rpr, model=scored)
 
     async def _ask(self, sample: Sample, text: str) -> tuple[Outcome, ModelScore | None]:
+        if sample.is_lost:
+            return Outcome.ERROR, None
         answer = answer_in(text, self._parameters.format)
         if answer is None or control_token(answer) is not None:  # the model would read another turn in it
             return Outcome.BAD_FORMAT, None

@@ -6,6 +6,7 @@ Small work is done on the event loop, large work in one thread, Math-Verify in p
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from reward_server.verdicts import Verdicts, cheaply
 from reward_server.workers.process_pool import PoolEvents, ProcessPool
 
 R = TypeVar("R")
+log = logging.getLogger(__name__)
 Times = dict[str, float] | None
 """Receives milliseconds per step."""
 INLINE_CHARS = 65_536
@@ -175,6 +177,7 @@ class Scorer:
         metrics = self._metrics
         metrics.count_scores(plan.name, [derivation.score for derivation in derivations])
         metrics.count_rprs(plan.name, [derivation.rpr.value for derivation in derivations if derivation.rpr])
+        self._count_lost(plan, samples)
         metrics.escapes.inc(sum(derivation.reading.lost_backslash for derivation in derivations))
         metrics.repaired.inc(sum(bool(repairs(plan, sample)) for sample in samples))
         if isinstance(plan.parameters, RmParameters):
@@ -190,6 +193,17 @@ class Scorer:
             metrics.exposed.labels(plan.name).inc(len(exposed))
             rates = NoiseRates(*plan.parameters.noise_rates)
             metrics.expected_flips.labels(plan.name).inc(sum(rates.of(clean) for clean in exposed))
+
+    def _count_lost(self, plan: Plan, samples: list[Sample]) -> None:
+        lost = sum(sample.is_lost for sample in samples)
+        if lost:
+            self._metrics.count_lost(plan.name, lost)
+            log.warning(
+                "%d of %d completions cannot be told from their prompt: the query does not begin with it (%s)",
+                lost,
+                len(samples),
+                plan.name,
+            )
 
     def _export_gauges(self) -> None:
         gauge, pool = self._metrics.gauge, self._pool

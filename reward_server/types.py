@@ -70,6 +70,7 @@ class Sample:
     `ground_truths`: any of them matches; None when the caller gave none, empty when what it gave is unusable.
     `group`: the question's id, None when the caller gave none (it then defaults to the prompt).
     `flip`: False pays the clean score, for evaluation.
+    `is_lost`: the completion cannot be told from its prompt; it is empty then, and the outcome is `error`.
     """
 
     completion: str
@@ -78,6 +79,7 @@ class Sample:
     group: str | None = None
     visit: int = 0
     flip: bool = True
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

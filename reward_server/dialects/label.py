@@ -26,7 +26,7 @@ def labelled(sample: Sample, label: object) -> Sample:
     if not (isinstance(label, dict) and "ground_truth" in label and label.keys() <= LABEL_KEYS):
         # replace() takes five times as long, for every sample
         given = sample.completion, sample.prompt, ground_truths_of(label), sample.group, sample.visit, sample.flip
-        return Sample(*given)
+        return Sample(*given, is_lost=sample.is_lost)
     return replace(
         sample,
         ground_truths=ground_truths_of(label["ground_truth"]),

@@ -20,7 +20,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["reward_server"]):
-    from reward_server.dialects.openrlhf import without_prompt
+    from reward_server.dialects.completion import without_prompt
     from reward_server.rewards import algebra
     from reward_server.rewards.answer import last_box
     from reward_server.rewards.answer_format import answer_in
