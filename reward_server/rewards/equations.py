@@ -14,6 +14,7 @@ from reward_server.rewards.algebra import Reading, reading
 from reward_server.rewards.brackets import split_top
 from reward_server.rewards.field import ZERO, Element, minus, times
 from reward_server.rewards.normalise import compact
+from reward_server.rewards.spelling import plain_pair
 
 _EQUALS = frozenset({"="})
 _POINTS = range(3)
@@ -32,7 +33,10 @@ def sides_of(text: str) -> list[str]:
 
 def compare_equations(ground_truth: str, answer: str, same: Same) -> bool | None:
     """Is the answer the equation `ground_truth`? `same` compares two sides. None: it has to be decided elsewhere."""
-    wanted, given = sides_of(ground_truth), sides_of(answer)
+    pair = plain_pair(ground_truth, answer)
+    if pair is None:
+        return False
+    wanted, given = map(sides_of, pair)
     if not wanted or not given:
         return False
     verdict = _of_one_left_side(wanted, given, same)

@@ -7,6 +7,9 @@ returns True or False when it decides, None when the ground truth is not of its 
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+
+from reward_server.rewards.exact_number import read_number
 
 _LETTER = re.compile(r"\(?([A-J])\)?[.:]?")
 _CHOICE = re.compile(r"(?:option|choice|answer) ?:? ?", re.IGNORECASE)
@@ -14,7 +17,10 @@ _MARKED = re.compile(r"(?:\(([A-Ja-j])\)|([A-J])(?:[).:](?=\s|$)|\)))\s*")
 _ALONE = re.compile(r"\(? ?([A-Ja-j]) ?\)?[.:]?")
 _OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])[A-J](?![A-Za-z])")
 
-_BASED = re.compile(r"\(?([0-9A-Z]+)\)?(?:_(?:\{\(?([^{}()]*)\)?\}|([0-9]|[a-z]+))|,?\(?(?:in)?base([0-9a-z]+)\)?)")
+_BASED = re.compile(
+    r"([+-]?)\(?([+-]?)([0-9A-Z]+(?:\.[0-9A-Z]+)?)\)?"
+    r"(?:_(?:\{\(?([^{}()]*)\)?\}|([0-9]|[a-z]+))|,?\(?(?:in)?base([0-9a-z]+)\)?)"
+)
 _TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
 _BASES = {
     name: base
@@ -49,16 +55,30 @@ def numeral_matches(ground_truth: str, answer: str) -> bool | None:
     """`204_5`: same digits and same base, however said (`204_{\\text{five}}`, `204 \\text{ base } 5`). A bare `204` is
     another number."""
     wanted = _numeral(ground_truth)
-    return None if wanted is None else _numeral(answer) == wanted
+    if wanted is None:
+        return None
+    given = _numeral(answer)
+    if given is None and wanted[1] == 10 and (number := read_number(answer)) is not None:  # base ten is no other number
+        return number.value == Fraction(wanted[0])
+    return given == wanted
 
 
 def _numeral(text: str) -> tuple[str, int] | None:
+    """(sign and digits, base)"""
     match = _BASED.fullmatch(_flat(text, keep_braces=True).replace(" ", ""))
     if match is None:
         return None
-    base = (match[2] or match[3] or match[4] or "").lower().removeprefix("base")
+    base = (match[4] or match[5] or match[6] or "").lower().removeprefix("base")
     value = int(base) if base.isascii() and base.isdecimal() and len(base) <= 2 else _BASES.get(base)
-    return None if value is None else (match[1].lstrip("0") or "0", value)
+    return None if value is None else (_digits(match[1] + match[2], match[3]), value)
+
+
+def _digits(signs: str, digits: str) -> str:
+    """As short as they can be written: `-1.10` is `-1.1`."""
+    whole, point, places = digits.partition(".")
+    places = places.rstrip("0")
+    digits = (whole.lstrip("0") or "0") + (point + places if places else "")
+    return "-" + digits if signs.count("-") == 1 and digits != "0" else digits
 
 
 def word_matches(raw_ground_truth: str, ground_truth: str, answer: str) -> bool | None:

@@ -14,6 +14,7 @@ Not covered: equations that SymPy can solve neither way count as different.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib import import_module
@@ -27,6 +28,7 @@ from reward_server.rewards.left_sides import right_side
 from reward_server.rewards.matching import compare
 from reward_server.rewards.normalise import normalise
 from reward_server.rewards.shape import read_shape
+from reward_server.rewards.spelling import plain_pair
 from reward_server.rewards.structure import Shape
 from reward_server.rewards.units import split_unit
 from reward_server.rewards.values import compare_values
@@ -36,6 +38,7 @@ from reward_server.workers.budget import BudgetExceeded, Unfinished, cpu_budget
 
 TIER = "math_verify"
 
+_UNIT = re.compile(r"(?<![A-Za-z\\_])i(?![A-Za-z=])")
 _SEED = 0
 """SymPy tries random points and orders: with one seed a pair, its verdict does not depend on the pairs before it."""
 
@@ -76,7 +79,7 @@ def judge_with_math_verify(
             exhausted, unreadable = Outcome.UNGRADABLE, Outcome.UNGRADABLE
             shape = read_shape(wanted)
             for text in _open_values(shape):
-                _parsed_ground_truth(text)
+                _parsed_ground_truth((plain_pair(text, text) or (text,))[0])
             exhausted, unreadable = Outcome.TIMEOUT, Outcome.UNPARSEABLE
             is_correct = compare(shape, read_shape(given), _are_equal)
             outcome = Outcome.CORRECT if is_correct else Outcome.INCORRECT
@@ -114,6 +117,10 @@ def _are_equal(ground_truth: str, answer: str) -> bool:
     if verdict is not None:
         return verdict
     key = f"{ground_truth}\0{answer}"
+    pair = plain_pair(ground_truth, answer)
+    if pair is None:
+        return False
+    ground_truth, answer = pair
     try:
         if sides := sides_of(ground_truth):
             return _are_equal_equations(sides, sides_of(answer), key)
@@ -184,7 +191,7 @@ def _parsed(text: str) -> Any:
     body = split_unit(text)[0]
     try:
         latex = library.normalize(body, library.config)
-        is_real = not library.is_complex(latex)
+        is_real = not (library.is_complex(latex) or _UNIT.search(latex))
         value = library.parse(latex, is_real=is_real, normalization_config=None, conversion_config=library.conversion)
         return value if is_real else _with_imaginary_unit(value)
     except MemoryError:

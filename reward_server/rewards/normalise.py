@@ -67,6 +67,10 @@ _REPLACEMENT = {f"\\{name}": new for new, names in _COMMANDS.items() for name in
 
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z])")
 _ROW_END = re.compile(r"\\\\\s*\[[^\[\]{}]*\]")  # \\[4pt]
+_VECTORS = re.compile(
+    r"(\\(?:vec|mathbf|boldsymbol|bm|overrightarrow|hat|nabla)(?![A-Za-z])(?: ?\{[^{}]*\}| [A-Za-z])?) ?\\times ?"
+    r"(?=\\(?:vec|mathbf|boldsymbol|bm|overrightarrow|hat)(?![A-Za-z]))"
+)
 _SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]")
 """What most answers are, and what is normal already."""
@@ -77,6 +81,8 @@ def normalise(text: str) -> str:
     """`text` with one spelling a notation, single spaces, and without the wrappers and the full stop around it."""
     if _PLAIN.fullmatch(text):
         return text
+    if "\\times" in text and _VECTORS.search(text):
+        text = _VECTORS.sub(r"\1\\cross ", text)  # not the product that \cdot is
     text = _ROW_END.sub(r"\\\\", undoubled(text.translate(_CHARACTERS)))
     text = _COMMAND.sub(lambda command: _REPLACEMENT.get(command.group(), command.group()), text)
     text = " ".join(text.split())

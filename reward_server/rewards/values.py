@@ -8,6 +8,7 @@ from reward_server.rewards import algebra
 from reward_server.rewards.exact_number import is_same_number, read_number
 from reward_server.rewards.kinds import numeral_matches, word_matches
 from reward_server.rewards.normalise import compact
+from reward_server.rewards.spelling import plain_pair
 from reward_server.rewards.units import split_unit
 
 _TO_BE_COMPUTED = re.compile(
@@ -16,7 +17,7 @@ _TO_BE_COMPUTED = re.compile(
 """Operators that ask for a computation. An answer may use them only where the ground truth does."""
 
 _NOT_ONE_VALUE = re.compile(
-    r"[=<>,;&|?]|\\\\|\\(?:le|ge|ne|in|approx|sim|simeq|cong|equiv|to|(?:long)?(?:right|left)arrow|(?:Long)?(?:Right|Left)arrow"
+    r"[=<>,;&?]|\\\\|\\(?:le|ge|ne|in|approx|sim|simeq|cong|equiv|to|(?:long)?(?:right|left)arrow|(?:Long)?(?:Right|Left)arrow"
     r"|implies|iff|vee|wedge|lor|land|cap|cup|mid|pm|mp|text|[lc]?dots)(?![A-Za-z])"
 )
 """What puts several things side by side. Math-Verify would pay the last side of `3 = 5`, in any braces."""
@@ -27,22 +28,31 @@ def compare_values(ground_truth: str, answer: str) -> bool | None:
     if compact(ground_truth) == compact(answer):
         return True
     number = read_number(ground_truth)
+    if number is not None and number.unit == "degree" and "\\pi" in answer:
+        return bool(_by_algebra(ground_truth, answer))
     if number is not None:
         given = read_number(answer)
         if given is not None or "10^" not in compact(ground_truth):  # a power may be written as another
             return given is not None and is_same_number(number, given)
     verdict = numeral_matches(ground_truth, answer)
     verdict = word_matches(ground_truth, ground_truth, answer) if verdict is None else verdict
-    if verdict is not None:
-        return verdict
-    if _is_surely_other(ground_truth, answer):
+    return _by_algebra(ground_truth, answer) if verdict is None else verdict
+
+
+def _by_algebra(ground_truth: str, answer: str) -> bool | None:
+    pair = plain_pair(ground_truth, answer)
+    if pair is None or _is_surely_other(*pair):
         return False
-    return algebra.is_equal(split_unit(ground_truth)[0], split_unit(answer)[0])
+    return algebra.is_equal(split_unit(pair[0])[0], split_unit(pair[1])[0])
 
 
 def _is_surely_other(ground_truth: str, answer: str) -> bool:
     """Another unit, or signs that the ground truth does without."""
     (wanted, wanted_unit), (given, given_unit) = split_unit(ground_truth), split_unit(answer)
     if wanted_unit and given_unit and wanted_unit != given_unit:
+        return True
+    if given_unit == "%" and not wanted_unit:  # no plain number, for which a percent sign may be added
+        return True
+    if "|" in given and (given.count("|") % 2 or "\\mid" in given) and "|" not in wanted:
         return True
     return any(sign.search(given) and not sign.search(wanted) for sign in (_TO_BE_COMPUTED, _NOT_ONE_VALUE))

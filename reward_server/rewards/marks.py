@@ -1,0 +1,199 @@
+"""Marks that the parser of the last tier drops: primes, transposes, the variable of a derivative, the order of points.
+
+Each marked letter becomes a letter of its own (`y''` is `y_{722}`, `\\frac{dy}{dx}` is `y_{71dx}`), so that both sides
+need the same marks. What cannot be written so becomes unreadable: then only the same text is the same.
+`\\angle BAC` is `\\angle CAB`, `\\triangle ABC` any order of its points, `\\overline{AB}` and arcs either direction.
+`\\gcd` and `\\operatorname{lcm}` are the same for the same arguments in any order. Variant letters are their letters.
+Not covered: products of matrices but next to an inverse or a transpose (`AB` is `BA`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
+from math import gcd, lcm
+
+from reward_server.rewards.brackets import split_top
+
+_NAMES = "sin|cos|tan|cot|sec|csc|ln|log|lg|arcsin|arccos|arctan|sinh|cosh|tanh"
+_CALLED = rf"\\(?:{_NAMES})(?: ?_ ?(?:[0-9A-Za-z]|\{{[^{{}}]*\}}))? ?(?:[A-Za-z]|\\[A-Za-z]+)"
+_COMMANDS = (
+    "partial|prime|angle|measuredangle|triangle|over|wide|bar|d?dot|hat|tilde|stackrel|vec|gcd|operatorname|var|gamma|Gamma"
+    "|cross"
+)
+_HAS_MARKS = re.compile(
+    rf"'|!!|I|\^ ?\{{? ?(?:T|\\top|\\intercal|\\text)|\\(?:{_COMMANDS})|\\frac ?\{{ ?d|\^ ?\{{ ?[-(]|[0-9] ?_"
+    rf"|(?<![A-Za-z\\])f ?[(_]|[A-Z] ?\^ ?\{{ ?-1|{_CALLED} ?\\cdot"
+)
+_UNREADABLE = "\\unreadable "
+
+_GREEK = r"\\(?!frac|sqrt|partial|cdot|text)[A-Za-z]+"
+_INDEX = r"(?: ?_ ?(?:[0-9A-Za-z]|\{[^{}]*\}))?"
+_SYMBOL = rf"(?:[A-Za-z]|{_GREEK}){_INDEX}"
+_BY = rf"(?:d|\\partial) ?(?:{_SYMBOL})(?: ?\^ ?(?:[0-9]|\{{ ?[0-9]+ ?\}}))?"
+_DERIVATIVE = re.compile(
+    rf"\\frac ?\{{ ?(d|\\partial) ?(?:\^ ?(?:[0-9]|\{{ ?[0-9]+ ?\}}))? ?({_SYMBOL}) ?\}} ?\{{ ?((?:{_BY} ?)+)\}}"
+)
+_PRIMED = re.compile(rf"({_SYMBOL}) ?('+)")
+_T = r"(?:T|\\top|\\intercal|\\text ?\{ ?T ?\})"
+_TRANSPOSE = rf"(?:\{{ ?{_T} ?\}}|{_T}(?![A-Za-z]))"
+_TRANSPOSED = re.compile(rf"(?<![A-Za-z\\])((?!e)[A-Za-z])({_INDEX}) ?\^ ?{_TRANSPOSE}")
+_RAISED_TO_T = re.compile(rf"\^ ?{_TRANSPOSE}")
+_ANGLE = re.compile(r"m? ?\\(?:measured)?angle ?(?:\{ ?([A-Z]{1,3}) ?\}|([A-Z]{3}|[A-Z]))(?![A-Z])")
+_TRIANGLE = re.compile(r"\\triangle ?(?:\{ ?([A-Z]{3}) ?\}|([A-Z]{3}))(?![A-Z])")
+_SEGMENT = re.compile(r"\\(overline|bar|overleftrightarrow) ?\{ ?([A-Z]) ?([A-Z]) ?\}")
+_ARC = re.compile(r"\\(?:overarc|widehat|wideparen|(?:overset|stackrel) ?\{ ?\\frown ?\}) ?\{ ?([A-Z]{2,3}) ?\}")
+_RAY = re.compile(r"\\(?:overrightarrow|vec) ?\{ ?([A-Z]) ?([A-Z]) ?\}")
+_INVERSE_FUNCTION = re.compile(r"([fghFGH]) ?\^ ?\{ ?-1 ?\} ?(?=\()")
+_NTH_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])([fghuvyFGH]) ?\^ ?\{ ?\( ?([0-9a-z]) ?\) ?\}")
+_FUNCTION = re.compile(r"(?<![A-Za-z\\])f((?:_(?:[0-9A-Za-z]|\{[0-9A-Za-z]+\}))?) ?(?=\()")
+_CALL = re.compile(rf"(\\(?:{_NAMES})(?: ?_ ?(?:[0-9A-Za-z]|\{{[^{{}}]*\}}))?) ?([A-Za-z]|{_GREEK}) ?(?=\\cdot)")
+_VARIANT = re.compile(r"\\var(epsilon|theta|rho|sigma|phi|kappa)(?![A-Za-z])")
+_GAMMA = re.compile(r"\\(?:(gamma)|Gamma)(?![A-Za-z])(?! ?\()")
+_GAMMA_SMALL = re.compile(r"\\gamma(?![A-Za-z])")
+_SKIPPED_OR_I = re.compile(r"\\text ?\{[^{}]*\}|\\operatorname ?\{[^{}]*\}|\\[A-Za-z]+|_\{[^{}]*\}|_.|(I)")
+_CROSS = re.compile(r"\\(?:vec|hat|text) ?\{? ?([A-Za-z]) ?\}? ?\\cross ?\\(?:vec|hat|text) ?\{? ?([A-Za-z]) ?\}?")
+_COMMON = re.compile(r"\\(?:(gcd|lcm)|operatorname ?\{ ?(gcd|lcm) ?\}) ?(?=\()")
+_NUMERAL = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?_ ?(?:\{ ?([0-9]+) ?\}|([0-9]))")
+_NOT_COMMUTING = re.compile(
+    rf"[A-Z]{_INDEX} ?\^ ?\{{ ?-1 ?\}} ?[A-Z]|[A-Z]{_INDEX} ?[A-Z]{_INDEX} ?\^ ?\{{ ?-1 ?\}}|_\{{74"
+)
+_FACTORS = re.compile(rf"(?:[A-Z]{_INDEX}(?: ?\^ ?(?:\{{[^{{}}]*\}}|[0-9]))? ?){{2,}}")
+_PRIMES = re.compile(r"\^ ?\{ ?((?:\\prime ?)+)\}")
+_BARE_ACCENT = re.compile(r"\\(bar|hat|vec|d?dot|tilde|overline) ?([A-Za-z])")
+_DOUBLE_FACTORIAL = re.compile(r"(?<![A-Za-z\\])([A-Za-z]) ?!!")
+_DROPPED = re.compile(r"(?<![0-9])'|!!|\\partial|\\cross")
+_NOT_INDEX = re.compile(r"[^0-9A-Za-z]")
+
+
+def have_same_order(ground_truth: str, answer: str) -> bool:
+    """Do products of matrices (capitals next to an inverse or a transpose) have their factors in the same order?"""
+    if not (_NOT_COMMUTING.search(ground_truth) or _NOT_COMMUTING.search(answer)):
+        return True
+    return _products(ground_truth) == _products(answer)
+
+
+def _products(text: str) -> Counter[str]:
+    return Counter(match.group().replace(" ", "") for match in _FACTORS.finditer(text))
+
+
+def has_marks(text: str) -> bool:
+    return _HAS_MARKS.search(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def marked(text: str) -> str:
+    """A normalised text with a letter of its own for every marked letter."""
+    if not has_marks(text):
+        return text
+    for pattern, new in _RULES:
+        text = pattern.sub(new, text)
+    text = _with_calls(_with_calls(text, _COMMON, _common), _FUNCTION, _function)
+    return _UNREADABLE + text if _DROPPED.search(text) else text
+
+
+def _derivative(match: re.Match[str]) -> str:
+    sign = "d" if match[1] == "d" else "p"
+    letter, index = _split(match[2])
+    return f"{letter}_{{71{index}{sign}{_as_index(match[3])}}}"
+
+
+def _primed(match: re.Match[str]) -> str:
+    letter, index = _split(match[1])
+    return f"{letter}_{{72{index}{len(match[2])}}}"
+
+
+def _split(symbol: str) -> tuple[str, str]:
+    letter, _, index = symbol.partition("_")
+    return letter.strip(), _as_index(index)
+
+
+def _as_index(text: str) -> str:
+    return _NOT_INDEX.sub("", text)
+
+
+def _angle(match: re.Match[str]) -> str:
+    points = match[1] or match[2]
+    return f"\\alpha_{{75{min(points, points[::-1])}}}"
+
+
+def _triangle(match: re.Match[str]) -> str:
+    return f"\\beta_{{76{''.join(sorted(match[1] or match[2]))}}}"
+
+
+def _segment(match: re.Match[str]) -> str:
+    kind = "77" if match[1] != "overleftrightarrow" else "78"
+    return f"s_{{{kind}{''.join(sorted((match[2], match[3])))}}}"
+
+
+def _arc(match: re.Match[str]) -> str:
+    return f"s_{{79{min(match[1], match[1][::-1])}}}"
+
+
+def _unit(match: re.Match[str]) -> str:
+    """The parser takes I for the imaginary unit."""
+    return "\\iota_{70}" if match[1] else match.group()
+
+
+_RULES = (
+    (_VARIANT, r"\\\1"),
+    (_CALL, r"\1(\2)"),  # the parser reads \log_a b \cdot c as \log_a (bc)
+    (_PRIMES, lambda match: "'" * match[1].count("prime")),
+    (_CROSS, r"c_{69\1\2}"),
+    (_BARE_ACCENT, r"\\\1{\2}"),
+    (_DOUBLE_FACTORIAL, r"\1_{60}"),
+    (_DERIVATIVE, _derivative),
+    (_NTH_DERIVATIVE, r"\1_{73\2}"),
+    (_INVERSE_FUNCTION, r"\1_{68}"),
+    (_PRIMED, _primed),
+    (_TRANSPOSED, lambda match: f"{match[1]}_{{74{_as_index(match[2])}}}"),
+    (_RAISED_TO_T, r"^{T_{74}}"),
+    (_ANGLE, _angle),
+    (_TRIANGLE, _triangle),
+    (_SEGMENT, _segment),
+    (_ARC, _arc),
+    (_RAY, r"s_{67\1\2}"),
+    (_GAMMA, lambda match: "\\upsilon_{66}" if match[1] else "\\upsilon_{65}"),
+    (_GAMMA_SMALL, r"\\upsilon_{66}"),
+    (_SKIPPED_OR_I, _unit),
+    (_NUMERAL, lambda match: f"\\nu_{{64b{match[2] or match[3]}b{_as_index(match[1].replace('.', 'p'))}}}"),
+)
+
+
+def _with_calls(text: str, pattern: re.Pattern[str], written: Callable[[str, list[str]], str]) -> str:
+    """Each call of a function as `written` says."""
+    at = 0
+    while match := pattern.search(text, at):
+        start, end = match.end(), _closing(text, match.end())
+        if end < 0:
+            return _UNREADABLE + text
+        parts, _ = split_top(text[start + 1 : end], frozenset({","}))
+        new = written("".join(group or "" for group in match.groups()), parts)
+        text = f"{text[: match.start()]}{new}{text[end + 1 :]}"
+        at = match.start() + 1
+    return text
+
+
+def _common(name: str, parts: list[str]) -> str:
+    if all(part.isascii() and part.isdecimal() for part in parts):
+        return str((gcd if name == "gcd" else lcm)(*map(int, parts)))
+    letter = "\\chi_{63}" if name == "gcd" else "\\chi_{62}"
+    return "(" + "".join(f"({letter}-({part}))" for part in parts) + ")"
+
+
+def _function(index: str, parts: list[str]) -> str:
+    """f(x): the parser reads f(x+1) as a product. A power of a letter has other values for other arguments, and no
+    sum or product of such powers is a third one."""
+    terms = (f"({part})^3+\\chi_{{61{place}}}({part})" for place, part in enumerate(parts))
+    return f"\\psi_{{61{_as_index(index)}}}^{{({'+'.join(terms)}+\\omega_{{61}})}}"
+
+
+def _closing(text: str, start: int) -> int:
+    level = 0
+    for at in range(start, len(text)):
+        level += (text[at] == "(") - (text[at] == ")")
+        if level == 0:
+            return at
+    return -1
