@@ -15,7 +15,7 @@ from reward_server.rewards.chat import UnusablePrompt, chat_of, control_token
 from reward_server.rewards.rm_settlement import settle_rm
 from reward_server.rewards.rpr import Rpr
 from reward_server.types import Outcome, Sample
-from reward_server.workers.engine import EngineUnavailable, SampleError, TooLong
+from reward_server.workers.engine import EngineUnavailable, ForgedTurn, SampleError, TooLong
 from reward_server.workers.reward_model import ModelScore, RewardModel
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,8 @@ class ModelRequest:
             self._tokens += encoded.tokens
             self._limit.check(self._tokens)
             return Outcome.SCORED, await self._model.score(encoded, self._parameters.mode)
+        except ForgedTurn:
+            return Outcome.BAD_FORMAT, None
         except TooLong:
             return Outcome.TOO_LONG, None
         except (UnusablePrompt, SampleError) as error:

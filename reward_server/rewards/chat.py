@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ahocorasick_rs import BytesAhoCorasick
+
 from reward_server.types import Message
 
 CONTROL_TOKENS = (
@@ -24,8 +26,19 @@ CONTROL_TOKENS = (
     "<s>", "</s>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "<<SYS>>", "<</SYS>>",
     "<|system|>", "<|user|>", "<|assistant|>", "<|end|>",
     "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>",
+    "<|start|>", "<|message|>", "<|channel|>", "<|return|>", "<|call|>",  # gpt-oss
+    "<|start_of_role|>", "<|end_of_role|>",  # Granite
+    "<|header_start|>", "<|header_end|>", "<|eot|>",  # Llama 4
+    "<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>",  # Command R
+    "<|observation|>", "[gMASK]",  # GLM
+    "[|system|]", "[|user|]", "[|assistant|]", "[|endofturn|]",  # EXAONE
+    "<|im_system|>", "<|im_user|>", "<|im_assistant|>", "<|im_middle|>", "<|im_sep|>",  # Kimi, Phi-4
+    "<extra_id_0>", "<extra_id_1>",  # Nemotron-4
 )  # fmt: skip
-"""What structures a chat in the common templates; no message may contain one."""
+"""What structures a chat in the common templates; no message may contain one. The reward model's own special tokens
+are looked for where it is read (`workers/special_tokens.py`)."""
+
+_CONTROL = BytesAhoCorasick([token.encode() for token in CONTROL_TOKENS])
 
 _THINKING = ("<think>\n\n</think>\n\n", "<think>\n", "<think>", "")
 """What templates of reasoning models write after the generation prompt."""
@@ -135,8 +148,13 @@ def chat_of(prompt: str | Sequence[Message]) -> list[Message]:
 
 
 def control_token(text: str) -> str | None:
-    """A control token of a chat template that the text contains."""
-    return next((token for token in CONTROL_TOKENS if token in text), None)
+    """A control token of a chat template that the text contains; all of them are looked for in one pass."""
+    found = _CONTROL.find_matches_as_indexes(text.encode("utf-8", "surrogatepass")) if _may_hold_one(text) else ()
+    return next((CONTROL_TOKENS[token] for token, _, _ in found), None)
+
+
+def _may_hold_one(text: str) -> bool:
+    return "<" in text or "[" in text
 
 
 def is_question(messages: Sequence[Message]) -> bool:

@@ -9,6 +9,7 @@
     │       └── RemoteForbids   it answers, but not to us: a wrong key, URL or model name
     └── SampleError             this sample has no score; its neighbours have theirs
         ├── UnusableChat        the chat template or the tokenizer refuses the messages
+        ├── ForgedTurn          the answer holds a special token of the model's tokenizer
         ├── TooLong             more tokens than the model takes
         ├── NotFinite           the model gave NaN or an infinity
         ├── OutOfMemory         the sample does not fit in the device's memory
@@ -67,6 +68,10 @@ class SampleError(EngineError):
 
 class UnusableChat(SampleError, ValueError):
     """The chat template or the tokenizer refuses the messages."""
+
+
+class ForgedTurn(SampleError, ValueError):
+    """The answer holds a special token of the model's tokenizer: the model would read another turn in it."""
 
 
 class TooLong(SampleError, ValueError):

@@ -9,7 +9,6 @@ of safetensors, a tensor that stands in two shards, an index that names what is 
 from __future__ import annotations
 
 import json
-import pickle
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,8 +73,6 @@ class StoredWeights:
             return opened.get_tensor(name)  # type: ignore[no-any-return]
 
     def _add(self, file: Path) -> None:
-        from safetensors import SafetensorError
-
         try:
             for name, stored in _listed(file):
                 if name in self.tensors:
@@ -84,7 +81,9 @@ class StoredWeights:
                         " be told; save the model again into an empty folder"
                     )
                 self.tensors[name] = stored
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError, AttributeError) as error:
+        except EngineRefused:
+            raise
+        except Exception as error:  # torch.load says what is wrong with a file in a dozen ways
             raise EngineRefused(f"{file} cannot be loaded: {error}") from error
 
     def _refuse_quantised(self, folder: Path) -> None:

@@ -21,7 +21,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from reward_server.workers.ending import EndsAt, ended
-from reward_server.workers.engine import EngineRefused, TokenIds, TooLong, UnusableChat
+from reward_server.workers.engine import EngineRefused, ForgedTurn, TokenIds, TooLong, UnusableChat
+from reward_server.workers.special_tokens import SpecialTokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,6 +34,10 @@ WhenTooLong = Literal["null", "left", "right"]
 TODAY = datetime(2024, 7, 26)
 """What templates get that ask for today (`strftime_now`), with which a score would change overnight: the date that
 Llama 3.2's template itself writes where there is no clock."""
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function", "ipython", "observation"})
+"""Whose messages a chat may hold. Templates write a role as it comes, so that any other text there could end the turn
+and begin another."""
 
 _CODES = (*"aAbBcdDeFHIjmMpSTuUwWxXyYzZ", "-d", "-m", "-j", "-H", "-I", "-M", "-S")
 _CLOCK = "".join(f" | replace('%{code}', '{TODAY.strftime('%' + code)}')" for code in _CODES)
@@ -81,6 +86,7 @@ class ChatTokenizer:
             raise EngineRefused("the reward model is read at its end-of-turn token, but its tokenizer has no eos_token")
         self._tokenizer = tokenizer
         self._ends_at = ends_at
+        self._special = SpecialTokens(tokenizer)
         self._max_tokens = max_tokens
         self._vocabulary = vocabulary
         self._prompt = lru_cache(maxsize=4096)(self._encode_prompt)
@@ -88,8 +94,13 @@ class ChatTokenizer:
         self._encode("")  # the first call sets the backend's padding and truncation; later ones only read them
 
     def encode(self, messages: Sequence[Mapping[str, object]], answer: str, too_long: WhenTooLong = "null") -> Encoded:
-        """Raises UnusableChat when template or tokenizer refuse the messages, TooLong as `too_long` says."""
-        chat, answer = _plain(messages), well_formed(answer)
+        """Raises UnusableChat when template or tokenizer refuse the messages, TooLong as `too_long` says, ForgedTurn
+        where a special token stands in the answer."""
+        answer = well_formed(answer)
+        token = self._special.found_in(answer)
+        if token is not None:
+            raise ForgedTurn(f"the answer contains {token!r}, a special token of the reward model")
+        chat = self._checked(messages)
         text = self._render_answered(chat, answer)
         whole = self._encode_ended(text)
         if not whole:
@@ -101,6 +112,14 @@ class ChatTokenizer:
         if len(prompt) < len(whole) and whole[: len(prompt)] == prompt:
             return Encoded(text, prompt, whole[len(prompt) :], read_at=read_at)
         return Encoded(text, array("i"), whole, read_at=read_at)
+
+    def _checked(self, messages: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
+        chat = _plain(messages)
+        for message in chat:
+            token = self._special.found_in(message["content"])
+            if token is not None:
+                raise UnusableChat(f"a message contains {token!r}, a special token of the reward model")
+        return chat
 
     def _encode_prompt(self, chat: str) -> TokenIds[int]:
         """The ids of a prompt alone; none where the template cannot render it alone."""
@@ -165,6 +184,8 @@ def _plain(messages: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
         role, content = message.get("role"), message.get("content")
         if not isinstance(role, str) or not isinstance(content, str):
             raise UnusableChat("a message needs a role and a content, both text")
+        if role not in ROLES:
+            raise UnusableChat(f"{role[:40]!r} is no role of a message; known: {', '.join(sorted(ROLES))}")
         chat.append({"role": role, "content": well_formed(content)})
     return chat
 

@@ -23,6 +23,7 @@ _NEEDS_MODELS = [
     "test_prompt_attention.py",
     "test_refused_folders.py",
     "test_reward_model.py",
+    "test_special_tokens.py",
     "test_stored_heads.py",
     "test_tokenizer.py",
 ]
