@@ -1,29 +1,31 @@
-"""The command `reward-server`: serve, score a file, explain one completion, list the rewards, calibrate a model."""
+"""The command `reward-server`: serve, score a file, explain one completion, check ground truths, list the rewards,
+calibrate a model."""
 
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Annotated, Any, NoReturn
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from reward_server import __version__, logs
 from reward_server.calibrate import Labelled, report
 from reward_server.catalog import BadCatalog, Catalog
 from reward_server.errors import RewardServerError
+from reward_server.ground_truth_check import FoundInRow, findings_table, ground_truth_check, ground_truths_in
 from reward_server.offline import BadRow, CannotResume, offline_scorer, rows_done, score_rows
 from reward_server.options import options_of
 from reward_server.parameters import PARAMETERS, RmParameters
 from reward_server.rewards.affine_fit import CannotFit
 from reward_server.settings import PREFIX, Settings, UnknownSetting
+from reward_server.terminal import fail, opened, progress, write
 from reward_server.workers.engine import EngineError
 
 app = typer.Typer(
@@ -62,7 +64,7 @@ def serve(**options: Any) -> None:
     try:
         run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201 - its output
     except (BadCatalog, EngineError, RewardServerError, OSError) as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -87,7 +89,7 @@ def score(
     try:
         asyncio.run(_score(settings, reward, _query(options), file, output))
     except (BadCatalog, BadRow, CannotResume, EngineError, RewardServerError, OSError) as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -113,7 +115,7 @@ def explain(
         row = {"completion": text.decode("utf-8", "replace"), "ground_truth": ground_truth, "prompt": prompt}
         derived = asyncio.run(_explain(settings, reward, _query(options), {**row, "group": group, "visit": visit}))
     except (BadCatalog, EngineError, RewardServerError, OSError) as error:
-        _fail(error)
+        fail(error)
     print(json.dumps(derived, indent=2))  # noqa: T201 - its output
 
 
@@ -133,7 +135,44 @@ def calibrate(
     try:
         print(asyncio.run(_calibrate(settings, options, file)))  # noqa: T201 - its output
     except (BadCatalog, BadRow, CannotFit, EngineError, RewardServerError, OSError) as error:
-        _fail(error)
+        fail(error)
+
+
+@app.command()
+def check_golds(
+    file: Annotated[
+        str,
+        typer.Argument(help="JSONL: the first there is of ground_truth, expected_answer, answer, label; - is stdin."),
+    ],
+    key: Annotated[
+        str | None, typer.Option(help="Another column, with points into objects: reward_model.ground_truth.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where every finding goes, as JSONL, a line a row and finding."),
+    ] = None,
+    slow_s: Annotated[float, typer.Option(help="An answer is slow to grade beyond so many CPU seconds.")] = 0.5,
+) -> None:
+    """Check the ground truths of a data set before a run: are they paid to themselves, and to nothing else?
+
+    Each is graded (check=math) against itself, against itself with one digit changed at up to four places, and against
+    the answers 1=2 and 0.
+
+    "pays a wrong value": an answer is paid that is another value for certain, by exact arithmetic that shares no code
+    with the verifier. "pays another value": whether both are equal could not be told, so look at it. "not paid to
+    itself": its own text in a box is not correct. "ungradable": only what equals it letter by letter gets a reward.
+    "slow": see --slow-s. "repaired": it lost a backslash to JSON, or the like, and is read otherwise than it stands.
+
+    Exit code: 0 nothing was found, 1 something was, 2 the file cannot be read. 10,000 take minutes on two cores.
+
+    Example: reward-server check-golds train.jsonl --key reward_model.ground_truth -o findings.jsonl
+    """
+    try:
+        rows, found = asyncio.run(_check_golds(_settings(), file, key, output, slow_s))
+    except (BadRow, RewardServerError, OSError) as error:
+        fail(error)
+    print(findings_table(rows, found))  # noqa: T201 - its output
+    raise typer.Exit(1 if found else 0)
 
 
 @app.command()
@@ -144,7 +183,7 @@ def rewards(config: ConfigOption = None) -> None:
     try:
         catalog = Catalog(_settings(config=config))
     except BadCatalog as error:
-        _fail(error)
+        fail(error)
     console = Console()
     for reward in described(catalog):
         table = Table(
@@ -160,14 +199,14 @@ async def _score(settings: Settings, reward: str, query: str, file: str, output:
     async with offline_scorer(settings, reward, query) as (scorer, plan):
         done = 0 if output == "-" else rows_done(Path(output), plan.config)
         with (
-            _opened(file, "rb", sys.stdin.buffer) as lines,
-            _opened(output, "a", sys.stdout) as sink,
-            _progress() as progress,
+            opened(file, "rb", sys.stdin.buffer) as lines,
+            opened(output, "a", sys.stdout) as sink,
+            progress() as shown,
         ):
-            bar = progress.add_task(plan.name, total=_count_rows(file), completed=done)
+            bar = shown.add_task(plan.name, total=_count_rows(file), completed=done)
             async for scored in score_rows(scorer, plan, lines, done):
-                _write(sink, output, scored)
-                progress.advance(bar, len(scored))
+                write(sink, output, scored)
+                shown.advance(bar, len(scored))
 
 
 async def _explain(settings: Settings, reward: str, query: str, row: dict[str, object]) -> dict[str, object]:
@@ -183,14 +222,33 @@ async def _explain(settings: Settings, reward: str, query: str, row: dict[str, o
 
 
 async def _calibrate(settings: Settings, options: dict[str, Any], file: str) -> str:
-    with _opened(file, "rb", sys.stdin.buffer) as lines:
+    with opened(file, "rb", sys.stdin.buffer) as lines:
         labelled = Labelled(list(lines))
     async with offline_scorer(settings, "rm", _query(options)) as (scorer, plan):
-        with _progress() as progress:
-            bar = progress.add_task(plan.name, total=labelled.rows)
+        with progress() as shown:
+            bar = shown.add_task(plan.name, total=labelled.rows)
             async for done in labelled.score(scorer, plan):
-                progress.advance(bar, done)
+                shown.advance(bar, done)
     return report(labelled, plan, options, Console())
+
+
+async def _check_golds(
+    settings: Settings, file: str, key: str | None, output: Path | None, slow_s: float
+) -> tuple[int, list[FoundInRow]]:
+    """How many ground truths there are, and what was found, in the order of the rows."""
+    with opened(file, "rb", sys.stdin.buffer) as lines:
+        rows = list(ground_truths_in(lines, key))
+    found: list[FoundInRow] = []
+    with opened(str(output), "w", sys.stdout) if output else nullcontext() as sink, progress() as shown:
+        bar = shown.add_task("ground truths", total=len(rows))
+        async with ground_truth_check(settings, slow_s) as check:
+            async for numbers, findings in check.findings(rows):
+                found += [(number, finding) for finding in findings for number in numbers]
+                shown.advance(bar, len(numbers))
+        found.sort(key=lambda each: each[0])
+        if sink is not None:
+            write(sink, str(output), [json.dumps({"row": row, **asdict(finding)}) + "\n" for row, finding in found])
+    return len(rows), found
 
 
 def _model_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -208,24 +266,9 @@ def _settings(**options: Any) -> Settings:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
-        _fail("; ".join(problems))
+        fail("; ".join(problems))
     except UnknownSetting as error:
-        _fail(error)
-
-
-def _progress() -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=Console(stderr=True))
-
-
-@contextmanager
-def _opened(name: str, mode: str, standard: IO[Any]) -> Iterator[IO[Any]]:
-    """The file of that name, or the standard stream for `-`, which stays open."""
-    if name == "-":
-        yield standard
-    else:
-        with Path(name).open(mode) as file:
-            yield file
+        fail(error)
 
 
 def _count_rows(file: str) -> int | None:
@@ -233,20 +276,3 @@ def _count_rows(file: str) -> int | None:
         return None
     with Path(file).open("rb") as lines:
         return sum(bool(line.strip()) for line in lines)
-
-
-def _write(sink: IO[str], output: str, lines: list[str]) -> None:
-    try:
-        sink.writelines(lines)
-        sink.flush()
-    except OSError as error:
-        with suppress(OSError):
-            sink.close()  # here, where the rest that does not fit is expected to fail again
-        raise OSError(
-            f"cannot write {output}: {error}; once there is room, the same command goes on where it ends"
-        ) from error
-
-
-def _fail(problem: object) -> NoReturn:
-    typer.echo(f"reward-server: {problem}", err=True)
-    raise typer.Exit(2)

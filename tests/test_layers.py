@@ -9,8 +9,8 @@ import reward_server
 
 PACKAGE = Path(reward_server.__file__).parent
 LAYERS = (  # a module may import from its own row and from the rows below
-    {"__main__", "cli", "options"},
-    {"server", "offline", "calibrate"},
+    {"__main__", "cli", "options", "terminal"},
+    {"server", "offline", "calibrate", "ground_truth_check"},
     {"app", "connection"},
     {"routes", "middleware", "body", "responses", "openapi", "auth", "logs"},
     {"service", "explanation", "sample_row"},

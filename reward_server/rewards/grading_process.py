@@ -1,11 +1,13 @@
-"""What a verifier process does before its first job. Light to import: each worker imports it."""
+"""What a verifier process does before its first job, and jobs of its own. Light to import: each worker imports it."""
 
 from __future__ import annotations
 
 import gc
 import signal
+import time
 
-from reward_server.rewards.math_verify_tier import warm_up
+from reward_server.rewards.math_verify_tier import judge_with_math_verify, warm_up
+from reward_server.types import Verdict
 from reward_server.workers.budget import die_with_parent, limit_memory
 
 
@@ -16,3 +18,12 @@ def prepare_worker(memory_mb: int) -> None:
     limit_memory(memory_mb * 2**20)
     warm_up()
     gc.freeze()  # else the collector walks SymPy's modules every 250 answers or so: 40 ms in the time of one of them
+
+
+def judge_and_time(
+    ground_truth: str, answer: str, soft_timeout_s: float, *, is_whole_budget: bool = True
+) -> tuple[Verdict, float]:
+    """As `judge_with_math_verify`, with the CPU seconds that it took."""
+    started = time.process_time()
+    verdict = judge_with_math_verify(ground_truth, answer, soft_timeout_s, is_whole_budget=is_whole_budget)
+    return verdict, time.process_time() - started

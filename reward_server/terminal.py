@@ -1,0 +1,45 @@
+"""What the commands have in common: files or standard streams, a progress bar, and how a failure is said."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def progress() -> Progress:
+    """A bar on standard error."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=Console(stderr=True))
+
+
+@contextmanager
+def opened(name: str, mode: str, standard: IO[Any]) -> Iterator[IO[Any]]:
+    """The file of that name, or the standard stream for `-`, which stays open."""
+    if name == "-":
+        yield standard
+    else:
+        with Path(name).open(mode) as file:
+            yield file
+
+
+def write(sink: IO[str], output: str, lines: list[str]) -> None:
+    """Writes them at once. Raises OSError, which says what to do."""
+    try:
+        sink.writelines(lines)
+        sink.flush()
+    except OSError as error:
+        with suppress(OSError):
+            sink.close()  # here, where the rest that does not fit is expected to fail again
+        raise OSError(
+            f"cannot write {output}: {error}; once there is room, the same command goes on where it ends"
+        ) from error
+
+
+def fail(problem: object) -> NoReturn:
+    """Says it on standard error and ends with 2."""
+    typer.echo(f"reward-server: {problem}", err=True)
+    raise typer.Exit(2)
