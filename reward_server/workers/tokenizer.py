@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reward_server.workers.ending import EndsAt, ended
 from reward_server.workers.engine import EngineRefused, ForgedTurn, TokenIds, TooLong, UnusableChat
+from reward_server.workers.length_bound import LengthBound
 from reward_server.workers.special_tokens import SpecialTokens
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ _CLOCK = "".join(f" | replace('%{code}', '{TODAY.strftime('%' + code)}')" for co
 _FIXED_CLOCK = "{% macro strftime_now(format) %}{{ format" + _CLOCK + " }}{% endmacro %}\n"
 """Before a template, it hides transformers' function of that name, which reads the clock. A macro, since what is passed
 to a template may be data only. Its newline is dropped, as after every tag, and the template still begins a line."""
+
+_HEAD = 256
+"""Characters that tell whether a text begins with BOS."""
 
 _MARK = "\ue000answer\ue000"
 """Stands for an answer where only the template round it is wanted: private characters, in no template."""
@@ -92,6 +96,7 @@ class ChatTokenizer:
         self._prompt = lru_cache(maxsize=4096)(self._encode_prompt)
         self._name = lru_cache(maxsize=4096)(self._decode)
         self._encode("")  # the first call sets the backend's padding and truncation; later ones only read them
+        self._bound = LengthBound(tokenizer)
 
     def encode(self, messages: Sequence[Mapping[str, object]], answer: str, too_long: WhenTooLong = "null") -> Encoded:
         """Raises UnusableChat when template or tokenizer refuse the messages, TooLong as `too_long` says, ForgedTurn
@@ -102,12 +107,14 @@ class ChatTokenizer:
             raise ForgedTurn(f"the answer contains {token!r}, a special token of the reward model")
         chat = self._checked(messages)
         text = self._render_answered(chat, answer)
+        if self._bound.is_exceeded(text, self._max_tokens):
+            return self._cut_unread(chat, text, too_long)
         whole = self._encode_ended(text)
         if not whole:
             raise UnusableChat("the chat template renders the messages to nothing")
-        read_at = self._name(whole[-1])
         if len(whole) > self._max_tokens:
-            return Encoded(text, array("i"), self._cut(chat, whole, too_long), truncated=True, read_at=read_at)
+            return self._truncated(text, self._cut(chat, whole, too_long))
+        read_at = self._name(whole[-1])
         prompt = self._prompt(json.dumps(chat)) if chat else array("i")
         if len(prompt) < len(whole) and whole[: len(prompt)] == prompt:
             return Encoded(text, prompt, whole[len(prompt) :], read_at=read_at)
@@ -163,6 +170,21 @@ class ChatTokenizer:
             raise UnusableChat(f"token {max(ids)} is beyond the {self._vocabulary} embeddings of the model")
         return ids
 
+    def _truncated(self, text: str, ids: TokenIds[int]) -> Encoded:
+        return Encoded(text, array("i"), ids, truncated=True, read_at=self._name(ids[-1]))
+
+    def _cut_unread(self, chat: list[dict[str, str]], text: str, too_long: WhenTooLong) -> Encoded:
+        """As `_cut`, of a text that is too long for certain: only what may be kept of it is tokenised."""
+        if too_long == "null":
+            raise TooLong(f"{len(text)} characters are more than the {self._max_tokens} tokens that the model takes")
+        if too_long == "left":
+            part = self._bound.part(text, self._max_tokens, "end")
+            ids = self._encode(text[:_HEAD])[:1] + self._encode_ended(part)
+        else:
+            part = self._bound.part(text, self._max_tokens, "beginning")
+            ids = self._encode(part)
+        return self._truncated(part, self._cut(chat, ids, too_long))
+
     def _cut(self, chat: list[dict[str, str]], ids: TokenIds[int], too_long: WhenTooLong) -> TokenIds[int]:
         """The `max_tokens` ids that are left."""
         if too_long == "left":
@@ -172,9 +194,11 @@ class ChatTokenizer:
             before, _, after = self._render_answered(chat, _MARK).rpartition(_MARK)
             closing = self._encode_ended(after)
             kept = self._max_tokens - len(closing)
-            if kept > len(self._encode(before)):  # else nothing of the answer would be left
+            if not self._bound.is_exceeded(before, kept) and kept > len(
+                self._encode(before)
+            ):  # else nothing of the answer would be left
                 return ids[:kept] + closing
-        raise TooLong(f"{len(ids)} tokens, and the model takes {self._max_tokens}")
+        raise TooLong(f"{len(ids)} tokens or more, and the model takes {self._max_tokens}")
 
 
 def _plain(messages: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ _NEEDS_MODELS = [
     "test_batcher.py",
     "test_engine_transformers.py",
     "test_failures.py",
+    "test_length_bound.py",
     "test_model_folder.py",
     "test_offline.py",
     "test_openrlhf_models.py",
