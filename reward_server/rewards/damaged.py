@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 _COMMAND_NAMES = """
     aleph alpha amalg angle approx arccos arccot arccsc arcsec arcsin arctan arg ast asymp bar because begin beta beth
@@ -163,7 +164,7 @@ def _is_well_formed(tokens: list[str]) -> bool:
     """Braces that nest, hold something and cut no bracket in two; two arguments behind a fraction."""
     opened: list[str] = []
     fractions: list[int] = []  # how deep those stand whose first argument is open
-    for token, after in zip(tokens, [*tokens[1:], ""], strict=True):
+    for token, after in pairwise([*tokens, ""]):
         if token in _CLOSED_BY:
             opened.append(token)
         elif token in _CLOSING and not (opened and token in _CLOSED_BY[opened.pop()]):

@@ -1,30 +1,19 @@
-"""Structures compared: same kind, same number of parts, and each pair of values as `leaf` says.
-
-Ordered: points, intervals, matrices, ratios. Unordered: sets, bare lists, unions.
-Not covered: two lists of named values in which only one side has the names (`x=1, y=2` against `2, 1` is a match).
-"""
+"""Is one structure the other? Here: equations and names. What has neither is in `structures`, values are a `leaf`."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
-from reward_server.rewards import algebra
 from reward_server.rewards.equations import all_true, compare_equations
-from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.left_sides import right_side
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.shape import read_shape
 from reward_server.rewards.structure import Shape
+from reward_server.rewards.structures import Leaf, compare_structures
 
-_UNORDERED = frozenset({"set", "union"})
 _OF_X = re.compile(r"[fghp]\(x\)")
 _SUM_OF_NAMES = re.compile(r"[A-Za-z](?:[+-][A-Za-z])*")
-
-Leaf = Callable[[str, str], bool | None]
-"""Are two values equal? None: cannot say here."""
 
 
 def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
@@ -39,7 +28,7 @@ def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
         return compare(replace(ground_truth.parts[-1], name=ground_truth.name), answer, leaf)
     if answer.kind == "chain":  # x = 2 + 3 = 5: every side has to be right
         return all_true(compare(ground_truth, part, leaf) for part in answer.parts)
-    return _same_structure(ground_truth, answer, leaf)
+    return compare_structures(ground_truth, answer, lambda one, other: compare(one, other, leaf), leaf)
 
 
 def _is_same_name(one: str, other: str) -> bool:
@@ -94,63 +83,3 @@ def _against_equation(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | 
     if is_sum and compact(answer.parts[-1].text) == "0":  # `a-b = 0` relates a and b; it does not answer 0
         return False
     return all_true(compare(ground_truth, part, leaf) for part in answer.parts[is_sum:])
-
-
-def _same_structure(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
-    if ground_truth.kind != answer.kind or len(ground_truth.parts) != len(answer.parts):
-        return False
-    if ground_truth.kind == "value":
-        return leaf(ground_truth.text, answer.text)
-    if ground_truth.kind in _UNORDERED:
-        return _matching(ground_truth.parts, answer.parts, leaf)
-    pairs = zip(ground_truth.parts, answer.parts, strict=True)
-    return all_true(compare(wanted, given, leaf) for wanted, given in pairs)
-
-
-def _matching(wanted: Sequence[Shape], given: Sequence[Shape], leaf: Leaf) -> bool | None:
-    """Is there a partner for each, in any order? Equality is an equivalence, so the first partner found will do.
-
-    What looks the same is tried first: two lists of hundreds of members are not compared pair by pair.
-    """
-    for look in (_text_of, _value_of):
-        wanted, given = _without_pairs(wanted, given, leaf, look)
-    result: bool | None = True
-    left = list(given)
-    for one in wanted:
-        verdicts = [compare(one, other, leaf) for other in left]
-        if True in verdicts:
-            del left[verdicts.index(True)]
-        elif None in verdicts:
-            result = None
-        else:
-            return False
-    return result
-
-
-def _without_pairs(
-    wanted: Sequence[Shape], given: Sequence[Shape], leaf: Leaf, look: Callable[[Shape], Hashable]
-) -> tuple[list[Shape], list[Shape]]:
-    """What is left when every member found its equal among those that look the same."""
-    shelves: dict[Hashable, list[Shape]] = defaultdict(list)
-    for other in reversed(given):
-        shelves[look(other)].append(other)
-    single: list[Shape] = []
-    for one in wanted:
-        shelf = shelves[look(one)]
-        if shelf and compare(one, shelf[-1], leaf):
-            shelf.pop()
-        else:
-            single.append(one)
-    return single, [other for shelf in shelves.values() for other in reversed(shelf)]
-
-
-def _text_of(shape: Shape) -> Hashable:
-    return shape.kind, compact(shape.text)
-
-
-def _value_of(shape: Shape) -> Hashable:
-    """The same for the same number, or expression of `algebra`, in the same place; else the text."""
-    if shape.parts:
-        return (shape.kind, *map(_value_of, shape.parts))
-    number = read_number(shape.text)
-    return number.value if number is not None else algebra.image(shape.text) or compact(shape.text)

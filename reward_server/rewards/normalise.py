@@ -31,11 +31,13 @@ _CHARACTERS = str.maketrans(
         "²": "^2",
         "³": "^3",
         "，": ",",
+        "…": "\\ldots ",
     }
 )
 
 _COMMANDS = {
-    "": "left right displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits boldsymbol bm bold underline",
+    "": "left right middle displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits boldsymbol bm bold "
+    "underline",
     " ": "quad qquad thinspace enspace",
     "\\frac": "dfrac tfrac cfrac",
     "\\text": "mbox hbox textrm textnormal textbf textit textsf texttt mathrm mathbf mathit mathsf mathtt",
@@ -52,6 +54,10 @@ _COMMANDS = {
     ":": "colon",
     "\\binom": "dbinom tbinom",
     "\\emptyset": "varnothing",
+    "\\setminus": "backslash smallsetminus",
+    "\\lor": "vee",
+    "\\land": "wedge",
+    "\\ldots": "dots cdots dotsc dotsb dotsm",
     "(": "langle",
     ")": "rangle",
     "^\\circ": "degree degrees",

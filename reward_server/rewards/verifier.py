@@ -32,10 +32,11 @@ from reward_server.rewards.brackets import MAX_DEPTH, depth
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.exact_number import Number, is_same_number, read_number
 from reward_server.rewards.kinds import choice_matches, numeral_matches, word_matches
-from reward_server.rewards.matching import Leaf, compare
+from reward_server.rewards.matching import compare
 from reward_server.rewards.normalise import compact, normalise
 from reward_server.rewards.shape import read_shape
 from reward_server.rewards.string_check import is_same_string, string_form
+from reward_server.rewards.structures import Leaf
 from reward_server.rewards.values import compare_values
 from reward_server.types import Outcome, Verdict
 

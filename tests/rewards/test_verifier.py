@@ -200,7 +200,7 @@ def test_another_word_is_incorrect(ground_truth: str, answer: str) -> None:
             [r"[2,\infty) \cup (-\infty,1)", r"x<1 \text{ or } x\geq 2", r"[2,+\infty)\cup(-\infty,1)"],
         ),
         (r"x\in[1,3]", ["[1,3]", r"1\le x\le 3"]),
-        ("5:8", ["5 : 8", "5:8"]),
+        ("5:8", ["5 : 8", "5:8", "10:16"]),
         (
             r"\begin{pmatrix} 1/2 \\ -3 \end{pmatrix}",
             [
@@ -222,10 +222,10 @@ def test_structures_are_read_through_their_notation(ground_truth: str, answers: 
         ("6,-5", ["6", "(6,-5)", "6,5", "6,-5,0", "-5,-5"]),
         ("(6,8]", ["(6,8)", "[6,8]", "(6,9]", "6 < x < 8", r"7 \in (6,8]", "6,8", r"\{6,8\}"]),
         (r"(-\infty,1)\cup[2,\infty)", [r"(-\infty,1)\cup(2,\infty)", r"(-\infty,1)", r"(-\infty,2)\cup[1,\infty)"]),
-        ("5:8", ["8:5", "10:16", "5:8:1", "5"]),
+        ("5:8", ["8:5", "10:17", "5:8:1", "5"]),
         (
             r"\begin{pmatrix} 1 \\ -3 \end{pmatrix}",
-            [r"\begin{pmatrix} 1 & -3 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 3 \end{pmatrix}", "(1,-3)"],
+            [r"\begin{pmatrix} 1 & 3 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 3 \end{pmatrix}", "(-3,1)", "1,-3"],
         ),
         ("k=9", ["j=9", "k=-9", "k", "8"]),
     ],
