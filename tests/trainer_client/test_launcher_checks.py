@@ -9,6 +9,7 @@ import pytest
 
 from trainer_client import BadConfiguration, RewardClient
 from trainer_client.openrlhf_grpo import checks
+from trainer_client.openrlhf_grpo.ground_truths import changed, ground_truth_warnings
 from trainer_client.openrlhf_grpo.options import Options, parse
 
 NEEDED = ["--model", "m", "--dataset", "d", "--output", "o", "--server-url", "http://h", "--reward", "verifier"]
@@ -95,13 +96,29 @@ def test_a_verified_reward_needs_ground_truths() -> None:
 
 def test_ground_truths_that_are_no_answers_are_noticed(server: str) -> None:
     with RewardClient(f"{server}/score/flip?flip_prob=0.5") as client:
-        assert checks.ground_truth_warnings(client, ["4", 5, ["7", "8"], r"\frac12"]) == []
-        (warning,) = checks.ground_truth_warnings(client, ["4", "2 + 2 = 4 apples\n#### 4"])
+        assert ground_truth_warnings(client, ["4", 5, ["7", "8"], r"\frac12"]) == []
+        (warning,) = ground_truth_warnings(client, ["4", "2 + 2 = 4 apples\n#### 4"])
         assert warning.startswith("1 of the first 2 ground truths have several lines")
-        (warning,) = checks.ground_truth_warnings(client, ["4", {"value": 4}])
+        (warning,) = ground_truth_warnings(client, ["4", {"value": 4}])
         assert warning.startswith("1 of the first 2 ground truths would not be paid as an answer")
         with pytest.raises(BadConfiguration, match="--answer-key"):
-            checks.ground_truth_warnings(client, [None, ""])
+            ground_truth_warnings(client, [None, ""])
+
+
+def test_ground_truths_that_pay_something_else_or_nothing_are_noticed(server: str) -> None:
+    assert changed("1,234") == ["2,234", "1,235"]
+    assert changed("9") == ["8"]
+    assert changed(r"\text{even}") == []
+    with RewardClient(f"{server}/score/flip?flip_prob=0.5&alpha=0.5") as client:
+        (warning,) = ground_truth_warnings(
+            client, ["4", r"1^{2}x", r"\frac34"]
+        )  # 1^{3}x is equal; nobody here can tell
+        assert warning.startswith("1 of the first 3 ground truths pay an answer with one digit changed")
+        assert "'1^{2}x' with '1^{3}x'" in warning
+        assert "check-golds" in warning
+        (warning,) = ground_truth_warnings(client, ["4", r"x\to 0"])
+        assert warning.startswith("1 of the first 2 ground truths give no reward to an answer that differs from them")
+        assert ground_truth_warnings(client, [str(number) for number in range(300)]) == []
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -14,6 +14,7 @@ from trainer_client import BadConfiguration, RewardClient, RewardClientError
 from trainer_client.openrlhf_grpo import checks
 from trainer_client.openrlhf_grpo.command import Files, command
 from trainer_client.openrlhf_grpo.dataset import Prepared, prepare
+from trainer_client.openrlhf_grpo.ground_truths import ground_truth_warnings
 from trainer_client.openrlhf_grpo.options import Options, parse
 from trainer_client.openrlhf_grpo.sources import BadDataset, source
 
@@ -63,7 +64,7 @@ def _prepared(options: Options) -> list[str]:
         _refuse(checks.repeated_flags(words))
         train = _datasets(options, files)
         if checks.is_verified(parameters):
-            _warn(checks.ground_truth_warnings(client, train.ground_truths))
+            _warn(ground_truth_warnings(client, train.ground_truths))
     if train.rows < options.prompts:
         raise BadDataset(f"{train.rows} rows are less than one batch of {options.prompts} questions")
     return words

@@ -112,24 +112,3 @@ def _is_persistent(parameters: Mapping[str, Any]) -> bool:
     """Whether noise is drawn for a question and its visit only."""
     is_noisy = any(parameters.get(name) for name in ("flip_prob", "false_positive_prob", "false_negative_prob"))
     return is_noisy and parameters.get("flip_scope") == "question"
-
-
-def ground_truth_warnings(client: RewardClient, ground_truths: list[Any]) -> list[str]:
-    """Ground truths that are not their own right answer, and those that look like a whole rationale.
-
-    Raises BadConfiguration when not one can be used.
-    """
-    texts = [str(truth[0] if isinstance(truth, list) and truth else truth) for truth in ground_truths]
-    completions = [f"</think> <answer>\\boxed{{{text}}}</answer>" for text in texts]
-    count = len(completions)
-    scored = client.score(completions, ground_truths=ground_truths, groups=[""] * count, flips=[False] * count)
-    unusable = [row for row, outcome in enumerate(scored.outcomes) if outcome != "correct"]
-    long = [row for row, text in enumerate(texts) if "\n" in text.strip() and row not in unusable]
-    found = []
-    for rows, what in ((unusable, "would not be paid as an answer"), (long, "have several lines; whole rationales?")):
-        if rows:
-            example = f"{texts[rows[0]]!r:.100}, {scored.outcomes[rows[0]]}"
-            found.append(f"{len(rows)} of the first {count} ground truths {what}; one: {example}")
-    if len(unusable) == count:
-        raise BadConfiguration(f"{found[0]} (--answer-key names another column)")
-    return found
