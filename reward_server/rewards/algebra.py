@@ -24,7 +24,7 @@ from reward_server.rewards.field import ONE, UNIT, ZERO, Element, P, element, in
 
 _TOKEN = re.compile(r" *(\\[A-Za-z]+|[0-9]+(?:\.[0-9]*)?|\.[0-9]+|[A-Za-z](?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?|.)")
 _EXPONENT = re.compile(r" *\^ *(?:([0-9])(?![0-9])|\{ *(-?[0-9]{1,24}) *\})")
-_GREEK = "alpha beta gamma delta epsilon theta lambda mu pi rho sigma tau phi omega"
+_GREEK = "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
 _LETTERS = frozenset(f"\\{name}" for name in _GREEK.split())
 CONSTANTS = frozenset({"\\pi", "e", "i"})
 _FUNCTION_NAMES = frozenset("fghFGHP")

@@ -17,6 +17,7 @@ from typing import Any
 from reward_server.rewards.numeric import (
     NotNumeric,
     Number,
+    OutOfReach,
     TooLarge,
     Undefined,
     evaluate,
@@ -26,7 +27,8 @@ from reward_server.rewards.numeric import (
 )
 
 _RANGES = ((0.1, 0.3), (0.4, 0.6), (0.7, 0.9), (1.1, 2.9), (3.1, 9.9))
-_SIGNED = ((-0.9, -0.1), (-9.0, -1.1))
+_SIGNED = ((-0.9, -0.1), (-9.0, -1.1), (11.0, 99.0), (101.0, 999.0), (-999.0, -101.0), (1e4, 1e6))
+"""For what depends on signs, or jumps."""
 _WHOLE = frozenset({"n", "k", "m"})
 _WHOLE_POINTS = 12
 _ENOUGH = 3
@@ -38,12 +40,17 @@ def same_value(wanted: Any, given: Any, key: str) -> bool | None:
     """Two expressions. `key`: what the points follow from."""
     try:
         return _same_value(wanted, given, key)
+    except OutOfReach:
+        return False
     except (NotNumeric, TooLarge):
         return None
 
 
 def same_equation(wanted: Sequence[Any], given: Sequence[Any], key: str) -> bool | None:
-    """Two equations of two sides each: is L1 - R1 the other's L2 - R2 times a constant that is not 0?"""
+    """Two equations of two sides each: is L1 - R1 the other's L2 - R2 times a constant that is not 0?
+
+    False where one of them is true at any point: it says nothing. None where that alone does not decide.
+    """
     if not set().union(*(side.free_symbols for side in wanted)):
         return None
     try:
@@ -131,7 +138,7 @@ def _points(names: Sequence[str], key: str, ranges: Sequence[tuple[float, float]
         yield {name: Fraction(low) + width * fraction_of(f"{place} {name} {key}") for name in names}
 
 
-def _same_ratio(wanted: Sequence[Any], given: Sequence[Any], key: str) -> bool:
+def _same_ratio(wanted: Sequence[Any], given: Sequence[Any], key: str) -> bool | None:
     names = _names(*wanted, *given)
     ratios = []
     for point in _points(names, key, _RANGES):
@@ -140,11 +147,12 @@ def _same_ratio(wanted: Sequence[Any], given: Sequence[Any], key: str) -> bool:
         except Undefined:
             continue
         ours, theirs = (number.value for number in numbers)
-        if not ours or not theirs:  # true at any point: it says nothing
+        if not ours or not theirs:
             return False
         ratios.append((ours / theirs, _is_real(numbers), numbers[0].size))
     chosen = [ratio for ratio in ratios if ratio[1]] or ratios
-    return len(chosen) > 1 and all(is_near(chosen[0][0], ratio, size) for ratio, _, size in chosen)
+    is_constant = len(chosen) > 1 and all(is_near(chosen[0][0], ratio, size) for ratio, _, size in chosen)
+    return True if is_constant else None
 
 
 def _difference(sides: Sequence[Any]) -> Any:
@@ -153,20 +161,25 @@ def _difference(sides: Sequence[Any]) -> Any:
     return sympy.Add(left, sympy.Mul(-1, right, evaluate=False), evaluate=False)
 
 
-def other_roots(wanted: Sequence[Any], given: Sequence[Any], key: str) -> tuple[bool, int]:
-    """(is there a root of one that is none of the other, how many roots both have), along lines through the points."""
+def share_roots(wanted: Sequence[Any], given: Sequence[Any], key: str) -> bool:
+    """Are the roots of each, along lines through the points, roots of the other, and are there some of each?"""
     names = _names(*wanted, *given)
-    shared = 0
-    for one, other in ((wanted, given), (given, wanted)):
-        for root in _roots(_difference(one), names, key):
-            try:
-                left, right = (number.value for number in evaluate(tuple(other), root))
-            except Undefined:
-                continue
-            if not _is_root(left, right):
-                return True, shared
-            shared += 1
-    return False, shared
+    return all(
+        _are_roots(_roots(_difference(one), names, key), other) for one, other in ((wanted, given), (given, wanted))
+    )
+
+
+def _are_roots(roots: Iterator[Point], sides: Sequence[Any]) -> bool:
+    found = 0
+    for root in roots:
+        try:
+            left, right = (number.value for number in evaluate(tuple(sides), root))
+        except Undefined:
+            continue
+        if not _is_root(left, right):
+            return False
+        found += 1
+    return found > 0
 
 
 def is_solved(sides: Sequence[Any]) -> bool:

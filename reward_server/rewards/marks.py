@@ -116,11 +116,11 @@ def _as_index(text: str) -> str:
 
 def _angle(match: re.Match[str]) -> str:
     points = match[1] or match[2]
-    return f"\\alpha_{{75{min(points, points[::-1])}}}"
+    return f"a_{{75{min(points, points[::-1])}}}"
 
 
 def _triangle(match: re.Match[str]) -> str:
-    return f"\\beta_{{76{''.join(sorted(match[1] or match[2]))}}}"
+    return f"b_{{76{''.join(sorted(match[1] or match[2]))}}}"
 
 
 def _segment(match: re.Match[str]) -> str:
@@ -134,7 +134,7 @@ def _arc(match: re.Match[str]) -> str:
 
 def _unit(match: re.Match[str]) -> str:
     """The parser takes I for the imaginary unit."""
-    return "\\iota_{70}" if match[1] else match.group()
+    return "j_{70}" if match[1] else match.group()
 
 
 _RULES = (
@@ -143,7 +143,7 @@ _RULES = (
     (_PRIMES, lambda match: "'" * match[1].count("prime")),
     (_CROSS, r"c_{69\1\2}"),
     (_BARE_ACCENT, r"\\\1{\2}"),
-    (_DOUBLE_FACTORIAL, r"\1_{60}"),
+    (_DOUBLE_FACTORIAL, r"\1_{59}"),
     (_DERIVATIVE, _derivative),
     (_NTH_DERIVATIVE, r"\1_{73\2}"),
     (_INVERSE_FUNCTION, r"\1_{68}"),
@@ -155,10 +155,10 @@ _RULES = (
     (_SEGMENT, _segment),
     (_ARC, _arc),
     (_RAY, r"s_{67\1\2}"),
-    (_GAMMA, lambda match: "\\upsilon_{66}" if match[1] else "\\upsilon_{65}"),
-    (_GAMMA_SMALL, r"\\upsilon_{66}"),
+    (_GAMMA, lambda match: "u_{66}" if match[1] else "u_{65}"),
+    (_GAMMA_SMALL, "u_{66}"),
     (_SKIPPED_OR_I, _unit),
-    (_NUMERAL, lambda match: f"\\nu_{{64b{match[2] or match[3]}b{_as_index(match[1].replace('.', 'p'))}}}"),
+    (_NUMERAL, lambda match: f"n_{{64b{match[2] or match[3]}b{_as_index(match[1].replace('.', 'p'))}}}"),
 )
 
 
@@ -177,17 +177,24 @@ def _with_calls(text: str, pattern: re.Pattern[str], written: Callable[[str, lis
 
 
 def _common(name: str, parts: list[str]) -> str:
+    """Computed for whole numbers, else a product that has the arguments for roots, in any order."""
     if all(part.isascii() and part.isdecimal() for part in parts):
         return str((gcd if name == "gcd" else lcm)(*map(int, parts)))
-    letter = "\\chi_{63}" if name == "gcd" else "\\chi_{62}"
-    return "(" + "".join(f"({letter}-({part}))" for part in parts) + ")"
+    letter = "q_{63}" if name == "gcd" else "q_{62}"
+    product = "".join(f"({letter}+{_term(part)})" for part in parts)
+    return f"\\frac{{1}}{{p_{{61}}+{product}}}"
 
 
 def _function(index: str, parts: list[str]) -> str:
-    """f(x): the parser reads f(x+1) as a product. A power of a letter has other values for other arguments, and no
-    sum or product of such powers is a third one."""
-    terms = (f"({part})^3+\\chi_{{61{place}}}({part})" for place, part in enumerate(parts))
-    return f"\\psi_{{61{_as_index(index)}}}^{{({'+'.join(terms)}+\\omega_{{61}})}}"
+    """f(x), which the parser reads as a product where x is a sum: a fraction with the arguments in its denominator,
+    since no sum or product of such fractions is another one."""
+    first, *others = parts
+    terms = [_term(first), *(f"q_{{60{place}}}({part})" for place, part in enumerate(others))]
+    return f"\\frac{{f_{{60{_as_index(index)}}}}}{{p_{{60}}+{'+'.join(terms)}}}"
+
+
+def _term(text: str) -> str:
+    return f"({text})" if text.startswith(("-", "+")) else text
 
 
 def _closing(text: str, start: int) -> int:

@@ -23,7 +23,7 @@ from typing import Any
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.equations import sides_of
 from reward_server.rewards.exact_number import read_number
-from reward_server.rewards.identities import is_solved, other_roots, same_equation, same_value
+from reward_server.rewards.identities import is_solved, same_equation, same_value, share_roots
 from reward_server.rewards.left_sides import right_side
 from reward_server.rewards.matching import compare
 from reward_server.rewards.normalise import normalise
@@ -160,10 +160,10 @@ def _are_equal_equations(wanted: Sequence[str], given: Sequence[str], key: str) 
     letters = set().union(*(side.free_symbols for side in ours))
     if not letters & set().union(*(side.free_symbols for side in theirs)):
         return not letters and _same_number_everywhere(ours, theirs, key)
-    if same_equation(ours, theirs, key):
-        return True
-    differs, shared = other_roots(ours, theirs, key)
-    if differs or not shared:  # nothing is true of an empty list of roots
+    verdict = same_equation(ours, theirs, key)
+    if verdict is not None:
+        return verdict
+    if not share_roots(ours, theirs, key):  # nothing is true of an empty list of roots
         return False
     if is_solved(ours) or is_solved(theirs):
         return True

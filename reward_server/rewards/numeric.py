@@ -54,6 +54,10 @@ class TooLarge(Exception):
     """Values in the expression are beyond 10^±2000."""
 
 
+class OutOfReach(Exception):
+    """The factorial of a large number: SymPy would write out its digits."""
+
+
 class Undefined(Exception):
     """The expression has no value at this point, such as 1/0."""
 
@@ -193,7 +197,7 @@ class _Evaluation:
         if name == "exp":
             self._grow(self._mp.fabs(argument) * 0.44)
         if name in {"factorial", "gamma"} and self._mp.fabs(argument) > MAX_SIZE:
-            raise TooLarge
+            raise OutOfReach
         return self._without_noise(getattr(self._mp, name)(argument), [1, argument])
 
     def _without_noise(self, value: Any, parts: list[Any]) -> Any:

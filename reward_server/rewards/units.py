@@ -140,7 +140,7 @@ def _factors(text: str) -> list[tuple[str, int]] | None:
     at, raised = 0, 1
     for match in _FACTOR.finditer(text):
         divides, name, power = match[1] in {"/", "per"}, match[2], int(match[3] or 1)
-        if text[at : match.start()].strip() or name in _NO_UNIT:
+        if text[at : match.start()].strip() or name in _NO_UNIT or not power:
             return None
         at = match.end()
         if name in _BEFORE:
