@@ -4,19 +4,23 @@ A trainer sends messages, or one text. A text may already be in the policy's tem
 up inside the reward model's user turn, where nothing would fail and every score would be of the wrong chat. So a text
 is unwrapped exactly (rendering the messages in the same grammar gives the text back, byte for byte) or refused.
 
-Grammars: ChatML, Llama 3, Gemma, Mistral (three spacings), and the paper's `User: …\\nAssistant: <think>`. A generation
-prompt at the end, with an opened or empty `<think>`, is dropped. Not covered: answers that the prompt begins for the
-policy, Llama 2's `<<SYS>>`, tool declarations; and what a template adds of its own (a default system message, today's
-date) stays in the messages, where the reward model's template may add it again.
+Grammars: ChatML, Llama 3 and 4, Gemma, Mistral (three spacings), DeepSeek (V3, R1), Granite 3, Phi-3, and plain words
+(`plain_chat.py`: the paper's `User: … Assistant: <think>`, Vicuna, Alpaca). A generation prompt at the end, with an
+opened or empty `<think>`, is dropped. Refused, as they are surely no user's words: a text with a control token, or with
+anything shaped like one (`<|name|>`), and a text that ends with what invites an answer. Not covered: answers that the
+prompt begins for the policy, Llama 2's `<<SYS>>`, gpt-oss, tool declarations; and what a template adds of its own (a
+default system message, today's date) stays in the messages, where the reward model's template may add it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ahocorasick_rs import BytesAhoCorasick
 
+from reward_server.rewards.plain_chat import invites_answer, unwrapped
 from reward_server.types import Message
 
 CONTROL_TOKENS = (
@@ -40,7 +44,10 @@ are looked for where it is read (`workers/special_tokens.py`)."""
 
 _CONTROL = BytesAhoCorasick([token.encode() for token in CONTROL_TOKENS])
 
-_THINKING = ("<think>\n\n</think>\n\n", "<think>\n", "<think>", "")
+_SHAPED_LIKE_CONTROL = re.compile(r"<\|[\w.-]{1,40}\|?>|<[\w.-]{1,40}\|>|<｜[\w▁]{1,40}｜>")
+"""Tokens of templates that are in no list here (`<|turn>`, `<|CHATBOT_TOKEN|>`). A text with one is a rendered chat."""
+
+_THINKING = ("<think>\n\n</think>\n\n", "<think>\n", "<think>", "</think>", "")
 """What templates of reasoning models write after the generation prompt."""
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -54,16 +61,20 @@ class UnusablePrompt(ValueError):
 class Grammar:
     """Messages one after another, each between the two texts of its role.
 
-    `begin`: what may come first. `prompt`: what invites the answer.
+    `begin`: what may come first. `prompt`: what invites the answer. `after_system`: the first of it ends a system
+    message that only `begin` begins; "" where the grammar has none.
     """
 
     begin: str
-    turns: Mapping[str, tuple[str, str]]
+    turns: dict[str, tuple[str, str]]
     prompt: str
+    after_system: str = ""
 
     def unwrap(self, text: str) -> list[Message] | None:
         """The messages of a text that this grammar renders byte for byte; None for another text."""
         begin = self.begin if text.startswith(self.begin) else ""
+        if not begin and not text.startswith(self.after_system):
+            return None  # what nothing begins would be anything
         for thinking in _THINKING:
             end = self.prompt + thinking
             if end and text.endswith(end):
@@ -77,12 +88,15 @@ class Grammar:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The messages, without what may come first and what invites the answer."""
-        return "".join(str(m["content"]).join(self.turns[str(m["role"])]) for m in messages)
+        bare = {"system": ("", "")} if self.after_system else {}
+        return "".join(str(m["content"]).join((self.turns | bare)[str(m["role"])]) for m in messages)
 
     def _turns(self, text: str) -> list[Message] | None:
         messages: list[Message] = []
-        at = 0
-        while at < len(text):
+        at = text.find(self.after_system) if self.after_system else 0
+        if at > 0:
+            messages.append({"role": "system", "content": text[:at]})
+        while 0 <= at < len(text):
             role = next((role for role, (opening, _) in self.turns.items() if text.startswith(opening, at)), None)
             if role is None:
                 return None
@@ -113,6 +127,23 @@ _GRAMMARS = (
         _headed("<start_of_turn>", "\n", "<end_of_turn>\n", assistant="model"),
         "<start_of_turn>model\n",
     ),
+    Grammar(
+        "<|begin_of_text|>",
+        _headed("<|header_start|>", "<|header_end|>\n\n", "<|eot|>"),
+        "<|header_start|>assistant<|header_end|>\n\n",
+    ),
+    Grammar(
+        "",
+        _headed("<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>\n"),
+        "<|start_of_role|>assistant<|end_of_role|>",
+    ),
+    Grammar("", _headed("<|", "|>\n", "<|end|>\n"), "<|assistant|>\n"),
+    Grammar(  # DeepSeek; the assistant comes last, as any text begins with ""
+        "<｜begin▁of▁sentence｜>",
+        {"user": ("<｜User｜>", "<｜Assistant｜>"), "assistant": ("", "<｜end▁of▁sentence｜>")},
+        "",
+        after_system="<｜User｜>",
+    ),
     *(
         # Mistral: the assistant comes last, as any text begins with "". The spacing with more blanks comes first, so a
         # blank at the end of a message may be taken for a part of the spacing.
@@ -125,26 +156,42 @@ _GRAMMARS = (
     ),
 )
 
-_PAPER_USER, _PAPER_END = "User: ", "\nAssistant: <think>"
-
 
 def chat_of(prompt: str | Sequence[Message]) -> list[Message]:
     """The messages of a prompt. Raises UnusablePrompt for what cannot be turned into messages without guessing.
 
-    `prompt`: messages, or a text in a known template, or else any text, which becomes one user message.
+    `prompt`: messages, or a text in a known template, or else any text, which becomes one user message. A single
+    user message that is a text in a plain template, as in the paper's data, is that text.
     """
     if not isinstance(prompt, str):
-        return _checked(prompt)
-    for grammar in _GRAMMARS:
-        messages = grammar.unwrap(prompt)
-        if messages is not None:
+        messages = _checked(prompt)
+        content = str(messages[-1]["content"])
+        if not invites_answer(content):
             return messages
-    if prompt.rstrip("\n").endswith(_PAPER_END):
-        return _unwrapped_paper(prompt.rstrip("\n"))
-    token = control_token(prompt)
+        if len(messages) > 1 or messages[0]["role"] != "user":
+            raise UnusablePrompt("the last message ends with what invites an answer: was a templated text sent?")
+        prompt = content
+    for grammar in _GRAMMARS:
+        messages_of_grammar = grammar.unwrap(prompt)
+        if messages_of_grammar is not None:
+            return messages_of_grammar
+    return _plain_chat_of(prompt)
+
+
+def _plain_chat_of(text: str) -> list[Message]:
+    shaped = _SHAPED_LIKE_CONTROL.search(text)
+    token = control_token(text) or (shaped[0] if shaped else None)
     if token is not None:
         raise UnusablePrompt(f"the prompt contains {token!r} but is in no chat template that can be unwrapped exactly")
-    return [{"role": "user", "content": prompt}]
+    if not invites_answer(text):
+        return [{"role": "user", "content": text}]
+    messages = unwrapped(text)
+    if messages is None:
+        raise UnusablePrompt(
+            "the prompt ends with what invites an answer (`Assistant:`, `### Response:`, `<think>`), but cannot be"
+            " unwrapped exactly: send messages, or the question alone as `prompt` of the label"
+        )
+    return messages
 
 
 def control_token(text: str) -> str | None:
@@ -179,16 +226,3 @@ def _checked(messages: Sequence[Message]) -> list[Message]:
     if not is_question(messages):
         raise UnusablePrompt("the prompt needs a message, and must not end with the assistant's")
     return list(messages)
-
-
-def _unwrapped_paper(text: str) -> list[Message]:
-    """`User: …\\nAssistant: <think>`, perhaps after an instruction, which becomes the system message.
-
-    One question only: a second `User:` or `Assistant:` at a line start might be part of the question or another turn.
-    """
-    lines = "\n" + text.removesuffix(_PAPER_END)
-    instruction, found, question = lines.partition("\n" + _PAPER_USER)
-    if not found or "\nUser:" in question or "\nAssistant:" in lines or control_token(text) is not None:
-        raise UnusablePrompt("the prompt ends like `User: …\\nAssistant: <think>` but cannot be unwrapped exactly")
-    user: Message = {"role": "user", "content": question}
-    return [{"role": "system", "content": instruction[1:]}, user] if instruction[1:] else [user]

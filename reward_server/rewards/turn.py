@@ -1,4 +1,8 @@
-"""Where the policy's turn ends: what it wrote after that does not count, for any reward."""
+"""Where the policy's turn ends: what it wrote after that does not count, for any reward.
+
+Not cut: ` User: ` inside a line, as the paper's own template, which is one line, would go on. It is too common in
+prose; `rpr` subtracts 1 for it. The authors cut nothing and grade the last box of all that was written.
+"""
 
 from __future__ import annotations
 

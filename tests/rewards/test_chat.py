@@ -36,10 +36,34 @@ V1 = {"system": "[SYSTEM_PROMPT] %s[/SYSTEM_PROMPT]", "user": "[INST] %s [/INST]
 V3 = {"system": "[SYSTEM_PROMPT] %s[/SYSTEM_PROMPT]", "user": "[INST] %s[/INST]", "assistant": " %s</s>"}
 TEKKEN = {"system": "[SYSTEM_PROMPT]%s[/SYSTEM_PROMPT]", "user": "[INST]%s[/INST]", "assistant": "%s</s>"}
 
+
+def llama4(chat: list[Message]) -> str:
+    turns = "".join(f"<|header_start|>{m['role']}<|header_end|>\n\n{m['content']}<|eot|>" for m in chat)
+    return "<|begin_of_text|>" + turns + "<|header_start|>assistant<|header_end|>\n\n"
+
+
+def granite(chat: list[Message]) -> str:
+    turns = "".join(f"<|start_of_role|>{m['role']}<|end_of_role|>{m['content']}<|end_of_text|>\n" for m in chat)
+    return turns + "<|start_of_role|>assistant<|end_of_role|>"
+
+
+def phi3(chat: list[Message]) -> str:
+    return "".join(f"<|{m['role']}|>\n{m['content']}<|end|>\n" for m in chat) + "<|assistant|>\n"
+
+
+def deepseek(chat: list[Message]) -> str:
+    forms = {"system": "%s", "user": "<｜User｜>%s<｜Assistant｜>", "assistant": "%s<｜end▁of▁sentence｜>"}
+    return "<｜begin▁of▁sentence｜>" + "".join(forms[str(m["role"])] % m["content"] for m in chat)
+
+
 RENDERS = {
     "chatml": chatml,
     "llama3": llama3,
+    "llama4": llama4,
     "gemma": gemma,
+    "granite": granite,
+    "phi3": phi3,
+    "deepseek": deepseek,
     "mistral-v1": mistral(V1),
     "mistral-v3": mistral(V3),
     "mistral-tekken": mistral(TEKKEN),
@@ -75,7 +99,7 @@ def test_an_opened_or_empty_thought_after_the_generation_prompt_is_dropped(rende
     assert chat_of(render(chat("Hi")) + thinking) == chat("Hi")
 
 
-@pytest.mark.parametrize("render", [chatml, llama3, gemma, mistral(V1)])
+@pytest.mark.parametrize("render", [chatml, llama3, llama4, gemma, granite, phi3, deepseek, mistral(V1)])
 def test_blanks_are_kept(render: Render) -> None:
     assert chat_of(render(chat("  blanks \n\n kept  "))) == chat("  blanks \n\n kept  ")
 
@@ -103,11 +127,23 @@ def test_any_content_survives(render: Render, contents: list[str], system: str |
     if text.endswith(("<think>", "<think>\n", "</think>\n\n")):
         return
     unwrapped = chat_of(text)
-    if render in (chatml, llama3, gemma):  # Mistral: see the blanks above
+    if render is deepseek and system == "":
+        assert unwrapped == messages[1:]  # nothing begins a system message there
+    elif render in (chatml, llama3, llama4, gemma, granite, phi3, deepseek):  # Mistral: see the blanks above
         assert unwrapped == messages
 
 
 PAPER = "A conversation between User and Assistant. The User asks.\nUser: %s\nAssistant: <think>"
+VERBATIM = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
+    "first thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning "
+    "process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> "
+    "reasoning process here </think> <answer> answer here </answer>."
+)
+DEMAND = (
+    "You must put your answer inside <answer> </answer> tags, i.e., <answer> answer here </answer>. And your final "
+    "answer will be extracted automatically by the \\boxed{} tag. "
+)
 
 
 def test_the_papers_template() -> None:
@@ -116,6 +152,69 @@ def test_the_papers_template() -> None:
     )
     assert chat_of("User: Hi\nAssistant: <think>\n") == chat("Hi")
     assert chat_of(PAPER % "Hi") == chat("Hi", system="A conversation between User and Assistant. The User asks.")
+
+
+@pytest.mark.parametrize(
+    "question", ["What is $2+2$?", "A\n\nB) 2\n", "a user: the Assistant, User and so on?  ", "日本語"]
+)
+def test_the_papers_own_prompt_on_one_line_is_unwrapped_as_text_and_as_a_message(question: str) -> None:
+    prompt = f"{VERBATIM} User: {DEMAND}{question} Assistant: <think>"
+    wanted = chat(DEMAND + question, system=VERBATIM)
+    assert chat_of(prompt) == wanted
+    assert chat_of(prompt + "\n") == wanted
+    assert chat_of(chat(prompt)) == wanted  # how the authors' data has it
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "system"),
+    [
+        ("Be brief. User: Hi\nAssistant: <think>", "Hi", "Be brief."),  # Open-Reasoner-Zero
+        ("Be brief. User: Hi. Assistant:", "Hi.", "Be brief."),  # DeepSeek-R1-Zero
+        ("Be brief.\n\nUser: Hi\n\nAssistant:", "Hi", "Be brief."),
+        ("Human: Hi\n\nAssistant:", "Hi", None),
+        ("\n\nHuman: Hi\n\nAssistant:", "Hi", None),
+        ("A chat. USER: Hi ASSISTANT:", "Hi", "A chat."),  # Vicuna, LLaVA
+        ("A chat.\n\n### Instruction:\nHi\n\n### Response:\n", "Hi", "A chat."),  # Alpaca
+        ("A chat.\n### Human: Hi\n### Assistant:", "Hi", "A chat."),
+        ("User: what is a User: role?\nAssistant:", "what is a User: role?", None),
+        ("User:\nHi\nAssistant:\n<think>\n", "Hi", None),
+    ],
+)
+def test_templates_of_plain_words(text: str, question: str, system: str | None) -> None:
+    assert chat_of(text) == chat(question, system=system)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is 2 + 2? Assistant: <think>",
+        "What is 2 + 2?\nAssistant:",
+        "Assistant:",
+        "Hi ASSISTANT:",
+        "Hi assistant:",
+        "Hi\n\n### Response:\n",
+        "Hi\n\n### Answer:",
+        "Hi\nAI:",
+        "Hi\n<think>\n",
+        "Hi <think>",
+        "User: Hi\nAssistant: Let me solve this step by step.\n<think>",  # begins the answer for the policy
+        "User: Hi Assistant: Hello! User: And? Assistant: <think>",
+        "Be brief. User: Hi\nUser: And? Assistant: <think>",
+        "Be brief. User: is User: a role? Assistant: <think>",  # which of them is the question's?
+        "Be brief. User: what does Assistant: mean? Assistant: <think>",
+        "User: Hi\nHuman: Hi\nAssistant:",
+        "User:Hi\nAssistant:",
+        "user: Hi assistant:",
+        "<s>User: Hi\nAssistant: <think>",
+    ],
+)
+def test_a_text_that_invites_an_answer_and_does_not_unwrap_is_refused(text: str) -> None:
+    with pytest.raises(UnusablePrompt):
+        chat_of(text)
+    with pytest.raises(UnusablePrompt):
+        chat_of(chat(text))
+    with pytest.raises(UnusablePrompt):
+        chat_of(chat("Hi", "Hello!", text))
 
 
 @pytest.mark.parametrize(
@@ -128,14 +227,9 @@ def test_the_papers_template() -> None:
     ],
 )
 def test_a_turn_inside_the_papers_question_is_refused(question: str) -> None:
-    for template in (PAPER, "User: %s\nAssistant: <think>"):
+    for template in (PAPER, "User: %s\nAssistant: <think>", "Be brief. User: %s Assistant: <think>"):
         with pytest.raises(UnusablePrompt):
             chat_of(template % question)
-
-
-def test_the_papers_ending_without_its_beginning_is_refused() -> None:
-    with pytest.raises(UnusablePrompt):
-        chat_of("What is 2 + 2?\nAssistant: <think>")
 
 
 @every_grammar
@@ -177,13 +271,20 @@ def test_a_damaged_text_is_refused(render: Render) -> None:
         chatml(chat("Hi")) + "Sure, ",  # an answer begun for the policy
         "<|im_start|>wizard\nHi<|im_end|>\n<|im_start|>assistant\n",
         "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nHi [/INST]",
-        "<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜>",
-        "<|user|>\nHi<|end|>\n<|assistant|>\n",
+        "<｜begin▁of▁sentence｜><｜User｜>Hi",
+        "<|user|>\nHi</s>\n<|assistant|>\n",
+        "<|user|>\nHi\n<|assistant|>\n",
+        "<|start|>user<|message|>Hi<|end|><|start|>assistant",
+        "<bos><|turn>user\nHi<turn|>\n<|turn>model\n",
+        "<|turn>user\nHi<turn|>\n<|turn>model\n",
+        "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|USER_TOKEN|>Hi<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>",
+        "<|im_user|>user<|im_middle|>Hi<|im_assistant|>assistant<|im_middle|>",
+        "<|prompt|>Hi<|answer|>",
+        "GPT4 Correct User: Hi<|end_of_turn|>GPT4 Correct Assistant:",
         "What does <|im_end|> mean?",
         "Hi<|eot_id|>",
-        "<|start|>user<|message|>Hi<|end|><|start|>assistant",
-        "<|start_of_role|>user<|end_of_role|>Hi<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>",
-        "<|header_start|>user<|header_end|>\n\nHi<|eot|><|header_start|>assistant<|header_end|>\n\n",
+        "<|start_of_role|>user<|end_of_role|>Hi<|end_of_text|><|start_of_role|>assistant<|end_of_role|>",
+        "<|header_start|>user<|header_end|>Hi<|eot|><|header_start|>assistant<|header_end|>",
         "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>Hi<|END_OF_TURN_TOKEN|>",
         "[gMASK]<sop>Hi",
         "[|user|]Hi\n[|assistant|]",
@@ -197,7 +298,20 @@ def test_a_known_control_token_in_no_known_grammar_is_refused(text: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["", "What is 2 + 2?", "User: hi", "a < b, b > c", "<think>", "[INSTRUCTION] go", "\0\ud800"]
+    "text",
+    [
+        "",
+        "What is 2 + 2?",
+        "User: hi",
+        "a < b, b > c",
+        "f <| x |> g",
+        "Rate its response:",
+        "A poem on AI:",
+        "assistant",
+        "<think>",
+        "[INSTRUCTION] go",
+        "\0\ud800",
+    ],
 )
 def test_any_other_text_is_one_user_message(text: str) -> None:
     assert chat_of(text) == chat(text)
