@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reward_server.catalog import Plan
 from reward_server.errors import InvalidRequest
-from reward_server.parameters import FlipParameters, RprParameters, VerifierParameters
+from reward_server.parameters import FlipParameters, RmParameters, RprParameters, VerifierParameters
 from reward_server.rewards.answer import Answer, last_box
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.flip import flip_draw, group_of_prompt
@@ -94,6 +94,7 @@ def rprs(plan: Plan, readings: list[Reading]) -> list[Rpr | None]:
             saturation=parameters.saturation,
             repetition=parameters.repetition,
             scope=parameters.rpr_scope,
+            counts_turns=not isinstance(parameters, RmParameters),
         )
         for reading in readings
     ]
@@ -118,7 +119,7 @@ def _settled(
             score = settle_flip(verdict.outcome, draw, sample.flip, paid_phrases, parameters)
             return Derivation(reading, score, verdict, paid_phrases, draw)
         case VerifierParameters() as parameters, Verdict(), _:
-            score = settle_verifier(verdict.outcome, paid_phrases, parameters)
+            score = settle_verifier(verdict.outcome, paid_phrases, parameters, wanted=sample.flip)
             return Derivation(reading, score, verdict, paid_phrases)
         case RprParameters() as parameters, None, Rpr():
             score = settle_rpr(paid_phrases, is_answered(reading), parameters)

@@ -52,7 +52,8 @@ class ModelRequest:
     async def _derive(self, sample: Sample, reading: Reading, rpr: Rpr | None) -> Derivation:
         assert rpr is not None  # noqa: S101 - for mypy: rm always pays for phrases
         outcome, scored = await self._ask(sample, reading.text)
-        score = settle_rm(outcome, scored.value if scored else None, rpr, self._parameters)
+        value = scored.value if scored else None
+        score = settle_rm(outcome, value, rpr, self._parameters, wanted=sample.flip)
         return Derivation(reading, score, rpr=rpr, model=scored)
 
     async def _ask(self, sample: Sample, text: str) -> tuple[Outcome, ModelScore | None]:

@@ -69,7 +69,7 @@ class Sample:
 
     `ground_truths`: any of them matches; None when the caller gave none, empty when what it gave is unusable.
     `group`: the question's id, None when the caller gave none (it then defaults to the prompt).
-    `flip`: False pays the clean score, for evaluation.
+    `flip`: False pays the clean score, for evaluation: no noise, no bonus from RPR.
     `is_lost`: the completion cannot be told from its prompt; it is empty then, and the outcome is `error`.
     """
 

@@ -10,7 +10,8 @@ lower-cases the text first and reads everything from the lower-cased text: phras
   `paper`: distinct 20-grams that occur more than once / all 20-grams. Not monotone: three words ten times over cost
   0.273, a thousand times over 0.001, so a policy can loop almost for free;
   `coverage`: 1 - distinct / all, which only grows as a loop goes on.
-- count("user: "): each one costs 1, so a single invented turn of the user ends at 0.
+- count("user: "): each one costs 1, so a single invented turn of the user ends at 0. The authors' code for the reward
+  model has no such term, and neither has `rm` (`counts_turns` False).
 
 Range 0 … 1, float64, unrounded. Not covered: the prompt and what follows the end of turn, which the caller cuts off;
 the rule that nothing is paid without an answer; whether any of it makes sense: a bare list of phrases gets 1.
@@ -115,6 +116,7 @@ def rpr(
     saturation: int = 20,
     repetition: Literal["paper", "coverage"] = "paper",
     scope: Literal["all", "think"] = "all",
+    counts_turns: bool = True,
 ) -> Rpr:
     """The reward of one completion; the formula is the module's.
 
@@ -124,7 +126,7 @@ def rpr(
     end = _think_end(text) if scope == "think" else len(text)
     hits, turns, words = _read(text[:end], phrases) if end <= _PIECE else _read_in_pieces(text, end, phrases)
     repeated = _repetition(words, repetition)
-    value = min(1.0, max(0.0, min(1.0, hits / saturation) - repeated - turns))
+    value = min(1.0, max(0.0, min(1.0, hits / saturation) - repeated - (turns if counts_turns else 0)))
     return Rpr(value=value, hits=hits, repetition=repeated, user_turns=turns)
 
 

@@ -2,8 +2,9 @@
 
     clean → flip → where the result is 0 and an answer was given, min(1, alpha · rpr) → grid
 
-With alpha = 1 and no noise this is `add_format_reward_when_wrong` of the authors' code. Range 0 … 1, but for
-`correction=backward`, which is unbounded. An unscored sample keeps its null through every step.
+Evaluation rows (`wanted` False) are paid the clean score: no noise and, as in the authors' code, no RPR. With alpha = 1
+and no noise this is `add_format_reward_when_wrong` of that code. Range 0 … 1, but for `correction=backward`, which is
+unbounded. An unscored sample keeps its null through every step.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from reward_server.rewards.rpr import Rpr
 from reward_server.types import Outcome, Score
 
 
-def settle_verifier(outcome: Outcome, rpr: Rpr | None, parameters: VerifierParameters) -> Score:
+def settle_verifier(outcome: Outcome, rpr: Rpr | None, parameters: VerifierParameters, *, wanted: bool = True) -> Score:
     """The score of `verifier`; `rpr` is given when alpha > 0."""
     clean = outcome.clean
-    reward = _earned(clean, outcome, rpr, parameters)
+    reward = _earned(clean, outcome, rpr if wanted else None, parameters)
     return Score(outcome, reward, shown=reward, parts={"clean": clean, **_rpr_part(rpr)})
 
 
 def settle_flip(outcome: Outcome, draw: float, wanted: bool, rpr: Rpr | None, parameters: FlipParameters) -> Score:
-    """The score of `flip`; `draw` is u in [0, 1), `wanted` False pays the clean score (evaluation)."""
+    """The score of `flip`; `draw` is u in [0, 1)."""
     clean = outcome.clean
     rates = NoiseRates(*parameters.noise_rates)
     exposed = wanted and is_exposed(outcome, parameters)
@@ -32,7 +33,7 @@ def settle_flip(outcome: Outcome, draw: float, wanted: bool, rpr: Rpr | None, pa
     parts: dict[str, float | None] = {"clean": clean, "flipped": float(flipped), "flip_draw": draw, **_rpr_part(rpr)}
     if noisy is not None and exposed and parameters.correction == "backward":
         return Score(outcome, to_grid(backward_corrected(noisy, rates)), shown=noisy, parts=parts)
-    return Score(outcome, _earned(noisy, outcome, rpr, parameters), shown=noisy, parts=parts)
+    return Score(outcome, _earned(noisy, outcome, rpr if wanted else None, parameters), shown=noisy, parts=parts)
 
 
 def settle_rpr(rpr: Rpr, answered: bool, parameters: RprParameters) -> Score:

@@ -62,6 +62,14 @@ def test_alpha_1_is_the_published_format_reward_when_wrong(outcome: Outcome, rew
     assert score.parts["rpr"] == 0.3  # unrounded
 
 
+def test_evaluation_rows_get_neither_noise_nor_rpr() -> None:
+    parameters = FlipParameters(flip_prob=0.4, alpha=1)
+    for outcome in (Outcome.INCORRECT, Outcome.CORRECT, Outcome.UNPARSEABLE):
+        assert settle_flip(outcome, ALWAYS, False, reasoning(0.5), parameters).reward == outcome.clean
+        score = settle_verifier(outcome, reasoning(0.5), VerifierParameters(alpha=1), wanted=False)
+        assert (score.reward, score.parts["rpr"]) == (outcome.clean, 0.5)
+
+
 def test_rpr_comes_after_the_flip() -> None:
     parameters = FlipParameters(flip_prob=0.4, alpha=0.5)
     turned_down = settle_flip(Outcome.CORRECT, ALWAYS, True, reasoning(0.5), parameters)
