@@ -8,12 +8,22 @@ from dataclasses import replace
 from reward_server.rewards.equations import all_true, compare_equations
 from reward_server.rewards.left_sides import right_side
 from reward_server.rewards.normalise import compact
+from reward_server.rewards.renaming import renamings
 from reward_server.rewards.shape import read_shape
 from reward_server.rewards.structure import Shape
 from reward_server.rewards.structures import Leaf, compare_structures
 
 _OF_X = re.compile(r"[fghp]\(x\)")
 _SUM_OF_NAMES = re.compile(r"[A-Za-z](?:[+-][A-Za-z])*")
+
+
+def compare_texts(raw: str, ground_truth: str, shape: Shape, answer: str, leaf: Leaf) -> bool | None:
+    """Is a normalised answer the ground truth, in its own letters or in those that stand for the ground truth's?
+
+    `raw`, `shape`: the ground truth as it was written, and as it was read.
+    """
+    verdicts = [compare(shape, read_shape(text), leaf) for text in renamings(raw, ground_truth, answer)]
+    return True if True in verdicts else None if None in verdicts else False
 
 
 def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:

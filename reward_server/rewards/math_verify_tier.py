@@ -25,7 +25,7 @@ from reward_server.rewards.equations import sides_of
 from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.identities import is_solved, same_equation, same_value, share_roots
 from reward_server.rewards.left_sides import right_side
-from reward_server.rewards.matching import compare
+from reward_server.rewards.matching import compare_texts
 from reward_server.rewards.normalise import normalise
 from reward_server.rewards.shape import read_shape
 from reward_server.rewards.spelling import plain_pair
@@ -81,7 +81,7 @@ def judge_with_math_verify(
             for text in _open_values(shape):
                 _parsed_ground_truth((plain_pair(text, text) or (text,))[0])
             exhausted, unreadable = Outcome.TIMEOUT, Outcome.UNPARSEABLE
-            is_correct = compare(shape, read_shape(given), _are_equal)
+            is_correct = compare_texts(ground_truth, wanted, shape, given, _are_equal)
             outcome = Outcome.CORRECT if is_correct else Outcome.INCORRECT
     except (BudgetExceeded, MemoryError) as error:
         if not is_whole_budget and isinstance(error, BudgetExceeded):

@@ -32,7 +32,7 @@ from reward_server.rewards.brackets import MAX_DEPTH, depth
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.exact_number import Number, is_same_number, read_number
 from reward_server.rewards.kinds import choice_matches, numeral_matches, word_matches
-from reward_server.rewards.matching import compare
+from reward_server.rewards.matching import compare, compare_texts
 from reward_server.rewards.normalise import compact, normalise
 from reward_server.rewards.shape import read_shape
 from reward_server.rewards.string_check import is_same_string, string_form
@@ -127,7 +127,7 @@ def _decide(wanted: _GroundTruth, given: str, max_work: int | None) -> tuple[str
         return "word", verdict
     if depth(given) > MAX_DEPTH:
         return "depth", None
-    return "structure", compare(_shape(wanted.text), read_shape(given), leaf)
+    return "structure", compare_texts(wanted.raw, wanted.text, _shape(wanted.text), given, leaf)
 
 
 def _decide_number(wanted: _GroundTruth, number: Number, given: str, leaf: Leaf) -> tuple[str, bool | None]:

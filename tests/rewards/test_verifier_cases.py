@@ -37,7 +37,6 @@ PENDING = {
     "functions without backslash",
     "exact value followed by its approximation",
     "ordinals",
-    "renamed dummy variable or parameter",
     "qualifier beside the value",
     "clock times and durations",
     "units written as bare words or symbols",

@@ -1,0 +1,146 @@
+"""Letters that stand for anything: `f(t)=3t-2` is `f(x)=3x-2`, `\\frac{\\pi}{7}+n\\pi` is `\\frac{\\pi}{7}+k\\pi`.
+
+Renamed are the arguments of a function or the index of a sequence that the ground truth defines, and one or two letters
+that only one side has, where the ground truth is a family:
+
+- whole numbers j … t in a term with π or degrees, or in `x = 2k+1`, or in a sum beside `k \\in \\mathbb{Z}`
+- a parameter of a point or line: the only letter of a tuple or a column
+- constants of integration, C, c, A, B, K, k, D, with or without an index: a term of their own, or factors in `y = …`
+
+A lone letter is the question's: `2k+1` is not `2n+1`. So is a letter that is the ground truth's name.
+The renaming holds for the whole answer, and no two letters become one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import permutations
+
+from reward_server.rewards.brackets import split_top
+from reward_server.rewards.linear import letters_of, linear_form
+from reward_server.rewards.normalise import compact
+
+_LETTER = re.compile(
+    r"\\text ?\{[^{}]*\}|\\(?:begin|end|mathbb) ?\{[^{}]*\}"  # no letters
+    r"|(?P<letter>\\(?:lambda|mu|alpha|beta|theta)(?![A-Za-z])(?: (?=[A-Za-z]))?|[A-Za-z](?:_(?:[0-9]|\{[0-9]+\}))?)"
+    r"|\\[A-Za-z]+"
+)
+_CALL = re.compile(r"([A-Za-z](?:_[0-9])?'*)\(([a-z](?:,[a-z])*)\)=")
+_INDEXED = re.compile(r"([A-Za-z])_\{?([a-z])\}?=")
+_NAME = re.compile(r"[^=<>]{1,20}(?==[^=]*$)|[^=<>]{1,20}(?=\\in)")
+_WHOLE = frozenset("jklmnpqrst")
+_PARAMETERS = frozenset({*"jklmnrstuv", "\\lambda", "\\mu", "\\alpha", "\\beta"})
+_CONSTANT = re.compile(r"[CcABKkD](?:_(?:[0-9]|\{[0-9]+\}))?")
+_FIXED = frozenset("eid")
+_ROUND = re.compile(r"\\pi(?![A-Za-z])|\^\\circ")
+_SUM = frozenset({"+", "-", ",", "\\lor"})
+_MOST = 2
+
+
+def renamings(raw_ground_truth: str, ground_truth: str, answer: str) -> list[str]:
+    """The answer as it is, or, where letters are to be renamed, with the ground truth's, in all ways that fit."""
+    if ground_truth[:1].isdigit() and ground_truth.isdigit():
+        return [answer]
+    head = _head(ground_truth)
+    free = _free_letters(raw_ground_truth, ground_truth)
+    if head is None and not free:
+        return [answer]
+    if head is not None:
+        answer = _with_arguments(head, answer)
+    wanted, given = set(_letters(ground_truth)), set(_letters(answer))
+    ours, theirs = sorted(wanted - given), sorted(given - wanted)
+    if (
+        not ours
+        or len(ours) != len(theirs)
+        or len(ours) > _MOST
+        or not all(ours_letter in free for ours_letter in ours)
+    ):
+        return [answer]
+    ways = [dict(zip(theirs, order, strict=True)) for order in permutations(ours)]
+    fitting = [
+        way for way in ways if all(_is_of_kind(theirs_letter, free[way[theirs_letter]]) for theirs_letter in way)
+    ]
+    return [_renamed(answer, way) for way in fitting] or [answer]
+
+
+def _letters(text: str) -> Iterator[str]:
+    return (match["letter"].strip() for match in _LETTER.finditer(text) if match["letter"])
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    def new(match: re.Match[str]) -> str:
+        letter = match["letter"]
+        name = names.get(letter.strip()) if letter else None
+        return match.group() if name is None else f"{name} " if name.startswith("\\") else name
+
+    return _LETTER.sub(new, text)
+
+
+@lru_cache(maxsize=1024)
+def _head(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """(name, arguments) of `f(x,y) = …` and `a_n = …`."""
+    flat = compact(text[:40])
+    if match := _CALL.match(flat):
+        return f"{match[1]}()", tuple(match[2].split(","))
+    if match := _INDEXED.match(flat):
+        return f"{match[1]}_", (match[2],)
+    return None
+
+
+def _with_arguments(head: tuple[str, tuple[str, ...]], answer: str) -> str:
+    """The answer with the arguments of the ground truth, where it defines the same function."""
+    given = _head(answer)
+    if given is None or given[0] != head[0] or given == head or len(given[1]) != len(head[1]):
+        return answer
+    names = dict(zip(given[1], head[1], strict=True))
+    others = set(_letters(answer)) - names.keys()
+    if others & set(head[1]) or len(names) < len(head[1]):
+        return answer
+    return _renamed(answer, names)
+
+
+@lru_cache(maxsize=1024)
+def _free_letters(raw: str, text: str) -> dict[str, str]:
+    """The letters that may be renamed, each with the kind of letter that it is."""
+    letters = set(_letters(text)) - _FIXED
+    name = _NAME.match(text)
+    letters -= set(_letters(name.group())) if name else set()
+    kinds = {letter: _kind(letter, raw, text, name.end() if name else 0, letters) for letter in letters}
+    return {letter: kind for letter, kind in kinds.items() if kind}
+
+
+def _kind(letter: str, raw: str, text: str, body_at: int, letters: set[str]) -> str:
+    body = text[body_at:].lstrip("=").strip()
+    terms = split_top(body, _SUM)[0]
+    if letter in _WHOLE and _is_whole(letter, raw, body, terms, body_at > 0, letters):
+        return "whole"
+    if letter in _PARAMETERS and letters - set("ijk") == {letter} and _is_vector(body):
+        return "parameter"
+    if (
+        _CONSTANT.fullmatch(letter)
+        and set(_letters(body)) - {letter}
+        and (letter in map(compact, terms) or body_at > 0)
+    ):
+        return "constant"
+    return ""
+
+
+def _is_whole(letter: str, raw: str, body: str, terms: list[str], has_name: bool, letters: set[str]) -> bool:
+    if any(_ROUND.search(term) and letter in _letters(term) for term in terms):
+        return True
+    is_bound = re.search(rf"(?<![A-Za-z\\]){letter} ?\\in ?\\mathbb|integer", raw) is not None
+    form = linear_form(body)
+    is_sum = form is not None and letters_of(form) == [letter] and form[letter].denominator == 1 and len(form) > 1
+    return letters == {letter} and is_sum and (has_name or is_bound)
+
+
+def _is_vector(body: str) -> bool:
+    return body[:1] in {"(", "["} or "\\begin" in body
+
+
+def _is_of_kind(letter: str, kind: str) -> bool:
+    if kind == "constant":
+        return _CONSTANT.fullmatch(letter) is not None
+    return letter in (_WHOLE if kind == "whole" else _PARAMETERS)
