@@ -2,9 +2,9 @@
 
     score = weight [1, H] · hidden state [H] at the last token (+ bias [1])
 
-Its name is `score`, as transformers has it; `value_head_prefix` of the configuration, as OpenRLHF has it; or
-`classifier`, as the token classifiers of some architectures have it. A bias is used: token classifiers and critics
-have one. Not covered: heads of several layers, of several rows, and those with other layers beside them.
+Its name is `score`, as transformers has it; `value_head_prefix` of the configuration or `value_head`, as OpenRLHF has
+it; or `classifier`, as the token classifiers of some architectures have it. A bias is used: token classifiers and
+critics have one. Not covered: heads of several layers, of several rows, and those with other layers beside them.
 """
 
 from __future__ import annotations
@@ -101,7 +101,10 @@ def _names(config: Mapping[str, Any]) -> list[str]:
     prefix = config.get("value_head_prefix")
     names = [prefix] if isinstance(prefix, str) else []
     names.append("score")
-    if any(str(each).endswith("ForTokenClassification") for each in config.get("architectures") or ()):
+    architectures = [str(each) for each in config.get("architectures") or ()]
+    if architectures == ["RewardModel"]:
+        names.append("value_head")  # OpenRLHF's, before its configurations named it
+    if any(each.endswith("ForTokenClassification") for each in architectures):
         names.append("classifier")
     return list(dict.fromkeys(names))
 

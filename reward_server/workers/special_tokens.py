@@ -75,7 +75,9 @@ def is_ordinary(text: str) -> bool:
 def _texts(
     tokenizer: PreTrainedTokenizerBase, added: Iterable[tuple[AddedToken, int]], template: str
 ) -> Iterator[tuple[str, int]]:
-    yield from zip(map(str, tokenizer.all_special_tokens), tokenizer.all_special_ids, strict=True)
+    for text, id in zip(map(str, tokenizer.all_special_tokens), tokenizer.all_special_ids, strict=True):
+        if id is not None:
+            yield text, id
     for token, id in added:
         if token.special or (_TURN.fullmatch(token.content) and token.content in template):
             yield token.content, id

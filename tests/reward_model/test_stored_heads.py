@@ -89,6 +89,12 @@ def test_openrlhf_s_models_load_without_labels_and_by_their_prefix(prefix: str, 
     assert scored(folder) == expected
 
 
+def test_a_value_head_that_no_configuration_names_is_openrlhf_s(tmp_path: Path) -> None:
+    folder = as_saved(tmp_path, renamed("value_head"), **OPENRLHF)
+    weight = load_file(folder / "model.safetensors")["value_head.weight"]
+    assert scored(folder) == pytest.approx(by_hand(folder, weight), abs=1e-5)
+
+
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])
 def test_the_head_of_a_bin_file_is_read_as_it_is_stored(stored: torch.dtype, tmp_path: Path) -> None:
     folder = as_saved(tmp_path, dtype="bfloat16")
