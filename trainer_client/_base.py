@@ -10,6 +10,7 @@ from typing import Any
 from trainer_client import _chunks
 from trainer_client._exchange import Answer, Deadline, Exchange, Send, ask, reason, refusal
 from trainer_client._json import as_column, encode, without_nan
+from trainer_client._messages import label_texts_only, texts_only
 from trainer_client._retry import RETRYABLE
 from trainer_client._types import Readiness, Rewards
 from trainer_client._url import RewardUrl, reward_url
@@ -66,8 +67,10 @@ class BaseClient:
     def _score(self, completions: Column, columns: dict[str, Column | None]) -> Exchange[Rewards]:
         given = {"completions": as_column("completions", completions)}
         given |= {name: as_column(name, column) for name, column in columns.items() if column is not None}
+        if "prompts" in given:
+            given["prompts"] = [texts_only(prompt) for prompt in given["prompts"]]
         if "ground_truths" in given:
-            given["ground_truths"] = without_nan(given["ground_truths"])
+            given["ground_truths"] = [label_texts_only(label) for label in without_nan(given["ground_truths"])]
         deadline = self._deadline()
         replies = []
         for chunk in _chunks.split(given, max_samples=self._max_samples, max_bytes=self._max_bytes):
@@ -76,6 +79,10 @@ class BaseClient:
         return _chunks.join(replies)
 
     def _explain(self, sample: dict[str, object]) -> Exchange[dict[str, Any]]:
+        sample = sample | {
+            "prompt": texts_only(sample.get("prompt")),
+            "ground_truth": label_texts_only(sample.get("ground_truth")),
+        }
         body = encode({name: value for name, value in sample.items() if value is not None})
         return (yield from self._post(self._url.explain, body, self._deadline()))  # type: ignore[no-any-return]
 

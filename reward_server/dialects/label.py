@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
+from reward_server.dialects.messages import without_media
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonNumber, read_json
 from reward_server.types import Sample
@@ -69,12 +70,12 @@ def flip_of(value: object) -> bool:
 
 
 def prompt_of(value: object) -> str | list[dict[str, object]]:
-    """A text, or a list of chat messages, in which numbers are numbers again: the noise depends on the messages."""
+    """A text, or chat messages in their one form, in which numbers are numbers again: the noise depends on them."""
     if isinstance(value, str) and not isinstance(value, JsonNumber):
         return value
     if isinstance(value, list) and all(isinstance(message, dict) for message in value):
         try:
-            return cast(list[dict[str, object]], _with_numbers(value))
+            return without_media(cast(list[dict[str, object]], _with_numbers(value)))
         except RecursionError:
             raise InvalidRequest("prompt: the messages are nested too deeply") from None
     raise InvalidRequest("prompt: expected a text or a list of messages")

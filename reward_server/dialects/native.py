@@ -12,6 +12,7 @@ from typing import Any
 
 from reward_server import __version__
 from reward_server.dialects.label import group_of, labelled, visit_of
+from reward_server.dialects.messages import without_media
 from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody
@@ -59,7 +60,7 @@ def _rows(body: JsonBody, completions: list[str]) -> list[Sample]:
     return [
         Sample(
             completion,
-            prompt=prompt,
+            prompt=without_media(prompt) if isinstance(prompt, list) else prompt,
             group=None if group is None else group_of(group),
             visit=0 if visit is None else visit_of(visit),
             flip=flip is not False,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from reward_server.dialects.label import flip_of, group_of, labelled, visit_of
+from reward_server.dialects.messages import without_media
 from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody, read_object
@@ -73,9 +74,13 @@ def _texts(parts: object) -> str:
 
 
 def _prompt(params: object) -> str | list[dict[str, object]] | None:
-    """The input as a text, or as plain messages: what else a row carries does not change its group."""
+    """The input as a text, or as messages of role and content: what else a row carries does not change its group."""
     given = params.get("input") if isinstance(params, dict) else None
     if isinstance(given, list):
-        turns = [item for item in given if isinstance(item, dict) and "role" in item]
-        return [{"role": turn["role"], "content": _texts(turn.get("content"))} for turn in turns]
+        turns = without_media([item for item in given if isinstance(item, dict) and "role" in item])
+        return [{"role": turn["role"], "content": _text_or_parts(turn.get("content"))} for turn in turns]
     return given if isinstance(given, str) else None
+
+
+def _text_or_parts(content: object) -> str | list[object]:
+    return content if isinstance(content, str | list) else ""

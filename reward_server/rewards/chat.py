@@ -216,6 +216,8 @@ def is_question(messages: Sequence[Message]) -> bool:
 def _checked(messages: Sequence[Message]) -> list[Message]:
     for message in messages:
         content = message.get("content")
+        if isinstance(content, list):
+            raise UnusablePrompt("a message holds an image, or another part that is no text: the model cannot see it")
         if not isinstance(message.get("role"), str) or not isinstance(content, str):
             raise UnusablePrompt("a message needs a role and a content, both text")
         token = control_token(content)

@@ -8,6 +8,7 @@ import inspect
 import json
 import pickle
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_slime_and_miles_pay_a_number_or_an_object() -> None:
     number = asyncio.run(slime.reward(SimpleNamespace(reward_key=None), slime_sample(FOUR, "4", group="q")))
     assert number == 0.0
     paid = asyncio.run(slime.reward(SimpleNamespace(reward_key="reward"), slime_sample(FOUR, None)))
-    assert paid["reward"] == 0.25 and paid["unscored"] == 1.0  # type: ignore[index]
+    assert paid["reward"] == 0.25 and paid["unscored"] == 1.0
 
 
 def test_slime_keeps_the_stop_token_of_a_response() -> None:
@@ -89,10 +90,74 @@ def test_slime_keeps_the_stop_token_of_a_response() -> None:
 def test_slime_scores_a_group_in_order() -> None:
     samples = [slime_sample(FOUR, "4", visit=1), slime_sample("x", "4"), slime_sample(FOUR, "4", flip=False)]
     paid = asyncio.run(slime.group_reward(SimpleNamespace(reward_key="score"), samples))
-    assert [reward["score"] for reward in paid] == [0.0, 0.0, 1.0]  # type: ignore[index]
-    assert {tuple(reward) for reward in paid} == {  # type: ignore[arg-type]
-        ("reward", "score", "clean", "flipped", "flip_draw", "unscored")
-    }
+    assert [reward["score"] for reward in paid] == [0.0, 0.0, 1.0]
+    assert {tuple(reward) for reward in paid} == {("reward", "score", "clean", "flipped", "flip_draw", "unscored")}
+
+
+@dataclass
+class Trained:
+    """A sample of slime's, as far as `rm_hub` and `generate_and_rm` read it."""
+
+    response: str
+    reward: Any = None
+    label: str = "4"
+    prompt: Any = "2+2?"
+    metadata: Any = field(default_factory=lambda: {"flip": False})
+
+
+async def batched_async_rm(args: Any, samples: Any) -> Any:
+    """The call of slime 0.3.1 and miles 0.1.0 for more than one sample: a custom function is given the list."""
+    return await slime.group_reward(args, samples) if args.group_rm else await slime.reward(args, samples)
+
+
+async def rewards_of_a_fan_out(args: Any, samples: list[Trained]) -> list[Any]:
+    """What both do with samples that one generation made: those that it has paid already are not asked for."""
+    unpaid = [sample for sample in samples if sample.reward is None]
+    for sample, reward in zip(unpaid, await batched_async_rm(args, unpaid), strict=True):
+        sample.reward = reward
+    return [sample.reward for sample in samples]
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([Trained(FOUR), Trained("x")], [1.0, 0.0]),
+        ([Trained(FOUR, reward=0.5), Trained(FOUR)], [0.5, 1.0]),
+        ([Trained(FOUR, reward=0.5)], [0.5]),
+        ([], []),
+    ],
+)
+def test_slime_pays_each_sample_that_one_generation_made(samples: list[Trained], expected: list[float]) -> None:
+    args = SimpleNamespace(reward_key=None, group_rm=False)
+    assert asyncio.run(rewards_of_a_fan_out(args, samples)) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (Trained(FOUR), 1.0),
+        ([Trained(FOUR)], [1.0]),
+        ([], []),
+        ([[]], [[]]),
+        ([[Trained(FOUR), Trained("x")], [Trained(FOUR)]], [[1.0, 0.0], [1.0]]),
+        ([[Trained("x")], [], Trained(FOUR), [[Trained(FOUR)]]], [[0.0], [], 1.0, [[1.0]]]),
+        ((Trained("x"), Trained(FOUR)), [0.0, 1.0]),
+    ],
+)
+@pytest.mark.parametrize("function", [slime.reward, slime.group_reward])
+def test_slime_and_miles_get_an_answer_of_the_questions_shape(function: Any, question: Any, answer: Any) -> None:
+    assert asyncio.run(function(SimpleNamespace(reward_key=None), question)) == answer
+    for_key = asyncio.run(function(SimpleNamespace(reward_key="reward"), question))
+    assert only_rewards(for_key) == answer
+
+
+def only_rewards(paid: Any) -> Any:
+    return [only_rewards(each) for each in paid] if isinstance(paid, list) else paid["reward"]
+
+
+def test_slime_asks_no_server_for_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_URL", "http://127.0.0.1:9/score/verifier")
+    assert asyncio.run(slime.reward(SimpleNamespace(reward_key=None), [])) == []
 
 
 def test_slime_over_http_and_by_function_pay_the_same(server: str) -> None:
@@ -101,6 +166,33 @@ def test_slime_over_http_and_by_function_pay_the_same(server: str) -> None:
         by_url = client.post({"prompt": MESSAGES, "response": FOUR, "label": "4"})
         by_function = client.score([FOUR], prompts=[MESSAGES], ground_truths=["4"])
     assert by_url["reward"] == by_function.rewards[0] == _shared.shown(by_function, 0, by_url["reward"])
+
+
+def test_every_adapter_takes_a_prompt_with_an_image_and_asks_the_same_question(server: str) -> None:
+    image = SimpleNamespace(size=(64, 64))  # as PIL's: nothing that JSON knows
+    content = [{"type": "image", "image": image}, {"type": "text", "text": "2+2?"}]
+    prompt: Any = [{"role": "user", "content": content}]
+    written = [{"role": "assistant", "content": [{"type": "text", "text": FOUR}]}]
+    url = f"{server}/score/flip?flip_prob=0.5"
+    function = trl.RewardFunction(url)
+    with RewardClient(url) as client, function._client, pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("REWARD_URL", url)
+        for visit in range(8):
+            row, label = {"visit": visit}, {"ground_truth": "4", "visit": visit}
+            (expected,) = client.score([FOUR], prompts=[prompt], ground_truths=["4"], visits=[visit]).rewards
+            raw_prompt = np.array(prompt, dtype=object)
+            verl_score = verl.compute_score("math", FOUR, "4", {"raw_prompt": raw_prompt, **row}, url=url)
+            sample = SimpleNamespace(prompt=prompt, response=FOUR, label="4", metadata=row)
+            assert [expected] * 6 == [
+                client.explain(FOUR, prompt=prompt, ground_truth=label)["value"],
+                *function([prompt], [written], answer=["4"], visit=[visit]),
+                asyncio.run(verl_score)["score"],
+                asyncio.run(slime.reward(SimpleNamespace(reward_key=None), sample)),
+                areal.reward_fn(prompt, FOUR, answer="4", visit=visit, images=[image], reward_url=url),
+                openrlhf.reward_from(url, [FOUR], [""], [label | {"prompt": prompt}])["rewards"][0],
+            ]
+    _shared.sync_client(url, areal.DEADLINE_S).close()
+    _shared.sync_client(url).close()
 
 
 def test_areal_is_sync_picklable_and_told_its_ground_truth_by_the_row() -> None:

@@ -70,6 +70,13 @@ def test_trl_parses_the_reasoning_out_and_our_function_sends_it(server: str) -> 
     assert sent == {"qwen3": whole, "deepseek_r1_distill": whole, "gptoss": whole, "llama3": "it is 4"}
 
 
+def test_trls_prompts_with_images_are_paid_like_those_with_paths(server: str) -> None:
+    (found,) = printed("TRAINERS_PYTHON", "trl_images.py", url=server + FLIP)
+    rewards = found["rewards"]
+    assert rewards["pil"] == rewards["numpy"] == rewards["path"] != rewards["none"] == rewards["text"]
+    assert max(found["bytes"].values()) < 300
+
+
 def test_managers_of_verl_get_the_same_rewards_with_the_same_keys(server: str) -> None:
     (managers,) = printed("TRAINERS_PYTHON", "verl_managers.py", "naive", "dapo", "gdpo", url=server + FLIP)
     scored = expected(server + FLIP, **ROWS, groups=["q"] * 3, visits=[3] * 3)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainer_client._messages import label_texts_only
 from trainer_client.adapters._shared import sync_client
 
 
@@ -26,5 +27,6 @@ def reward_func(queries: list[str], prompts: list[str], labels: list[Any]) -> di
 
 def reward_from(url: str | None, queries: list[str], prompts: list[str], labels: list[Any]) -> dict[str, Any]:
     """The same from another URL than REWARD_URL's, for a reward function of one's own: `partial(reward_from, url)`."""
+    labels = [label_texts_only(label) for label in labels]
     reply: dict[str, Any] = sync_client(url).post({"query": queries, "prompts": prompts, "labels": labels})
     return reply

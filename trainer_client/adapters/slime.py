@@ -2,7 +2,8 @@
 
     --rm-type remote_rm --rm-url 'http://127.0.0.1:8000/score/flip?flip_prob=0.4'
 
-These functions outlast a restart, and the second scores a whole group in one request:
+This function outlasts a restart, and scores a whole group, or the samples that a custom generation makes of one, in
+one request:
 
     export REWARD_URL='http://127.0.0.1:8000/score/flip?flip_prob=0.4'
     --custom-rm-path trainer_client.adapters.slime.reward --reward-key reward
@@ -15,6 +16,7 @@ With `--reward-key` a reward is an object of numbers: `reward`, `score` (what ma
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from trainer_client.adapters._shared import ROW_KEYS, async_client, numbers, paid, shown
@@ -22,14 +24,21 @@ from trainer_client.adapters._shared import ROW_KEYS, async_client, numbers, pai
 Paid = float | dict[str, float]
 
 
-async def reward(args: Any, sample: Any, **_: Any) -> Paid:
-    """The reward of one sample."""
-    (only,) = await group_reward(args, [sample])
-    return only
+async def reward(args: Any, samples: Any, **_: Any) -> Any:
+    """The reward of a sample, or the rewards of a list in its order, nested as that is: the shape of the question.
+
+    Where generation makes several samples of one (turns, agents), slime asks for a list of them without `--group-rm`,
+    also for an empty one, and with it for a list of lists; miles may ask for one sample where a group was promised.
+    """
+    flat = list(_flat(samples))
+    return _shaped(samples, iter(await _paid(args, flat))) if flat else _shaped(samples, iter(()))
 
 
-async def group_reward(args: Any, samples: list[Any], **_: Any) -> list[Paid]:
-    """The rewards of a group, in its order."""
+group_reward = reward
+"""The same function: the name that configurations with `--group-rm` use."""
+
+
+async def _paid(args: Any, samples: list[Any]) -> list[Paid]:
     client = async_client(None)
     rewards = await client.score([sample.response for sample in samples], **_columns(samples))
     paid_rewards = paid(rewards, client.url.fallback_reward, "fallback")
@@ -39,6 +48,20 @@ async def group_reward(args: Any, samples: list[Any], **_: Any) -> list[Paid]:
         {"reward": reward, "score": shown(rewards, row, reward), **numbers(rewards, row)}
         for row, reward in enumerate(paid_rewards)
     ]
+
+
+def _flat(samples: Any) -> Iterator[Any]:
+    if isinstance(samples, list | tuple):
+        for each in samples:
+            yield from _flat(each)
+    else:
+        yield samples
+
+
+def _shaped(samples: Any, rewards: Iterator[Paid]) -> Any:
+    if isinstance(samples, list | tuple):
+        return [_shaped(each, rewards) for each in samples]
+    return next(rewards)
 
 
 def _columns(samples: list[Any]) -> dict[str, list[Any]]:

@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from trainer_client import AsyncRewardClient, RewardClient, Rewards
+from trainer_client._messages import joined_texts
 from trainer_client.adapters._shared import table
 
 LogMetric = Callable[[str, float], None]
@@ -102,16 +103,9 @@ def _text(completion: Any) -> str:
         return completion
     written = [message for message in completion if message.get("role") == "assistant"]
     last = written[-1] if written else {}
-    reasoning = _joined(last.get("reasoning_content") or last.get("thinking"))
-    answer = _joined(last.get("content"))
+    reasoning = joined_texts(last.get("reasoning_content") or last.get("thinking"))
+    answer = joined_texts(last.get("content"))
     return f"<think>\n{reasoning}\n</think>\n{answer}" if reasoning else answer
-
-
-def _joined(content: Any) -> str:
-    """A text, the texts among a list of parts, or nothing."""
-    if isinstance(content, str) or not content:
-        return content or ""
-    return "".join(part.get("text") or "" for part in content)
 
 
 def _logged(rewards: Rewards, log_metric: LogMetric | None) -> list[float | None]:
