@@ -65,6 +65,8 @@ def numeral_matches(ground_truth: str, answer: str) -> bool | None:
 
 def _numeral(text: str) -> tuple[str, int] | None:
     """(sign and digits, base)"""
+    if "_" not in text and "base" not in text:
+        return None
     match = _BASED.fullmatch(_flat(text, keep_braces=True).replace(" ", ""))
     if match is None:
         return None

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import re
 
+from reward_server.rewards.brackets import split_top
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.structure import Shape
 
 _OPERATOR = re.compile(r"\\(?:lim|int|iint|oint|sum|prod|max|min|sup|inf|det|gcd|lcm)(?![A-Za-z])")
-_DERIVATIVE = re.compile(r"\\frac\{(?:d|\\partial)(?:\^[0-9])?[A-Za-z]?\}\{(?:d|\\partial)[A-Za-z](?:\^[0-9])?\}")
+_D = r"(?:d|\\partial ?)"
+_DERIVATIVE = re.compile(rf"\\frac\{{{_D}(?:\^[0-9])?[A-Za-z]?\}}\{{{_D}[A-Za-z](?:\^[0-9])?\}}")
 _ACCENT = re.compile(
-    r"\\(?:d?dot|hat|bar|tilde|vec|overline|overrightarrow|widehat|angle|triangle)(?:\{[^{}]*\}|[A-Z]+|[a-z])"
+    r"\\(?:d?dot|hat|bar|tilde|vec|overline|overrightarrow|widehat|angle|triangle) ?(?:\{[^{}]*\}|[A-Z]+|[a-z])"
 )
 _CALL = re.compile(r"[A-Za-z](?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?'*(?:\^\{-1\})?\([^()]*\)")
 _LETTER = re.compile(r"(?P<command>\\[A-Za-z]+)|[A-Za-z](?P<index>_(?:[0-9A-Za-z]|\{[^{}]*\}))?'*")
@@ -25,17 +27,24 @@ _FUNCTION_NAMES = "frac sqrt sin cos tan cot sec csc arcsin arccos arctan ln log
 _FUNCTIONS = frozenset(f"\\{name}" for name in _FUNCTION_NAMES.split())
 _UNKNOWN = frozenset({*"xyztuvwr", "\\rho"})
 _NOT_ALONE = re.compile(r"[0-9^!]")
+_SPACE = re.compile(r"(\\[A-Za-z]+ (?=[A-Za-z]))| ")
 _CONSTANTS = frozenset("ei")
 
 
 def right_side(equation: Shape) -> Shape | None:
     """The value that the left side of an equation names; None where it names none."""
-    left, right = compact(equation.name), equation.parts[-1]
+    left, right = _left_side(equation.text), equation.parts[-1]
     rest = left
     for pattern in (_DERIVATIVE, _ACCENT, _CALL):
         rest = pattern.sub("", rest)
     names = _letters(left, rest)
     return right if _is_name(rest, names, right) else None
+
+
+def _left_side(text: str) -> str:
+    """Without spaces, but behind a command: `\\sin x`."""
+    left = split_top(text, frozenset({"="}))[0][0]
+    return _SPACE.sub(lambda match: match[1] or "", left)
 
 
 def _letters(left: str, rest: str) -> set[str]:

@@ -24,8 +24,8 @@ _COMMANDS = (
     "|cross"
 )
 _HAS_MARKS = re.compile(
-    rf"'|!!|I|\^ ?\{{? ?(?:T|\\top|\\intercal|\\text)|\\(?:{_COMMANDS})|\\frac ?\{{ ?d|\^ ?\{{ ?[-(]|[0-9] ?_"
-    rf"|(?<![A-Za-z\\])f ?[(_]|[A-Z] ?\^ ?\{{ ?-1|{_CALLED} ?\\cdot"
+    rf"'|!!|I|\[ ?[a-z] ?\]|\^ ?\{{? ?(?:[T*]|\\top|\\intercal|\\text|\\dagger)|\\(?:{_COMMANDS})|\\frac ?\{{ ?d"
+    rf"|\^ ?\{{ ?[-(]|[0-9] ?_|(?<![A-Za-z\\])f ?[(_]|[A-Z] ?\^ ?\{{ ?-1|{_CALLED} ?\\cdot"
 )
 _UNREADABLE = "\\unreadable "
 
@@ -63,6 +63,8 @@ _NOT_COMMUTING = re.compile(
 _FACTORS = re.compile(rf"(?:[A-Z]{_INDEX}(?: ?\^ ?(?:\{{[^{{}}]*\}}|[0-9]))? ?){{2,}}")
 _PRIMES = re.compile(r"\^ ?\{ ?((?:\\prime ?)+)\}")
 _BARE_ACCENT = re.compile(r"\\(bar|hat|vec|d?dot|tilde|overline) ?([A-Za-z])")
+_GAUSS = re.compile(r"(?<![\]}a-z])\[ ?([a-z]) ?\]")
+_STARRED = re.compile(r"(?<![A-Za-z\\])([A-Za-z]) ?\^ ?\{? ?(?:(\*)|\\dagger(?![A-Za-z])) ?\}?")
 _DOUBLE_FACTORIAL = re.compile(r"(?<![A-Za-z\\])([A-Za-z]) ?!!")
 _DROPPED = re.compile(r"(?<![0-9])'|!!|\\partial|\\cross")
 _NOT_INDEX = re.compile(r"[^0-9A-Za-z]")
@@ -143,6 +145,8 @@ _RULES = (
     (_PRIMES, lambda match: "'" * match[1].count("prime")),
     (_CROSS, r"c_{69\1\2}"),
     (_BARE_ACCENT, r"\\\1{\2}"),
+    (_GAUSS, r"\\lfloor \1 \\rfloor "),
+    (_STARRED, lambda match: f"{match[1]}_{{{58 if match[2] else 57}}}"),
     (_DOUBLE_FACTORIAL, r"\1_{59}"),
     (_DERIVATIVE, _derivative),
     (_NTH_DERIVATIVE, r"\1_{73\2}"),

@@ -39,6 +39,9 @@ from reward_server.workers.budget import BudgetExceeded, Unfinished, cpu_budget
 TIER = "math_verify"
 
 _UNIT = re.compile(r"(?<![A-Za-z\\_])i(?![A-Za-z=])")
+_NO_LETTERS = re.compile(r"\\(?:text|operatorname|begin|end) ?\{[^{}]*\}|\\[A-Za-z]+")
+_UNNAMED = frozenset("eid")
+"""Letters that need not be symbols: e, i, and the d of an integral."""
 _SEED = 0
 """SymPy tries random points and orders: with one seed a pair, its verdict does not depend on the pairs before it."""
 
@@ -193,11 +196,27 @@ def _parsed(text: str) -> Any:
         latex = library.normalize(body, library.config)
         is_real = not (library.is_complex(latex) or _UNIT.search(latex))
         value = library.parse(latex, is_real=is_real, normalization_config=None, conversion_config=library.conversion)
-        return value if is_real else _with_imaginary_unit(value)
+        value = value if is_real else _with_imaginary_unit(value)
     except MemoryError:
         raise
     except Exception as error:
         raise _UnparseableError from error
+    if _drops_a_letter(body, value):
+        raise _UnparseableError
+    return value
+
+
+def _drops_a_letter(text: str, value: Any) -> bool:
+    """Did the parser leave out a letter of the text, such as the a of `\\sin_a x`?"""
+    if not isinstance(value, import_module("sympy").Expr):
+        return False
+    written = set("".join(_NO_LETTERS.sub(" ", text).split()))
+    read = {sign for part in import_module("sympy").preorder_traversal(value) for sign in _name_of(part)}
+    return not {sign for sign in written if sign.isalpha() and sign.isascii()} <= read | _UNNAMED
+
+
+def _name_of(part: Any) -> str:
+    return str(part.name) if part.is_Symbol else str(getattr(part.func, "__name__", ""))
 
 
 def _with_imaginary_unit(value: Any) -> Any:

@@ -223,7 +223,7 @@ class _Evaluation:
             if not above or mp.re(above) < 0:
                 raise Undefined
             return mp.mpf(0)
-        self._grow(mp.fabs(above) * (abs(int(mp.mag(below))) + 1) * 0.302 if mp.mag(above) < 99 else MAX_SIZE + 1)
+        self._grow(mp.fabs(above) * mp.fabs(mp.log(below)) * 0.44)
         is_root = exponent.is_Rational and exponent.q % 2 and exponent.q > 1
         if is_root and not self._has_unit and isinstance(below, mp.mpf) and below < 0:
             return (-1) ** (exponent.p % 2) * mp.power(-below, above)
