@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from reward_server.rewards.units import is_unit, split_unit
+from reward_server.rewards.units import conversion, letter_unit, split_unit
 
 MAX_CHARS = 4000
 """Longer texts are not read: Python refuses to read more than 4,300 digits at once."""
@@ -41,16 +41,33 @@ _ANGLE = re.compile(
 )
 _BRACKETED = re.compile(r"([+-]?) ?\(([^(),]*)\)")
 _LETTERED = re.compile(r"(.*[0-9}]) ?([A-Za-z](?:\^[23])?)")
-_SCALED = re.compile(r"(.*[0-9]) ?(?:\\text ?\{ ?)?(hundred|thousand|million|billion|trillion) ?\}?")
-_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_QUANTITY = re.compile(rf"({_DECIMAL}) ?(?:\\text ?\{{ ?)?([A-Za-z]+)\.? ?((?:, ?)?(?:\}} ?(?:, ?)?)?)")
+_FEWEST, _MAX_QUANTITY, _ROUNDED_DIGITS = 2, 100, 3
+_MAY_HAVE_COMMA = frozenset({"day", "hour", "minute", "dollar", "euro", "rupee", "year", "pound-sterling", "week"})
+"""Of others `5 m, 20 cm` may be a list."""
+_SCALES = {
+    "dozen": 12,
+    "hundred": 10**2,
+    "thousand": 10**3,
+    "lakh": 10**5,
+    "million": 10**6,
+    "crore": 10**7,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
+_SCALED = re.compile(rf"(.*[0-9]) ?(?:\\text ?\{{ ?)?({'|'.join(_SCALES)})s? ?\}}?")
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An exact number as written: `25\\%` is (25, "%"), `\\$36` is (36, "dollar"); no unit is ""."""
+    """An exact number as written: `25\\%` is (25, "%"), `\\$36` is (36, "dollar"); no unit is "".
+
+    `places`: how many decimals a ground truth has that may be rounded (a plain decimal of three digits and more), or 0.
+    """
 
     value: Fraction
     unit: str
+    places: int = 0
 
 
 def read_number(text: str, expected_unit: str = "") -> Number | None:
@@ -59,27 +76,93 @@ def read_number(text: str, expected_unit: str = "") -> Number | None:
         return None
     if match := _ANGLE.fullmatch(text):
         return Number(_angle(match), "degree")
-    body, unit = split_unit(text)
-    if expected_unit and not unit and (match := _LETTERED.fullmatch(body)) and is_unit(match[2], expected_unit):
-        body, unit = match[1], expected_unit
+    body, unit = split_unit(text, is_number=True)
+    if expected_unit and not unit and (match := _LETTERED.fullmatch(body)):
+        unit = letter_unit(match[2], expected_unit)
+        body = match[1] if unit else body
     value = _value(body)
-    return None if value is None else Number(value, unit)
+    if value is None:
+        return _read_quantity(text)
+    return Number(value, unit)
+
+
+def read_ground_truth(text: str) -> Number | None:
+    """The same for a ground truth: any word behind it is its unit, and it may have been rounded."""
+    body, unit = split_unit(text, is_ground_truth=True, is_number=True) if len(text) <= MAX_CHARS else (text, "")
+    value = _value(body)
+    return read_number(text) if value is None else Number(value, unit, _places(body))
 
 
 def is_same_number(ground_truth: Number, answer: Number) -> bool:
-    """Exactly equal; a unit may be missing on one side, but two units must agree.
+    """Exactly equal, or what was rounded to the ground truth; a unit may be missing on one side.
 
-    A percentage equals its decimal (25 % = 0.25). A percent sign may also be missing or added (25 for 25 %, 40 % for
-    40), since the question usually says "what percent"; below 1 it may not be added: 0.25 % is not 0.25.
+    Two units are converted where they have one dimension; else they must agree. A percentage equals its decimal
+    (25 % = 0.25). A percent sign may also be missing (25 for 25 %), or be added to a number above 1 (40 % for 40),
+    since the question usually says "what percent"; 0.25 % is not 0.25, nor 1 % 1.
     """
-    if ground_truth.unit and answer.unit and ground_truth.unit != answer.unit:
+    if "%" in (ground_truth.unit, answer.unit) and ground_truth.unit != answer.unit:
+        return _is_same_share(ground_truth, answer)
+    value: Fraction = answer.value
+    if ground_truth.unit and answer.unit:
+        factor = conversion(ground_truth.unit, answer.unit)
+        if factor is None:
+            return False
+        value *= factor
+    return rounds_to(ground_truth, value)
+
+
+def rounds_to(ground_truth: Number, value: Fraction) -> bool:
+    """Equal, or equal when rounded to the ground truth's places, halves up or to even."""
+    if value == ground_truth.value:
+        return True
+    if not ground_truth.places or value * ground_truth.value < 0:
         return False
-    same = ground_truth.value == answer.value
-    if ground_truth.unit == answer.unit or "%" not in (ground_truth.unit, answer.unit):
-        return same
-    if ground_truth.unit == "%":
-        return same or answer.value * 100 == ground_truth.value
-    return answer.value == ground_truth.value * 100 or (same and abs(ground_truth.value) >= 1)
+    steps = (abs(value) - abs(ground_truth.value)) * 10**ground_truth.places
+    if steps == Fraction(1, 2):  # 0.125 is 0.12 to even
+        return bool(abs(ground_truth.value) * 10**ground_truth.places % 2 == 0)
+    return bool(Fraction(-1, 2) <= steps < Fraction(1, 2))
+
+
+def _is_same_share(ground_truth: Number, answer: Number) -> bool:
+    """One of both is a percentage, the other has another unit or none."""
+    if ground_truth.unit and answer.unit:
+        return False
+    if ground_truth.unit:
+        return rounds_to(ground_truth, answer.value) or rounds_to(ground_truth, answer.value * 100)
+    is_above_1 = abs(ground_truth.value) > 1
+    return rounds_to(ground_truth, answer.value / 100) or (is_above_1 and rounds_to(ground_truth, answer.value))
+
+
+def _places(text: str) -> int:
+    """Of a plain decimal with three digits and more."""
+    match = _PLAIN.fullmatch(text)
+    whole, point, places = match["number"].partition(".") if match else ("", "", "")
+    digits = (whole.replace(",", "").replace(" ", "") + places).lstrip("0")
+    return len(places) if point and len(digits) >= _ROUNDED_DIGITS else 0
+
+
+def _read_quantity(text: str) -> Number | None:
+    """`1 hour 20 minutes`, `3 \\text{ dollars}, 75 \\text{ cents}`: each part is less than one of the unit before."""
+    parts = [match.groups() for match in _QUANTITY.finditer(text)] if len(text) <= _MAX_QUANTITY else []
+    if len(parts) < _FEWEST or "".join(match.group() for match in _QUANTITY.finditer(text)) != text:
+        return None
+    total, largest, before = Fraction(0), "", Fraction(0)
+    for number, words, behind in parts:
+        unit, between = _unit_of(words, largest), "," in behind
+        factor = conversion(largest, unit) if largest and unit else Fraction(1) if unit else None
+        if factor is None or (between and (largest or unit) not in _MAY_HAVE_COMMA):
+            return None
+        if largest and not (factor < before and _decimal(number) * factor < before):
+            return None
+        largest, before = largest or unit, factor
+        total += _decimal(number) * factor
+    return Number(total, largest)
+
+
+def _unit_of(words: str, largest: str) -> str:
+    if largest == "hour" and words == "m":  # 2h 15m
+        return "minute"
+    return split_unit(f"1 \\text{{{words}}}")[1]
 
 
 def _value(text: str) -> Fraction | None:

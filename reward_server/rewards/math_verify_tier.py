@@ -185,13 +185,13 @@ def _verified(wanted: Any, given: Any) -> bool:
 
 @lru_cache(maxsize=256)
 def _parsed_ground_truth(text: str) -> Any:
-    return _parsed(text)
+    return _parsed(text, is_ground_truth=True)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, *, is_ground_truth: bool = False) -> Any:
     """The SymPy object of one value, without its unit."""
     library = _library()
-    body = split_unit(text)[0]
+    body = split_unit(text, is_ground_truth=is_ground_truth)[0]
     try:
         latex = library.normalize(body, library.config)
         is_real = not (library.is_complex(latex) or _UNIT.search(latex))

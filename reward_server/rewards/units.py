@@ -1,146 +1,211 @@
-"""Units behind a value: optional in an answer, but a wrong one is wrong.
+"""Units behind a value: optional in an answer, but a wrong one is wrong; two units of one dimension are converted.
 
 A compound unit is its factors and their powers: `km/h`, `km per hour`, `km h^{-1}` and a fraction of two agree.
-Not covered: conversion (1 km is not 1000 m here), capitals (`mW` is `MW`), symbols without `\\text{}` but in `45 km/h`.
+Words behind a number are a unit where they name one (`unit_names`) or what is counted (`nouns`); in a ground truth,
+which is trusted, any words that do not say more.
+Not covered: conversion between units that differ by more than a factor (degrees Celsius and Fahrenheit).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from fractions import Fraction
+from functools import lru_cache
 
-_SYNONYMS = {
-    "meter": "m metre",
-    "centimeter": "cm centimetre",
-    "millimeter": "mm millimetre",
-    "kilometer": "km kilometre",
-    "inch": "in inche",
-    "foot": "ft feet",
-    "yard": "yd",
-    "mile": "mi",
-    "millisecond": "ms",
-    "second": "s sec",
-    "minute": "min",
-    "hour": "h hr",
-    "year": "yr",
-    "milligram": "mg",
-    "gram": "g",
-    "kilogram": "kg",
-    "pound": "lb",
-    "ounce": "oz",
-    "milliliter": "ml millilitre",
-    "liter": "l litre",
-    "joule": "j",
-    "kilojoule": "kj",
-    "watt": "w",
-    "kilowatt": "kw",
-    "newton": "n",
-    "pascal": "pa",
-    "kilopascal": "kpa",
-    "volt": "v",
-    "ampere": "a amp",
-    "hertz": "hz",
-    "mole": "mol",
-    "kelvin": "k",
-    "radian": "rad",
-    "degree": "deg ^\\circ",
-    "celsius": "^\\circc",
-    "fahrenheit": "^\\circf",
-    "dollar": "\\$ usd",
-    "euro": "€ eur",
-    "british pound": "£ gbp",
-    "cent": "¢",
-    "%": "percent percentage pct",
-    "": "unit",
+from reward_server.rewards.nouns import is_noun, names_things, says_more, stem
+from reward_server.rewards.unit_names import UNITS, WORDS, unit_named
+
+_COMPOUND = {
+    "mph": "mile/hour",
+    "kph": "kilometer/hour",
+    "kmph": "kilometer/hour",
+    "kmh": "kilometer/hour",
+    "mps": "meter/second",
+    "fps": "foot/second",
+    "bps": "bit/second",
+    "kbps": "kilobit/second",
+    "mbps": "megabit/second",
+    "gbps": "gigabit/second",
+    "kwh": "kilowatt hour",
 }
-_CANONICAL = {word: unit for unit, words in _SYNONYMS.items() for word in (unit, *words.split())}
-_COMPOUND = {"mph": "mile/hour", "kph": "km/h", "kmph": "km/h", "kmh": "km/h"}
 _POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3}
 _BEFORE = frozenset({"square", "sq", "cubic"})
-_BARE_WORDS = frozenset(_CANONICAL) | {f"{word}s" for word in _CANONICAL} | {"inches", *_BEFORE, *_COMPOUND}
-"""The words that count as a unit without `\\text{}`. Single letters do only behind a slash: `5m` is a product."""
+_BARE = """
+cm mm km ft in yd mi ms sec min hr yr mg kg lb oz ml kj kw kpa hz amp mol rad deg usd eur gbp pct mph kph kmh kmph hrs
+mins secs yrs lbs kbps mbps gbps bps kwh ev kev mev gev
+"""
+_BARE_SYMBOLS = frozenset(_BARE.split())
+"""Symbols that count without `\\text{}` behind any value; behind a plain number all of two letters and more do."""
+_UPRIGHT_SYMBOLS = frozenset({"AU", "dB", "kV", "mV", "kN", "kHz", "MHz", "GHz", "KiB", "MiB", "GiB"})
 
 _POWER = r"\^\s*(?:\{\s*-?[0-9]\s*\}|[0-9])"
-_CURRENCY = re.compile(r"([+-]?)\s*(\\\$|[€£]|USD|EUR|GBP)\s*([+-]?)(?=[\s0-9.\\])")
+_CURRENCY = re.compile(r"([+-]?)\s*(\\\$|[€£¥₹₩₽]|USD|EUR|GBP|(?:Rs|INR)\.?)\s*([+-]?)(?=[\s0-9.\\])")
 _TEXT = re.compile(rf"\\(?:text|operatorname)\{{((?:[^{{}}]|\^\{{-?[0-9]\}})*)\}}\s*({_POWER})?$")
-_SYMBOL = re.compile(r"(?:\^\\circ(?:\s*\\text\{\s*([CF])\s*\}|\s*([CF]))?|%|¢|[€£]|\\\$)$")
-_WORDS = re.compile(rf"(?<=[0-9}}])\s*([A-Za-z]{{2,}}(?:{_POWER})?(?:(?:\s+|\s*/\s*)[A-Za-z]+(?:{_POWER})?){{0,3}})$")
+_SYMBOL = re.compile(r"(?:\^\\circ(?:\s*\\text\{\s*([CF])\s*\}|\s*([CF]))?|\\Omega|%|¢|[€£¥₹₩₽]|\\\$)$")
+_NAMED = {"^\\circ": "degree", "\\Omega": "ohm", "%": "%"}
+_WORDS = re.compile(
+    rf"(?<=[0-9}}])(\s*)([A-Za-zμ]{{1,}}\.?(?:{_POWER})?(?:(?:\s+|\s*/\s*)[A-Za-z]+(?:{_POWER})?){{0,3}})$"
+)
 _FACTOR = re.compile(
-    r"\s*(/|\bper\b|\\cdot|\*)?\s*([^\W\d_]+|[%€£¢]|\\\$|\^\\circ[cf]?)\s*(?:\^\s*\{?\s*(-?[0-9])\s*\}?)?"
+    r"\s*(/|\bper\b|\\cdot|\*)?\s*([^\W\d_]+(?:[-'’][^\W\d_]+)*|[%€£¢¥₹]|\\\$|\^\\circ[CFcf]?)\s*"
+    r"(?:\^\s*\{?\s*(-?[0-9])\s*\}?)?"
 )
-_NO_UNIT_WORDS = (
-    "or and not is if but then either neither nor maybe than to by mod base no answer wrong plus minus times over half "
-    "pi hundred thousand million billion trillion dozen factorial"
-)
-"""Words that say more than a unit: another value, a condition, a factor."""
-_NO_UNIT = frozenset(_NO_UNIT_WORDS.split())
-_MAX_WORDS = 4
+_MAX_WORDS = 6
 _PARENTHESES = re.compile(r"^\(([^(),]*)\)$")
 """`(\\frac{270}{7})^\\circ`"""
 _FUNCTIONS = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
+_IN_TOTAL = re.compile(r" in (?:total|all)$")
+_BESIDE_UNITS = "a an the of each total altogether long tall wide deep high old apart away whole full us american"
+_BESIDE = frozenset(_BESIDE_UNITS.split())
+"""Words that may stand beside a known unit."""
 
 
-def split_unit(text: str) -> tuple[str, str]:
-    """(value, canonical unit) of a normalised text; the unit is "" when there is none or none we understand."""
+def split_unit(text: str, *, is_ground_truth: bool = False, is_number: bool = False) -> tuple[str, str]:
+    """(value, canonical unit) of a normalised text; the unit is "" when there is none or none we understand.
+
+    `is_ground_truth`: any words that do not say more name its unit. `is_number`: the value counts only when it is a
+    plain number, so that letters behind it are no factors.
+    """
     if match := _CURRENCY.match(text):
-        return (match[1] or match[3]) + text[match.end() :].strip(), _CANONICAL[match[2].lower()]
-    for pattern, read in ((_SYMBOL, _symbol_unit), (_TEXT, _text_unit), (_WORDS, _bare_unit)):
-        match = pattern.search(text)
-        if match and match.start() > 0 and (unit := read(match, text)) is not None:
-            return _PARENTHESES.sub(r"\1", text[: match.start()].strip()), unit
-    return text, ""
+        name = unit_named(match[2].rstrip(".")) or ""
+        return (match[1] or match[3]) + text[match.end() :].strip(), name
+    unit: str | None = None
+    if match := _SYMBOL.search(text):
+        unit = _symbol_unit(match, text) if is_number or match.group() != "\\Omega" else None
+    elif "}" in text and (match := _TEXT.search(text)):
+        unit = _canonical(match[1] + (match[2] or ""), is_ground_truth)
+    elif match := _WORDS.search(text):
+        unit = _bare_unit(match, is_ground_truth, is_number)
+    if match is None or unit is None or match.start() == 0:
+        return text, ""
+    return _PARENTHESES.sub(r"\1", text[: match.start()].strip()), unit
 
 
-def is_unit(text: str, unit: str) -> bool:
-    """Does the text name this unit?"""
-    return _canonical(text.lower()) == unit
+def letter_unit(text: str, expected: str) -> str:
+    """The unit of bare letters (`5 m^2`), where it is of the expected one's dimension; else ""."""
+    unit = _canonical(text, True)
+    return unit if unit and conversion(expected, unit) is not None and "unit" not in expected else ""
 
 
-def _text_unit(match: re.Match[str], text: str) -> str | None:
-    """Any short text without digits and connectives names a unit: `\\text{ apples}`."""
-    return _canonical(match[1].lower().replace(".", "") + (match[2] or ""))
+def conversion(wanted: str, given: str) -> Fraction | None:
+    """What a number of `given` has to be multiplied with to be one of `wanted`; None for another dimension."""
+    if wanted == given:
+        return Fraction(1)
+    (factor, dimension), (other, other_dimension) = _measure(wanted), _measure(given)
+    if dimension == other_dimension:
+        return other / factor
+    return Fraction(1) if _may_be_unit(wanted, dimension, other_dimension, given) else None
+
+
+def _may_be_unit(wanted: str, dimension: Counter[str], other: Counter[str], given: str) -> bool:
+    """`square units` may be square inches, but no inches; `red balls` are balls."""
+    if "unit" in dimension or "unit" in other:
+        return _power_of_length(dimension) == _power_of_length(other)
+    words, others = set(wanted.split()), set(given.split())
+    is_words = not any(name in UNITS for name in words | others)
+    return is_words and (words <= others or others <= words)
+
+
+def _power_of_length(dimension: Counter[str]) -> int:
+    ((name, power), *more) = dimension.items() or [("", 1)]
+    return power if not more and name in {"unit", "meter"} else 1
+
+
+@lru_cache(maxsize=1024)
+def _measure(unit: str) -> tuple[Fraction, Counter[str]]:
+    """(factor, dimension) of a canonical unit; a word that is no unit is a dimension of its own."""
+    factor, dimension = Fraction(1), Counter[str]()
+    for part in unit.split(" "):
+        name, _, raised = part.partition("^")
+        power = int(raised or 1)
+        size, base = UNITS.get(name, (Fraction(1), ((name, 1),)))
+        factor *= size**power
+        for each, exponent in base:
+            dimension[each] += exponent * power
+    return factor, Counter({name: power for name, power in dimension.items() if power})
 
 
 def _symbol_unit(match: re.Match[str], text: str) -> str | None:
     """In `\\sin 30^\\circ` the degree belongs to the argument, not to the value."""
-    if match.group().startswith("^\\circ") and _FUNCTIONS.search(text):
+    symbol = match.group()
+    if symbol.startswith("^\\circ") and _FUNCTIONS.search(text):
         return None
-    return _canonical(match.group(0)[:6] + (match[1] or match[2] or "").lower())
+    scale = (match[1] or match[2] or "").lower()
+    return {"c": "celsius", "f": "fahrenheit"}.get(scale) or _NAMED.get(symbol) or unit_named(symbol)
 
 
-def _bare_unit(match: re.Match[str], text: str) -> str | None:
-    unit = match[1].lower()
-    first, *others = re.split(r"/", unit)
-    bare = {found[2] for found in _FACTOR.finditer(first)}
-    known = {found[2] for other in others for found in _FACTOR.finditer(other)}
-    return _canonical(unit) if bare <= _BARE_WORDS and known <= _CANONICAL.keys() | _BARE_WORDS else None
+def _bare_unit(match: re.Match[str], is_ground_truth: bool, is_number: bool) -> str | None:
+    """Without `\\text{}` words have to be known, or to be a noun; single letters count only behind a slash."""
+    blank, unit = match[1], match[2]
+    first, *others = unit.split("/")
+    words = [found[2] for found in _FACTOR.finditer(first)]
+    if not all(_is_bare_word(word, bool(blank), is_number, is_ground_truth) for word in words):
+        return None
+    if is_number and others and len(words) == 1 and unit_named(words[0]):
+        return _canonical(unit, is_ground_truth)
+    return None if any(len(word) == 1 for word in words) else _canonical(unit, is_ground_truth and bool(blank))
 
 
-def _canonical(text: str) -> str | None:
+def _is_bare_word(word: str, is_apart: bool, is_number: bool, is_ground_truth: bool) -> bool:
+    folded = word.lower()
+    if folded in _BARE_SYMBOLS or word in _UPRIGHT_SYMBOLS or folded in _POWERS:
+        return True
+    if folded in WORDS or folded.removesuffix("s") in WORDS:
+        return len(word) > 2
+    if is_number and unit_named(word) is not None:
+        return True
+    return is_apart and (folded in {"of", "per"} or (len(word) > 2 and (is_number or is_noun(folded))))
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str, is_ground_truth: bool = False) -> str | None:
     """Its factors with their powers, in one order; None for what is no unit, such as `5 squared`, which is 25.
 
     `square inches` and `inches^2` are `inch^2`; plural and singular are the same.
     """
-    text = _COMPOUND.get(text.strip(), text).replace("per cent", "%")
+    text = _IN_TOTAL.sub("", text.replace(".", " ")).strip()
+    text = _COMPOUND.get(text.lower(), text).replace("per cent", "%")
     factors = _factors(text)
-    if factors is None or not factors or len(factors) > _MAX_WORDS:
+    if not factors or len(factors) > _MAX_WORDS:
         return None
     powers: Counter[str] = Counter()
-    for name, power in factors:
-        powers[_singular(name)] += power
+    others: list[str] = []
+    for word, power in factors:
+        name = unit_named(_COMPOUND.get(word.lower(), word), is_ground_truth)
+        if name is not None:
+            powers[name] += power
+        elif power != 1:
+            powers[stem(word.lower())] += power
+        else:
+            others.append(word.lower())
+    if not _are_fitting(others, powers, is_ground_truth):
+        return None
     if "celsius" in powers or "fahrenheit" in powers:
         del powers["degree"]
-    del powers[""]
+    if not powers:
+        powers.update(stem(word) for word in others)
     return " ".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(powers.items()) if power)
 
 
+def _are_fitting(others: list[str], powers: Counter[str], is_ground_truth: bool) -> bool:
+    """May these words stand beside these units, or name what is counted when there are none?"""
+    if any(map(says_more, (name for name in powers if name not in UNITS))):
+        return False
+    if is_ground_truth:
+        return names_things(others) or not any(map(says_more, others))
+    if not powers:
+        return names_things(others)
+    return all(word in _BESIDE or (is_noun(word) and not says_more(word)) for word in others)
+
+
 def _factors(text: str) -> list[tuple[str, int]] | None:
-    """(name, power) of each factor of a unit in small letters; None where it says something else."""
+    """(word, power) of each factor of a unit; None where there is more than words."""
     factors: list[tuple[str, int]] = []
     at, raised = 0, 1
     for match in _FACTOR.finditer(text):
         divides, name, power = match[1] in {"/", "per"}, match[2], int(match[3] or 1)
-        if text[at : match.start()].strip() or name in _NO_UNIT or not power:
+        if text[at : match.start()].strip() or not power:
             return None
         at = match.end()
         if name in _BEFORE:
@@ -150,11 +215,6 @@ def _factors(text: str) -> list[tuple[str, int]] | None:
             raised = 1
         elif factors:
             factors[-1] = (factors[-1][0], factors[-1][1] * _POWERS[name])
+        else:
+            return None
     return None if text[at:].strip() else factors
-
-
-def _singular(word: str) -> str:
-    if word in _CANONICAL:
-        return _CANONICAL[word]
-    stem = word.removesuffix("s")
-    return _CANONICAL.get(stem, stem)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from reward_server.rewards import algebra
-from reward_server.rewards.exact_number import is_same_number, read_number
+from reward_server.rewards.exact_number import is_same_number, read_ground_truth, read_number
 from reward_server.rewards.kinds import numeral_matches, word_matches
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.spelling import plain_pair
-from reward_server.rewards.units import split_unit
+from reward_server.rewards.units import conversion, split_unit
 
 _TO_BE_COMPUTED = re.compile(
     r"\\(?:int|iint|iiint|oint|sum|prod|lim|det|d?binom|gcd|lcm|max|min|bmod|pmod|mod)(?![A-Za-z])|!|\\frac\{d\}"
@@ -27,11 +27,11 @@ def compare_values(ground_truth: str, answer: str) -> bool | None:
     """Is `answer` the value `ground_truth`? Both normalised, neither a list nor another structure."""
     if compact(ground_truth) == compact(answer):
         return True
-    number = read_number(ground_truth)
+    number = read_ground_truth(ground_truth)
     if number is not None and number.unit == "degree" and "\\pi" in answer:
         return bool(_by_algebra(ground_truth, answer))
     if number is not None:
-        given = read_number(answer)
+        given = read_number(answer, number.unit)
         if given is not None or "10^" not in compact(ground_truth):  # a power may be written as another
             return given is not None and is_same_number(number, given)
     verdict = numeral_matches(ground_truth, answer)
@@ -43,13 +43,18 @@ def _by_algebra(ground_truth: str, answer: str) -> bool | None:
     pair = plain_pair(ground_truth, answer)
     if pair is None or _is_surely_other(*pair):
         return False
-    return algebra.is_equal(split_unit(pair[0])[0], split_unit(pair[1])[0])
+    (wanted, wanted_unit), (given, given_unit) = split_unit(pair[0], is_ground_truth=True), split_unit(pair[1])
+    factor = conversion(wanted_unit, given_unit) if wanted_unit and given_unit else None
+    if factor is None or factor == 1:
+        return algebra.is_equal(wanted, given)
+    scaled = f"({given})\\cdot\\frac{{{factor.numerator}}}{{{factor.denominator}}}"
+    return bool(algebra.is_equal(wanted, scaled))
 
 
 def _is_surely_other(ground_truth: str, answer: str) -> bool:
     """Another unit, or signs that the ground truth does without."""
-    (wanted, wanted_unit), (given, given_unit) = split_unit(ground_truth), split_unit(answer)
-    if wanted_unit and given_unit and wanted_unit != given_unit:
+    (wanted, wanted_unit), (given, given_unit) = split_unit(ground_truth, is_ground_truth=True), split_unit(answer)
+    if wanted_unit and given_unit and conversion(wanted_unit, given_unit) is None:
         return True
     if given_unit == "%" and not wanted_unit:  # no plain number, for which a percent sign may be added
         return True

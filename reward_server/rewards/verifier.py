@@ -18,8 +18,9 @@
 Choices, where a right value could be paid or not. A plain number has to be written out: `2+2`, `5!` and `\\log_2 8` are
 incorrect for 4, 120 and 3, since a policy that may box the question instead of its answer learns to. So are integrals,
 sums, products, limits, binomials for any ground truth without them. Decimals have to be exact (`0.66667` is not 2/3),
-fractions may be unreduced, units may be missing but not wrong, a base may not be missing, a name may be missing
-(`x = 5`) but not wrong. Several values never match one; a sentence is no answer.
+but a ground truth of three digits may be rounded. Fractions may be unreduced, units may be missing but not wrong, a
+base may not be missing, a name may be missing (`x = 5`) but not wrong. Several values never match one; a sentence is
+no answer.
 Not covered: whether an expression had to be expanded or factored (`2(k+1)` is `2k+2`: a restated polynomial is paid).
 """
 
@@ -30,7 +31,7 @@ from functools import lru_cache
 
 from reward_server.rewards.brackets import MAX_DEPTH, depth
 from reward_server.rewards.damaged import repaired
-from reward_server.rewards.exact_number import Number, is_same_number, read_number
+from reward_server.rewards.exact_number import Number, is_same_number, read_ground_truth, read_number
 from reward_server.rewards.kinds import choice_matches, numeral_matches, word_matches
 from reward_server.rewards.matching import compare, compare_texts
 from reward_server.rewards.normalise import compact, normalise
@@ -106,7 +107,7 @@ def judge_string(ground_truth: str, answer: str) -> Verdict:
 @lru_cache(maxsize=1024)
 def _read(ground_truth: str) -> _GroundTruth:
     text = normalise(ground_truth)
-    return _GroundTruth(ground_truth, text, read_number(text))
+    return _GroundTruth(ground_truth, text, read_ground_truth(text))
 
 
 _shape = lru_cache(maxsize=1024)(read_shape)
