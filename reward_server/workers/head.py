@@ -88,7 +88,8 @@ def find_head(folder: Path, config: Mapping[str, Any], weights: StoredWeights, h
 
 def refuse_unused(folder: Path, head: Head, unused: Iterable[str], weights: StoredWeights) -> None:
     """Raises EngineRefused where the model would leave weights aside that may count. `unused`: as transformers says."""
-    left = sorted(key for key in unused if not key.endswith(head.keys) and not _HARMLESS.search(key))
+    used = {*head.keys, *(key.partition(".")[2] for key in head.keys if key.count(".") > 1)}  # without `model.` too
+    left = sorted(key for key in unused if key not in used and not _HARMLESS.search(key))
     if left:
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
         raise EngineRefused(

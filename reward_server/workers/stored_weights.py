@@ -20,8 +20,10 @@ from reward_server.workers.engine import EngineRefused
 if TYPE_CHECKING:
     import torch
 
-_SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
-_SETS = ((_SINGLE, _INDEX), ("pytorch_model.bin", "pytorch_model.bin.index.json"))
+_SETS = (
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
 _ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 _HEADS_APART = ("value_head.safetensors", "value_head.bin", "v_head.safetensors", "v_head.bin")
 _PLAIN = {"F64", "F32", "F16", "BF16", "float64", "float32", "float16", "bfloat16"}
@@ -125,10 +127,10 @@ def _files(folder: Path) -> tuple[tuple[Path, ...], dict[str, Path]]:
     for single, index in _SETS:
         placed = _placed(folder, folder / index) if (folder / index).is_file() else {}
         if (folder / single).is_file():
-            if single == _SINGLE and set(placed.values()) - {folder / single}:
+            if set(placed.values()) - {folder / single}:
                 raise EngineRefused(
                     f"{folder} holds two sets of weights, {single} and the shards of {index}: transformers reads the"
-                    " one, vLLM the other; delete the one that is not meant"
+                    " first, others the second or both; delete the one that is not meant"
                 )
             return (folder / single,), {}
         if placed:
