@@ -22,7 +22,9 @@ _PAD = re.compile(r"image|img|video|audio|vision|media|patch|pad|pixel|tile|row_
 _PADS = re.compile(rf"(?:(?=[^>\]]*(?:{_PAD.pattern}))(?:{SPECIAL.pattern}))*", re.IGNORECASE)
 _PIECE = re.compile(rf"{SPECIAL.pattern}|.", re.DOTALL)
 _MASK = " "
+_UNKNOWN = "<unk>"
 _LONGEST_ENDING = 4096
+_MOST_PLACES = 64
 _LONGEST_NAME = 64
 
 
@@ -81,30 +83,38 @@ class _Losses:
     def __init__(self, found: Counter[str], wanted: Counter[str]) -> None:
         self.found, self.wanted = found, wanted
         lost = [mark for mark in wanted if found[mark] < wanted[mark]]
-        self._damaged = {_sort(mark) for mark in lost}
+        self._damaged = {_sort(mark) for mark in lost} | ({1, 2} if found[_UNKNOWN] else set())
         self._torn = {_sort(mark) for mark in lost if found[mark]}
 
     def behind(self, ending: str, query: str, at: int) -> int:
-        """Where the query goes on from `at` behind the prompt's ending. Raises Unclear."""
+        """Where the query goes on from `at` behind the prompt's ending: the one place that there is. Raises Unclear.
+
+        What is sure has to be there; the rest is there, or was lost, or became `<unk>`.
+        """
         pieces = deque(_PIECE.findall(ending))
         if len(pieces) > _LONGEST_ENDING:
             raise Unclear
-        taken, gone = set(), set()
-        while pieces:
+        self._damaged |= {_sort(piece) for piece in set(pieces) if piece not in query}
+        places = {at}
+        while pieces and 0 < len(places) <= _MOST_PLACES:
             piece = pieces.popleft()
-            is_here = query.startswith(piece, at)
-            if is_here and is_pad(piece):
-                at = _behind_pads(query, at, piece, pieces)
-            elif is_here and self._is_kept(piece):
-                at += len(piece)
-                taken |= {_sort(piece)} if not self.wanted[_kind(piece)] else set()
-            elif is_here or _begins_with_name(query, at, piece) or (self._is_kept(piece) and piece in query):
-                raise Unclear
+            if is_pad(piece):
+                places = _behind_pads(query, places, piece, pieces)
             else:
-                gone.add(_sort(piece))
-        if taken & gone:  # of the same sort some were lost here, and the others may be the policy's
+                places = self._behind_piece(query, places, piece)
+        if len(places) != 1:
             raise Unclear
-        return at
+        return places.pop()
+
+    def _behind_piece(self, query: str, places: set[int], piece: str) -> set[int]:
+        there = {place + len(piece) for place in places if query.startswith(piece, place)}
+        if self._is_kept(piece):
+            return there
+        if len(piece) == 1:
+            there |= {place + len(_UNKNOWN) for place in places if query.startswith(_UNKNOWN, place)}
+        elif any(_begins_with_name(query, place, piece) for place in places - {end - len(piece) for end in there}):
+            raise Unclear
+        return there | places
 
     def _is_kept(self, piece: str) -> bool:
         """Whether the query has what the prompt has, as far as the marks before tell.
@@ -159,17 +169,23 @@ def _sort(mark: str) -> int:
     return 0 if len(mark) > 1 else 1 if mark.isascii() else 2
 
 
-def _behind_pads(query: str, at: int, first: str, pieces: deque[str]) -> int:
+def _behind_pads(query: str, places: set[int], first: str, pieces: deque[str]) -> set[int]:
     """Where the query goes on behind the pads of an ending, which are taken from `pieces`. Raises Unclear."""
     pads = [first]
     while pieces and is_pad(pieces[0]):
         pads.append(pieces.popleft())
-    run = _PADS.match(query, at)
-    assert run is not None  # noqa: S101 - for mypy: it matches nothing, too
-    tokens = SPECIAL.findall(run[0])
-    if not pieces and (tokens[-1] != pads[-1] or tokens.count(pads[-1]) != pads.count(pads[-1])):
-        raise Unclear  # how many of them the policy wrote cannot be told
-    return run.end()
+    if first not in query:  # special tokens were skipped
+        return places
+    ends = set()
+    for place in places:
+        run = _PADS.match(query, place)
+        tokens = SPECIAL.findall(run[0]) if run else []
+        if tokens[:1] != [first]:
+            continue
+        if not pieces and (tokens[-1] != pads[-1] or tokens.count(pads[-1]) != pads.count(pads[-1])):
+            raise Unclear  # how many of them the policy wrote cannot be told
+        ends.add(place + len("".join(tokens)))
+    return ends
 
 
 def _begins_with_name(query: str, at: int, piece: str) -> bool:

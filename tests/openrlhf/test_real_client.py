@@ -27,7 +27,7 @@ def rollouts(url: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def row(completion: str, label: object = "4", **more: object) -> dict[str, Any]:
-    return {"prompt": PROMPT, "completion": completion, "label": label, **more}
+    return {"prompt": PROMPT, "completion": completion, "label": label} | more
 
 
 def test_rewards_scores_and_logs_arrive_in_the_trainer(server: RunningServer) -> None:
@@ -50,6 +50,24 @@ def test_a_prompt_that_openrlhf_cut_at_the_left_does_not_hide_the_answer(server:
     unanswered, right = rollouts(f"{server.url}/score/verifier", rows)
     assert unanswered["extra_logs"]["unanswered"] == [1.0]
     assert right["reward"] == [1.0]
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe", "words", "processor"])
+def test_a_prompt_that_its_tokenizer_does_not_give_back_is_not_paid(server: RunningServer, tokenizer: str) -> None:
+    """Blanks, newlines and symbols lost or gained, an image's token 256 times: the box of the prompt must not count."""
+    prompt = "<|user|>\n<|image|>\nWhat is 3 + 4 ?  Answer like \\boxed{7}, √2 is wrong.<|assistant|>\n"
+    texts = ["I do not know.", "so \\boxed{7}<|im_end|>", "<|assistant|>\nno", prompt]
+    rows = [row(text, "7", prompt=prompt, tokenizer=tokenizer) for text in texts]
+    unanswered, right, marked, copied = rollouts(f"{server.url}/score/verifier", rows)
+    assert unanswered["extra_logs"]["unanswered"] == marked["extra_logs"]["unanswered"] == [1.0]
+    if tokenizer != "words":  # which makes `\\ boxed { 7 }` of the box
+        assert right["reward"] == copied["reward"] == [1.0]  # the copy is the policy's own
+
+
+def test_a_prompt_of_which_letters_are_lost_is_not_scored(server: RunningServer) -> None:
+    rows = [row("so \\boxed{7}", "7", prompt="What is 3 + 4?\n", tokenizer="letters")]
+    (lost,) = rollouts(f"{server.url}/score/verifier", rows)
+    assert (lost["reward"], lost["extra_logs"]["unscored"]) == ([0.0], [1.0])
 
 
 def test_noise_label_objects_and_parameters_go_through_the_url_and_the_label(server: RunningServer) -> None:
