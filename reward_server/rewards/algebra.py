@@ -56,11 +56,13 @@ class _Value:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An expression at one point: a fraction in the field, not reduced, and its letters but π, e and i."""
+    """An expression at one point: a fraction in the field, not reduced, its letters but π, e and i, and its exact value
+    where it has no letters and roots, and is not large."""
 
     top: Element
     bottom: Element
     letters: frozenset[str]
+    rational: Fraction | None
 
 
 def is_equal(ground_truth: str, answer: str) -> bool | None:
@@ -77,26 +79,26 @@ def image(text: str) -> Element | None:
     return None if found is None else times(found.top, inverse(found.bottom))
 
 
-@lru_cache(maxsize=4096)
 def reading(text: str, point: int = 0) -> Reading | None:
     """A normalised expression at one of several points; None when it is not covered."""
+    found = _read_at(text, 0)
+    return _read_at(text, point) if point and found is not None and found.letters else found
+
+
+@lru_cache(maxsize=4096)
+def _read_at(text: str, point: int) -> Reading | None:
     try:
         reader = _Reader(text, point)
         value = reader.sum()
     except (_NotCovered, ZeroDivisionError):
         return None
-    return Reading(value.top, value.bottom, frozenset(reader.letters)) if reader.at_end() else None
+    return Reading(value.top, value.bottom, frozenset(reader.letters), value.rational) if reader.at_end() else None
 
 
-@lru_cache(maxsize=1024)
 def rational(text: str) -> Fraction | None:
     """The exact value of an expression without letters and roots; None when it has some, or is large."""
-    try:
-        reader = _Reader(text, 0)
-        value = reader.sum()
-    except (_NotCovered, ZeroDivisionError):
-        return None
-    return value.rational if reader.at_end() else None
+    found = reading(text)
+    return None if found is None else found.rational
 
 
 class _Reader:

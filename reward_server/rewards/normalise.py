@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from reward_server.rewards.damaged import undoubled
+from reward_server.rewards.backslashes import undoubled
 from reward_server.rewards.rewrites import REWRITES
 
 _CHARACTERS = str.maketrans(

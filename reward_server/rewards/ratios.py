@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from itertools import combinations
 
 from reward_server.rewards import algebra
 from reward_server.rewards.brackets import split_top
@@ -48,10 +47,11 @@ def same_ratio(ground_truth: Shape, answer: Shape) -> bool | None:
         return None
     if [_is_zero(text) for text in wanted] != [_is_zero(text) for text in given]:  # 0:1 and 0:0
         return False
-    return all_true(
-        algebra.is_equal(f"({one})({d})", f"({other})({c})")
-        for (one, c), (other, d) in combinations(zip(wanted, given, strict=True), 2)
-    )
+    pairs = list(zip(wanted, given, strict=True))
+    one, c = next(
+        (pair for pair in pairs if not _is_zero(pair[0])), pairs[0]
+    )  # each is compared with it, not with each
+    return all_true(algebra.is_equal(f"({one})({d})", f"({other})({c})") for other, d in pairs)
 
 
 def _is_zero(text: str) -> bool:

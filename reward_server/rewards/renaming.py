@@ -37,6 +37,8 @@ _FIXED = frozenset("eid")
 _ROUND = re.compile(r"\\pi(?![A-Za-z])|\^\\circ")
 _SUM = frozenset({"+", "-", ",", "\\lor"})
 _MOST = 2
+_MOST_LETTERS = 8
+"""With more letters it is no family of two."""
 
 
 def renamings(raw_ground_truth: str, ground_truth: str, answer: str) -> list[str]:
@@ -107,22 +109,20 @@ def _free_letters(raw: str, text: str) -> dict[str, str]:
     letters = set(_letters(text)) - _FIXED
     name = _NAME.match(text)
     letters -= set(_letters(name.group())) if name else set()
-    kinds = {letter: _kind(letter, raw, text, name.end() if name else 0, letters) for letter in letters}
+    if not 0 < len(letters) <= _MOST_LETTERS:
+        return {}
+    body = text[name.end() if name else 0 :].lstrip("=").strip()
+    terms = split_top(body, _SUM)[0]
+    kinds = {letter: _kind(letter, raw, body, terms, name is not None, letters) for letter in letters}
     return {letter: kind for letter, kind in kinds.items() if kind}
 
 
-def _kind(letter: str, raw: str, text: str, body_at: int, letters: set[str]) -> str:
-    body = text[body_at:].lstrip("=").strip()
-    terms = split_top(body, _SUM)[0]
-    if letter in _WHOLE and _is_whole(letter, raw, body, terms, body_at > 0, letters):
+def _kind(letter: str, raw: str, body: str, terms: list[str], has_name: bool, letters: set[str]) -> str:
+    if letter in _WHOLE and _is_whole(letter, raw, body, terms, has_name, letters):
         return "whole"
     if letter in _PARAMETERS and letters - set("ijk") == {letter} and _is_vector(body):
         return "parameter"
-    if (
-        _CONSTANT.fullmatch(letter)
-        and set(_letters(body)) - {letter}
-        and (letter in map(compact, terms) or body_at > 0)
-    ):
+    if _CONSTANT.fullmatch(letter) and set(_letters(body)) - {letter} and (letter in map(compact, terms) or has_name):
         return "constant"
     return ""
 

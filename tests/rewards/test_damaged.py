@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reward_server.rewards.damaged import _COMMANDS, _ESCAPES, repaired, undoubled
+from reward_server.rewards.backslashes import COMMANDS, ESCAPES, undoubled
+from reward_server.rewards.damaged import repaired
 from reward_server.rewards.verifier import judge_cheaply
 from reward_server.types import Outcome
 
@@ -43,6 +44,25 @@ REPAIRED = [
     (r"\\{1,2\\}", r"\{1,2\}"),
     (r"\\begin{pmatrix} 1 \\\\ \\frac12 \\end{pmatrix}", r"\begin{pmatrix} 1 \\ \frac12 \end{pmatrix}"),
     (r"x=\\frac12 \\ y=3", r"x=\frac12 \\ y=3"),
+    (r"\\\\frac12", r"\frac12"),
+    (r"x=1\\y=\\frac12", r"x=1\\y=\frac12"),
+    (r"50\\%", r"50\%"),
+    (r"\\$5+\frac12", r"\$5+\frac12"),
+    (r"10\\,000", r"10\,000"),
+    (r"\begin{pmatrix} 1 \ 2 \ 3 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \\ 3 \end{pmatrix}"),
+    (r"\begin{bmatrix}1&2\3&4\end{bmatrix}", r"\begin{bmatrix}1&2\\3&4\end{bmatrix}"),
+    (r'"\\frac12"', r"\frac12"),
+    (r'"\frac12"', r"\frac12"),
+    (r'"\sqrt2"', r"\sqrt2"),
+    (r"90\u00B0", "90°"),
+    ("90Â°", "90°"),
+    ("2âˆš3", "2√3"),
+    ("\ufeff90\u200b", "90"),
+    (r"x=3\n", "x=3"),
+    ("5\\", "5"),
+    ("90&deg;", "90°"),
+    ("2&pi;", "2π"),
+    ("x&#178;", "x²"),
     ("x=3<br>", "x=3"),
     ("x=3<BR/>y=4", "x=3, y=4"),
     ("x<sup>2</sup>+<i>y</i><sub>1</sub>", "x^{2}+y_{1}"),
@@ -67,6 +87,8 @@ UNKNOWABLE = [
     r"\sqrt{2+1",
     "[0,1}",
     "{{1,2",
+    "90\ufffd",
+    "90\x92",
 ]
 AS_THEY_STAND = [
     "42",
@@ -86,6 +108,15 @@ AS_THEY_STAND = [
     r"\begin{aligned} a &= 1 \\text{or } b &= 2 \end{aligned}",  # a row may begin so
     r"x=1\\y=2",
     r"x=1 \\ \text{or } y=2",
+    r"\begin{pmatrix} 1 & 2 \ 3 \end{pmatrix}",
+    r"\begin{cases} x+1, & x>0 \ \text{or } x=2 \end{cases}",
+    r"\begin{matrix} 1 & 2 \\ 3\ 4 & 5 \end{matrix}",
+    r"1 \ 2",
+    r"1 \\n",
+    "Ângulo",
+    "café",
+    'a "b" c',
+    r"\nu",
     r"\{1,2\}",
     r"\left\{x \mid x>3\right.",
     "]0,1[",
@@ -117,9 +148,9 @@ def test_what_may_be_meant_as_it_stands_is_left_alone(ground_truth: str) -> None
     assert repaired(ground_truth) == ground_truth
 
 
-@pytest.mark.parametrize("control", [control for control in _ESCAPES if control not in "\n\r\t"])
+@pytest.mark.parametrize("control", [control for control in ESCAPES if control not in "\n\r\t"])
 def test_every_common_command_is_put_back_where_no_word_can_stand(control: str) -> None:
-    names = [name for name in _COMMANDS if name[0] == _ESCAPES[control]]
+    names = [name for name in COMMANDS if name[0] == ESCAPES[control]]
     assert len(names) >= 6
     for name in names:
         if name in ("begin", "textcirc"):
