@@ -7,7 +7,7 @@ import binascii
 import hmac
 from collections.abc import Sequence
 
-PROTECTED = ("/score", "/explain", "/rewards", "/verify", "/seed_session")
+PROTECTED = ("/score", "/explain", "/rewards", "/verify", "/seed_session", "/reverify_mode")
 
 
 def is_protected(path: str) -> bool:

@@ -117,7 +117,7 @@ class Catalog:
         all_that_counts: dict[str, object] = {
             "version": __version__,
             "reward": base,
-            "parameters": parameters.model_dump(exclude={"reply", "phrases"}),
+            "parameters": parameters.model_dump(exclude={"reply", "unscored", "phrases"}),
             "phrases": phrases.phrases,
         }
         if isinstance(parameters, VerifierParameters):

@@ -2,6 +2,7 @@
 
     RewardServerError
     ├── InvalidRequest          422  the request is wrong: which field, and why
+    ├── Unscored                422  `unscored=error`, and a sample has no reward
     ├── Unauthorized            401  the key is missing or wrong
     ├── NotFound                404  no such path, or a route that no setting switches on
     │   └── UnknownReward       404  no reward of that name; names the known ones
@@ -64,6 +65,11 @@ class RewardServerError(Exception):
 class InvalidRequest(RewardServerError, ValueError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_request"
+
+
+class Unscored(RewardServerError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "unscored"
 
 
 class Unauthorized(RewardServerError):

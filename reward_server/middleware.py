@@ -18,6 +18,7 @@ from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reward_server.auth import is_authorised, is_protected
+from reward_server.dialects.nemo_gym import plain_path
 from reward_server.errors import InternalError, Unauthorized
 from reward_server.logs import FIELDS
 from reward_server.metrics import Metrics
@@ -48,6 +49,7 @@ class RequestLayer:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope["path"] = plain_path(scope["path"])
         exchange = Exchange(scope, send)
         try:
             self._check_key(scope["path"], exchange.headers.get(b"authorization", b""))

@@ -60,6 +60,10 @@ def seed_session(catalog: Catalog, name: str) -> Route:
     return _route(catalog, name, f"NeMo-Gym: begin a rollout of {name}", {"type": "object"})
 
 
+def reverify_mode(name: str) -> Route:
+    return {"summary": f"NeMo-Gym: whether rollouts of {name} may be verified again"}
+
+
 def rewards(catalog: Catalog) -> list[dict[str, Any]]:
     """Every reward: name, base, meaning, what its variant sets, its parameters as JSON schema."""
     return [

@@ -17,6 +17,9 @@ class DialectParameters(BaseModel):
 
     reply: Literal["number", "object"] = Field("number", description="slime: a bare number, or an object.")
     fallback_reward: float = Field(0.0, description="Paid where the dialect cannot carry a null.")
+    unscored: Literal["fallback", "error"] = Field(
+        "fallback", description="What could not be scored: null or fallback_reward, or a 422 for the whole request."
+    )
 
 
 class PhraseParameters(DialectParameters):

@@ -43,15 +43,19 @@ def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
             ("/score/{}/seed_session", routes.seed_session, openapi.seed_session),
         ):
             app.post(prefix.format(name), **describe(service.catalog, name))(endpoint(name))
+        app.get(f"/score/{name}/reverify_mode", **openapi.reverify_mode(name))(routes.reverify_mode)
     if service.settings.verify_reward is not None:
         name = service.settings.verify_reward
         app.post("/verify", **openapi.verify(service.catalog, name))(routes.verify(name))
         app.post("/seed_session", **openapi.seed_session(service.catalog, name))(routes.seed_session(name))
+        app.get("/reverify_mode", **openapi.reverify_mode(name))(routes.reverify_mode)
     else:
         app.post("/verify", include_in_schema=False)(_no_root_verify)
         app.post("/seed_session", include_in_schema=False)(_no_root_verify)
+        app.get("/reverify_mode", include_in_schema=False)(_no_root_verify)
     for path in ("/score/{name}", "/explain/{name}", "/score/{name}/verify", "/score/{name}/seed_session"):
         app.post(path, include_in_schema=False)(routes.unknown)
+    app.get("/score/{name}/reverify_mode", include_in_schema=False)(routes.unknown)
     app.get("/rewards", **openapi.PLAIN["/rewards"])(routes.rewards)
     app.get("/health", **openapi.PLAIN["/health"])(routes.health)
     app.get("/ready", **openapi.PLAIN["/ready"])(routes.ready)
@@ -102,6 +106,10 @@ class Routes:
                 return json_response({})
 
         return seed_session
+
+    async def reverify_mode(self) -> Response:
+        """NeMo-Gym asks whether a finished rollout may be verified again: a reward depends on its sample alone."""
+        return json_response(nemo_gym.REVERIFY_MODE)
 
     def explain(self, name: str) -> Endpoint:
         async def explain(request: Request) -> Response:
@@ -164,7 +172,9 @@ class Routes:
         if len(samples) > self._settings.max_samples:
             raise TooLarge(f"{len(samples)} samples are over max_samples={self._settings.max_samples}; send fewer")
         derivations = await self._service.scorer.derive(plan, samples)
-        return Reply(plan, [derivation.score for derivation in derivations])
+        reply = Reply(plan, [derivation.score for derivation in derivations])
+        reply.check()
+        return reply
 
     def _answer(self, content: bytes, reply: Reply) -> Response:
         headers = {"X-Reward-Config": reply.plan.config}

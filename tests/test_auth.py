@@ -50,7 +50,14 @@ def test_a_server_with_keys_answers_401_and_keeps_the_keys_out_of_its_log(start_
             reply = server.post(path, body)
             assert (reply.status_code, reply.json()["error"]["code"]) == (401, "unauthorized")
             assert reply.headers["www-authenticate"] == "Bearer"
-        assert server.get("/rewards").status_code == 401
+        for path in (
+            "/ng-rollout/0-1/verify",
+            "/score/verifier/ng-rollout/0-1/verify",
+            "/ng-rollout/0-1/score/flip/verify",
+        ):
+            assert server.post(path, body).status_code == 401
+        for path in ("/rewards", "/reverify_mode", "/score/verifier/reverify_mode"):
+            assert server.get(path).status_code == 401
         for path in ("/health", "/ready", "/metrics", "/docs"):
             assert server.get(path).status_code == 200
         assert server.post("/score/verifier", body, headers={"authorization": "Bearer beta-key"}).status_code == 200

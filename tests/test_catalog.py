@@ -103,6 +103,7 @@ def test_the_digest_changes_with_all_that_can_change_a_value_and_nothing_else() 
     rewards = Catalog(Settings())
     base = rewards.resolve("verifier", "").config
     assert rewards.resolve("verifier", "reply=object").config == base
+    assert rewards.resolve("verifier", "unscored=error").config == base  # it changes no value
     assert rewards.resolve("verifier", "alpha=0").config == base
     for query in ("alpha=0.1", "check=string", "fallback_reward=1", "phrases=open_ended", "saturation=40"):
         assert rewards.resolve("verifier", query).config != base

@@ -3,7 +3,8 @@
 Trainers pass a dataset's label cell through untouched, so a cell may be an object, or a string that holds one, of
 these keys only: `ground_truth` (required), `group`, `visit`, `prompt`, `flip`. What stands in a label wins over what
 the trainer sends beside it: somebody wrote it there for this row. An object with other keys is an unusable ground
-truth, however it is written: its text would be one that no answer matches, a reward of 0 for everybody.
+truth, however it is written: its text would be one that no answer matches, a reward of 0 for everybody. A key whose
+value is null says nothing, whatever its name: Arrow writes them for every key that another row has.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ VISIT_RANGE = range(-(2**63), 2**63)
 def labelled(sample: Sample, label: object) -> Sample:
     """The sample with what its label says. A label object of the wrong types raises InvalidRequest."""
     label = _object_in(label)
-    if not (isinstance(label, dict) and "ground_truth" in label and label.keys() <= LABEL_KEYS):
+    if not (isinstance(label, dict) and _is_label_object(label)):
         # replace() takes five times as long, for every sample
         given = sample.completion, sample.prompt, ground_truths_of(label), sample.group, sample.visit, sample.flip
         return Sample(*given, is_lost=sample.is_lost)
@@ -36,6 +37,11 @@ def labelled(sample: Sample, label: object) -> Sample:
         visit=visit_of(label["visit"]) if label.get("visit") is not None else sample.visit,
         flip=flip_of(label["flip"]) if label.get("flip") is not None else sample.flip,
     )
+
+
+def is_null(label: object) -> bool:
+    """True for null, and for an object of nulls, which is how Arrow writes a missing one."""
+    return label is None or (isinstance(label, dict) and all(value is None for value in label.values()))
 
 
 def ground_truths_of(value: object) -> tuple[str, ...]:
@@ -88,6 +94,10 @@ def _object_in(label: object) -> object:
             value = read_json(label, parse_int=JsonNumber, parse_float=JsonNumber)
             return value if isinstance(value, dict) else label
     return label
+
+
+def _is_label_object(label: dict[str, object]) -> bool:
+    return "ground_truth" in label and all(key in LABEL_KEYS or value is None for key, value in label.items())
 
 
 def _with_numbers(value: object) -> object:

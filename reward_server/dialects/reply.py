@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reward_server.catalog import Plan
+from reward_server.errors import Unscored
 from reward_server.types import Outcome, Score
 
 to_json = json.JSONEncoder(allow_nan=False).encode
 """ASCII, and NaN is a bug of ours: ValueError. (json.dumps makes an encoder for each call with options.)"""
+
+REASONS = {
+    Outcome.UNGRADABLE: "the ground truth is unusable",
+    Outcome.ERROR: "the server could not score it, and its log says why",
+    Outcome.TOO_LONG: "it has more tokens than the reward model takes",
+}
+"""Why a sample has no reward."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,17 @@ class Reply:
         """How many samples have no reward: null, or the fallback."""
         return sum(score.reward is None for score in self.scores)
 
+    def check(self) -> None:
+        """Raises Unscored for the first sample without a reward, where the caller asked for that."""
+        if self.unscored and self.plan.parameters.unscored == "error":
+            row = next(row for row, score in enumerate(self.scores) if score.reward is None)
+            outcome = self.scores[row].outcome
+            raise Unscored(
+                f"{self.unscored} of {len(self.scores)} samples have no reward (unscored=error); sample {row}, from 0:"
+                f" {REASONS[outcome]}",
+                {"row": row, "outcome": outcome, "unscored": self.unscored},
+            )
+
     def reward(self, score: Score) -> float:
         """The reward for a dialect that cannot carry a null."""
         return self.plan.parameters.fallback_reward if score.reward is None else score.reward
@@ -38,6 +57,12 @@ class Reply:
         """Every part as a number, the same keys for each sample: trainers crash on null, text and missing keys."""
         return {
             **{name: 0.0 if value is None else value for name, value in score.parts.items()},
+            **self.flags(score),
+        }
+
+    def flags(self, score: Score) -> dict[str, float]:
+        """What became of the sample, as numbers."""
+        return {
             "unscored": float(score.reward is None),
             "unanswered": float(score.outcome is Outcome.UNANSWERED),
             "timeout": float(score.outcome is Outcome.TIMEOUT),

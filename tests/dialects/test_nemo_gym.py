@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import Starter
 from running_server import RunningServer
 
@@ -41,10 +42,149 @@ def test_reasoning_items_are_read_as_thinking(server: RunningServer) -> None:
     assert reply.json()["hits"] == 2.0
 
 
-def test_what_cannot_be_scored_is_marked_and_never_null(server: RunningServer) -> None:
-    reply = server.post("/score/verifier/verify", row(message("\\boxed{4}"), expected_answer=None)).json()
-    assert reply["reward"] == 0.0
-    assert reply["_ng_failure_class"] == "reward_ungradable"
+def test_reasoning_in_content_pays_what_it_pays_in_a_summary(server: RunningServer) -> None:
+    summary = [{"type": "summary_text", "text": "wait, hence"}]
+    content = [{"type": "reasoning_text", "text": "wait, hence"}]
+    for reasoning in (
+        {"type": "reasoning", "summary": [], "content": content},
+        {"type": "reasoning", "content": content},
+        {"type": "reasoning", "summary": summary, "content": content},  # not twice
+        {"type": "reasoning", "summary": summary, "content": None},
+        {"type": "reasoning", "summary": summary, "content": []},
+        {"type": "reasoning", "summary": None, "content": "wait, hence"},
+    ):
+        reply = server.post("/score/rpr/verify?rpr_scope=think", row(reasoning, message("\\boxed{4} thus")))
+        assert reply.json()["hits"] == 2.0, reasoning
+
+
+CALL = {"type": "function_call", "name": "sum", "arguments": "{}", "call_id": "c"}
+OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "\\boxed{4}"}
+SEARCH = {"type": "web_search_call", "status": "completed"}
+REASONING = {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "wait"}]}
+USER = {"type": "message", "role": "user", "content": "\\boxed{4}"}
+FOUR, GIVES_UP = message("\\boxed{4}"), message("I give up.")
+
+
+@pytest.mark.parametrize(
+    ("items", "reward", "unanswered"),
+    [
+        ([FOUR, CALL, OUTPUT, GIVES_UP], 0.0, 1.0),
+        ([GIVES_UP, CALL, OUTPUT, FOUR], 1.0, 0.0),
+        ([message("\\boxed{5}"), CALL, OUTPUT, FOUR], 1.0, 0.0),
+        ([FOUR, CALL, OUTPUT, message("\\boxed{5}")], 0.0, 0.0),
+        ([FOUR, CALL, CALL, OUTPUT, OUTPUT, GIVES_UP], 0.0, 1.0),
+        ([FOUR, USER, GIVES_UP], 0.0, 1.0),
+        ([FOUR, SEARCH, GIVES_UP], 0.0, 1.0),
+        ([FOUR, CALL, OUTPUT, REASONING], 0.0, 1.0),  # cut off while it thought
+        ([FOUR, CALL, OUTPUT, CALL], 0.0, 1.0),
+        ([FOUR, CALL, OUTPUT, CALL, OUTPUT], 0.0, 1.0),
+        ([GIVES_UP, USER], 0.0, 1.0),
+        ([CALL, OUTPUT], 0.0, 1.0),
+        ([], 0.0, 1.0),
+        ([FOUR, CALL, OUTPUT], 1.0, 0.0),  # the last turn is the one that called
+        ([FOUR, CALL, CALL, OUTPUT, OUTPUT], 1.0, 0.0),
+        ([FOUR, CALL], 1.0, 0.0),
+        ([FOUR, USER], 1.0, 0.0),
+        ([REASONING, FOUR], 1.0, 0.0),
+        ([message("so \\boxed"), message("{4}")], 1.0, 0.0),  # one turn
+        ([{"role": "assistant", "content": "\\boxed{4}"}], 1.0, 0.0),
+    ],
+)
+def test_the_last_turn_is_the_completion(
+    server: RunningServer, items: list[dict[str, Any]], reward: float, unanswered: float
+) -> None:
+    reply = server.post("/score/verifier/verify", row(*items, answer="4")).json()
+    assert (reply["reward"], reply["unanswered"]) == (reward, unanswered)
+
+
+def test_reasoning_of_an_earlier_turn_is_context(server: RunningServer) -> None:
+    for items, hits in (([REASONING, CALL, OUTPUT, FOUR], 0.0), ([FOUR, CALL, OUTPUT, REASONING, FOUR], 1.0)):
+        assert server.post("/score/rpr/verify", row(*items)).json()["hits"] == hits
+
+
+FAILURE_KEYS = {"mask_sample", "instance_config", "_ng_failure_class", "failure_kind", "failure_reason"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"expected_answer": None}, "the ground truth is unusable: expected_answer is null"),
+        ({"answer": ""}, 'the ground truth is unusable: answer is ""'),
+        ({"ground_truth": None, "label": {"x": 1}}, 'the ground truth is unusable: label is {"x": 1}'),
+        ({"answer": None, "label": None}, "the ground truth is unusable: answer is null"),
+    ],
+)
+@pytest.mark.parametrize("reward", ["verifier", "flip"])
+def test_what_cannot_be_scored_is_masked_and_never_null_and_has_no_parts(
+    server: RunningServer, reward: str, columns: dict[str, Any], reason: str
+) -> None:
+    query = "?flip_prob=0.5&fallback_reward=0.25" if reward == "flip" else "?alpha=0.1&fallback_reward=0.25"
+    body = row(message("\\boxed{4}"), **columns)
+    reply = server.post(f"/score/{reward}/verify{query}", body).json()
+    assert reply == body | {
+        "reward": 0.25,
+        "unscored": 1.0,
+        "unanswered": 0.0,
+        "timeout": 0.0,
+        "mask_sample": True,
+        "instance_config": {"mask_sample": True},
+        "_ng_failure_class": "reward_ungradable",
+        "failure_kind": "ungradable",
+        "failure_reason": reason,
+    }
+
+
+@pytest.mark.parametrize(
+    "config", [None, [], {"mask_sample": False, "timeout": 5}, {"mask_sample": True, "timeout": 5}]
+)
+def test_the_rows_own_configuration_is_kept_beside_the_mask(server: RunningServer, config: Any) -> None:
+    columns = {"instance_config": config, "mask_sample": False}
+    unscored = server.post("/score/verifier/verify", row(message("\\boxed{4}"), answer=None, **columns)).json()
+    own = config if isinstance(config, dict) else {}
+    assert (unscored["mask_sample"], unscored["instance_config"]) == (True, own | {"mask_sample": True})
+    scored = server.post("/score/verifier/verify", row(message("\\boxed{4}"), answer="4", **columns)).json()
+    assert (scored["mask_sample"], scored["instance_config"]) == (False, config)
+
+
+def test_a_scored_sample_has_none_of_it(server: RunningServer) -> None:
+    for text in ("\\boxed{4}", "\\boxed{5}", "no box", "\\boxed{" + "9" * 1001 + "}"):
+        reply = server.post("/score/verifier/verify", row(message(text), answer="4")).json()
+        assert not FAILURE_KEYS & reply.keys()
+
+
+def mask_flags(results: list[dict[str, Any]]) -> list[bool]:
+    """What NeMo-RL 0.7 makes of replies (`_extract_mask_sample_flags` in nemo_rl/experience/rollouts.py)."""
+    return [bool((result.get("instance_config") or {}).get("mask_sample", False)) for result in results]
+
+
+def test_nemo_rl_leaves_out_what_could_not_be_scored(server: RunningServer) -> None:
+    answers = ["4", None, "", "4"]
+    rows = [row(message("\\boxed{4}"), answer=answer) for answer in answers[:3]]
+    rows.append(row(message("\\boxed{4}"), answer="4", instance_config={"mask_sample": True}))
+    replies = [server.post("/score/verifier/verify", each).json() for each in rows]
+    assert mask_flags(replies) == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("columns", "reward"),
+    [
+        ({"ground_truth": None, "expected_answer": "4"}, 1.0),
+        ({"ground_truth": None, "expected_answer": None, "answer": None, "label": "4"}, 1.0),
+        ({"ground_truth": None, "expected_answer": "5", "answer": "4"}, 0.0),
+        ({"ground_truth": None, "expected_answer": 4}, 1.0),
+        ({"ground_truth": {"ground_truth": None, "group": None}, "answer": "4"}, 1.0),
+        ({"ground_truth": {}, "answer": "4"}, 1.0),
+        ({"answer": {"ground_truth": "4", "group": None, "source": None}}, 1.0),
+        ({"answer": '{"ground_truth": "4", "source": null}'}, 1.0),
+        ({"ground_truth": "", "answer": "4"}, None),  # an empty text is a value
+        ({"ground_truth": [], "answer": "4"}, None),
+        ({"answer": {"ground_truth": "4", "source": "a"}}, None),
+        ({"answer": {"ground_truth": None, "group": "q"}}, None),
+    ],
+)
+def test_a_null_column_hides_no_other(server: RunningServer, columns: dict[str, Any], reward: float | None) -> None:
+    reply = server.post("/score/verifier/verify?fallback_reward=-1", row(message("\\boxed{4}"), **columns)).json()
+    assert reply["reward"] == (-1.0 if reward is None else reward)
 
 
 def test_a_number_that_json_cannot_write_again_is_refused(server: RunningServer) -> None:
@@ -63,6 +203,41 @@ def test_group_visit_and_flip_are_columns_of_the_row(server: RunningServer) -> N
     body = row(message("\\boxed{4}"), answer="4", group="q1", visit=1, flip=False)
     reply = server.post("/score/flip/verify?flip_prob=1", body).json()
     assert (reply["reward"], reply["flip_draw"]) == (1.0, 0.875899998593988)  # noise_golden.jsonl: seed 0, q1, visit 1
+
+
+def test_rollouts_may_be_verified_again(server: RunningServer) -> None:
+    assert server.get("/score/flip/reverify_mode").json() == "stateless"
+    assert server.get("/score/nobody/reverify_mode").status_code == 404
+    assert server.get("/reverify_mode").status_code == 404  # no verify_reward
+
+
+@pytest.mark.parametrize("rollout", ["0-1", "12-3-a2", "My_run.7"])
+def test_the_prefix_of_an_observed_run_is_accepted(server: RunningServer, rollout: str) -> None:
+    body = row(message("\\boxed{4}"), answer="4")
+    for path in (f"/score/verifier/ng-rollout/{rollout}", f"/ng-rollout/{rollout}/score/verifier"):
+        assert server.post(f"{path}/verify", body).json()["reward"] == 1.0
+        assert server.post(f"{path}/seed_session", body).json() == {}
+        assert server.get(f"{path}/reverify_mode").json() == "stateless"
+    unscored = server.post(f"/score/verifier/ng-rollout/{rollout}/verify?fallback_reward=0.5", body | {"answer": None})
+    assert unscored.json()["reward"] == 0.5  # the query string is kept
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/score/verifier/ng-rollout/0-1",
+        "/score/verifier/ng-rollout/0-1/explain",
+        "/score/verifier/ng-rollout/.x/verify",
+        "/score/verifier/ng-rollout//verify",
+        "/score/verifier/ng-rollout/.x/verify",
+        "/score/nobody/ng-rollout/0-1/verify",
+        "/ng-rollout/0-1/verify",  # no verify_reward
+        "/ng-rollout/0-1/rewards",
+        "/ng-rollout/0-1/explain/verifier",
+    ],
+)
+def test_the_prefix_opens_no_other_path(server: RunningServer, path: str) -> None:
+    assert server.post(path, row(message("\\boxed{4}"), answer="4")).status_code == 404
 
 
 def test_seed_session_takes_any_row_and_seeds_nothing(server: RunningServer) -> None:
@@ -84,6 +259,10 @@ def test_the_root_serves_the_variant_that_a_setting_names(start_server: Starter,
         reply = server.post("/verify", row(message("\\boxed{4}"), answer="4"))
         assert (reply.json()["reward"], reply.json()["clean"]) == (0.0, 1.0)
         assert server.post("/seed_session", {"answer": "4"}).json() == {}
+        assert server.get("/reverify_mode").json() == "stateless"
+        observed = server.post("/ng-rollout/0-1/verify", row(message("\\boxed{4}"), answer="4"))
+        assert observed.json()["reward"] == 0.0
+        assert server.post("/ng-rollout/0-1/seed_session", {"answer": "4"}).json() == {}
 
 
 def test_without_that_setting_the_root_says_what_to_set(server: RunningServer) -> None:

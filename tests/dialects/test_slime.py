@@ -42,7 +42,15 @@ def test_the_same_messages_get_the_same_noise_as_natively(server: RunningServer)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"response": None}, {"response": 4}, {"prompt": 4}, {"label": {"ground_truth": 4, "visit": "x"}}]
+    "wrong",
+    [
+        {"response": ["x"]},
+        {"response": []},
+        {"response": None},
+        {"response": 4},
+        {"prompt": 4},
+        {"label": {"ground_truth": 4, "visit": "x"}},
+    ],
 )
 def test_a_wrong_type_is_a_422(server: RunningServer, wrong: dict[str, object]) -> None:
     assert server.post("/score/verifier", {"prompt": "p", "response": "x", "label": "4"} | wrong).status_code == 422

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer_client import AsyncRewardClient, BadConfiguration, InvalidRequest, RewardClient, Rewards, Unscored
+from trainer_client import (
+    AsyncRewardClient,
+    BadBatch,
+    BadConfiguration,
+    InvalidRequest,
+    RewardClient,
+    Rewards,
+    Unscored,
+)
 from trainer_client.adapters import _shared, areal, openrlhf, slime, trl, verl
 
 FOUR = r"so \boxed{4}"
@@ -265,12 +273,61 @@ def test_a_row_without_any_ground_truth_is_a_wrong_configuration() -> None:
     [
         ({"answer": "4"}, ["4"]),
         ({"ground_truth": None, "answer": "4"}, ["4"]),
+        ({"ground_truth": float("nan"), "answer": "4"}, ["4"]),
+        ({"ground_truth": {"ground_truth": None}, "answer": "4"}, ["4"]),
+        ({"ground_truth": "", "answer": "4"}, [""]),
         ({"answer": None}, [None]),
         ({"question": "4"}, []),
     ],
 )
 def test_the_ground_truth_is_the_first_that_the_row_has(row: dict[str, Any], expected: list[Any]) -> None:
     assert _shared.ground_truths_of(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"answer": ["4", "5"]}, ["4", "5"]),
+        ({"ground_truth": [None, "4"], "answer": ["5", "6"]}, ["5", "4"]),
+        ({"ground_truth": [None, None], "solution": [float("nan"), ""], "label": ["4", "5"]}, ["4", ""]),
+        ({"ground_truth": np.array([np.nan, 4.0]), "answer": ["5", None]}, ["5", 4.0]),
+        ({"ground_truth": [{"ground_truth": None, "group": None}, {}], "answer": ["4", None]}, ["4", None]),
+        ({"ground_truth": [None, None]}, [None, None]),
+        ({"ground_truth": None, "answer": ["4", None]}, ["4", None]),
+        ({"question": ["4"]}, None),
+    ],
+)
+def test_a_null_in_a_column_hides_no_other_column(columns: dict[str, Any], expected: list[Any] | None) -> None:
+    assert _shared.table(columns, None).get("ground_truths") == expected
+
+
+def test_ground_truth_columns_of_different_lengths_are_refused() -> None:
+    with pytest.raises(BadBatch, match="answer: 1 entries for 2 of ground_truth"):
+        _shared.table({"ground_truth": [None, "4"], "answer": ["4"]}, None)
+
+
+def test_a_list_where_one_sample_was_and_one_where_a_list_was_are_named_before_anything_is_sent(server: str) -> None:
+    with pytest.raises(BadBatch, match="solution_str: expected the text of one sample, got list"):
+        asyncio.run(verl.compute_score("math", [FOUR], ["4"], {"group": "q"}))  # type: ignore[arg-type]
+    with pytest.raises(BadBatch, match="completions: expected the text of one sample, got list"):
+        areal.reward_fn("2+2?", [FOUR], answer="4")  # type: ignore[arg-type]
+    function = trl.RewardFunction(f"{server}/score/verifier")
+    with pytest.raises(BadBatch, match="completions: expected one entry a sample, got one str"):
+        function(["2+2?"], FOUR, answer=["4"])  # type: ignore[arg-type]
+    with pytest.raises(BadBatch, match="got the messages of one sample"):
+        function(["2+2?"], [{"role": "assistant", "content": FOUR}], answer=["4"])
+
+
+def test_slime_leaves_out_of_the_loss_what_could_not_be_scored() -> None:
+    samples = [slime_sample(FOUR, label, group="q") for label in ("4", None, "4")]
+    asyncio.run(slime.reward(SimpleNamespace(reward_key=None), samples))
+    assert [getattr(sample, "remove_sample", False) for sample in samples] == [False, True, False]
+
+
+def test_a_url_may_ask_for_an_error_instead_of_the_fallback(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_URL", f"{server}/score/verifier?unscored=error")
+    with pytest.raises(InvalidRequest, match="the ground truth is unusable"):
+        asyncio.run(slime.reward(SimpleNamespace(reward_key=None), slime_sample(FOUR, None)))
 
 
 def test_numbers_have_the_same_keys_for_every_sample() -> None:

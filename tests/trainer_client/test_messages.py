@@ -13,6 +13,7 @@ import pytest
 
 from trainer_client import BadBatch, RewardClient
 from trainer_client._messages import joined_texts, label_texts_only, texts_only
+from trainer_client._rollout import without_ballast
 
 FOUR = r"so \boxed{4}"
 TEXT = "How many?"
@@ -196,6 +197,24 @@ def test_the_prompt_of_a_label_object_loses_its_images_too() -> None:
     label = {"ground_truth": "4", "prompt": ONE_IMAGE[0]}
     assert label_texts_only(label) == {"ground_truth": "4", "prompt": texts_only(ONE_IMAGE[0])}
     assert [label_texts_only(each) for each in ("4", 4, ["4"], None)] == ["4", 4, ["4"], None]
+
+
+def test_of_a_nemo_gym_row_only_what_rewards_read_is_sent() -> None:
+    written = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": FOUR}]}
+    thought = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "wait"}]}
+    seen = {"type": "function_call_output", "output": [{"type": "input_image", "image_url": BASE64}]}
+    shown = {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": BASE64}]}
+    tokens = {"generation_token_ids": [1] * 9999, "generation_log_probs": [-0.5] * 9999}
+    params = {"input": ONE_IMAGE[9], "tools": [{"name": "f"}], "temperature": 1.0}
+    row = {"response": {"output": [thought | tokens, seen, shown, written | tokens], "id": "r"}, "answer": "4"}
+    row["responses_create_params"] = params
+    assert without_ballast(row) == {
+        "responses_create_params": {"input": texts_only(ONE_IMAGE[9])},
+        "response": {"output": [thought, {"type": seen["type"]}, {"type": "message", "role": "user"}, written]},
+        "answer": "4",
+    }
+    for strange in ({}, {"response": None, "responses_create_params": 5}, {"response": {"output": "x"}}):
+        assert without_ballast(dict(strange)) == strange
 
 
 def test_what_a_policy_wrote_may_be_parts_of_any_kind() -> None:

@@ -41,6 +41,7 @@ async def ask(url: str) -> list:
             async with session.post("/verify", json=body(text, answer)) as verified:
                 reply = await verified.json()
             BaseVerifyResponse.model_validate(reply)
+            assert reply["responses_create_params"] == body(text, answer)["responses_create_params"]
             replies.append(reply)
     return replies
 

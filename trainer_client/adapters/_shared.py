@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-from trainer_client import AsyncRewardClient, BadConfiguration, RewardClient, Rewards, Unscored
+from trainer_client import AsyncRewardClient, BadBatch, BadConfiguration, RewardClient, Rewards, Unscored
+from trainer_client._json import as_column, without_nan
 
 log = logging.getLogger("trainer_client")
 OnUnscored = Literal["raise", "fallback"]
@@ -30,14 +31,22 @@ def async_client(url: str | None, deadline_s: float = 600.0) -> AsyncRewardClien
 
 
 def ground_truths_of(row: Mapping[str, Any], key: str | None = None) -> list[Any]:
-    """What the row has under `key`, by default under GROUND_TRUTH_KEYS: [value], or [] where it has no such key.
+    """What the row has under `key`, by default the first of GROUND_TRUTH_KEYS that is neither null nor NaN: [value], or
+    [] where it has no such key. An empty text is a value.
 
     The difference matters: a missing value is one sample that cannot be graded, a missing key is a wrong configuration,
     which the server refuses.
     """
     names = GROUND_TRUTH_KEYS if key is None else (key,)
-    values = [row[name] for name in names if name in row]
-    return ([value for value in values if value is not None] or values)[:1]
+    values = without_nan(row[name] for name in names if name in row)
+    return ([value for value in values if not _is_null(value)] or values)[:1]
+
+
+def one_text(name: str, text: Any) -> str:
+    """What a trainer that asks for one sample a call calls `name`. Raises BadBatch for a list, or anything else."""
+    if not isinstance(text, str):
+        raise BadBatch(f"{name}: expected the text of one sample, got {type(text).__name__}; call once for each sample")
+    return text
 
 
 def one_sample(prompt: Any, ground_truths: list[Any], row: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -48,11 +57,27 @@ def one_sample(prompt: Any, ground_truths: list[Any], row: Mapping[str, Any]) ->
 
 
 def table(columns: Mapping[str, Any], ground_truth_column: str | None) -> dict[str, Any]:
-    """The same of a batch, from a dataset's columns."""
+    """The same of a batch, from a dataset's columns: each row has the first ground truth that is not null in it."""
     sent = {column: columns[name] for name, column in ROW_KEYS.items() if columns.get(name) is not None}
-    for ground_truths in ground_truths_of(columns, ground_truth_column):
-        sent["ground_truths"] = ground_truths
+    names = GROUND_TRUTH_KEYS if ground_truth_column is None else (ground_truth_column,)
+    there = [name for name in names if columns.get(name) is not None]
+    if there:
+        sent["ground_truths"] = _first_of_each_row({name: as_column(name, columns[name]) for name in there})
     return sent
+
+
+def _first_of_each_row(columns: Mapping[str, list[Any]]) -> list[Any]:
+    first, *others = columns
+    for name in others:
+        if len(columns[name]) != len(columns[first]):
+            raise BadBatch(f"{name}: {len(columns[name])} entries for {len(columns[first])} of {first}")
+    rows = zip(*map(without_nan, columns.values()), strict=True)
+    return [next((value for value in row if not _is_null(value)), None) for row in rows]
+
+
+def _is_null(cell: object) -> bool:
+    """Null, or an object of nulls, which is how Arrow writes a missing one."""
+    return cell is None or (isinstance(cell, Mapping) and all(value is None for value in cell.values()))
 
 
 def paid(rewards: Rewards, fallback_reward: float, on_unscored: OnUnscored) -> list[float]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer_client.adapters._shared import OnUnscored, ground_truths_of, one_sample, paid, sync_client
+from trainer_client.adapters._shared import OnUnscored, ground_truths_of, one_sample, one_text, paid, sync_client
 
 DEADLINE_S = 13.0
 """Below AReaL's 15 s, which also cover the start of a worker process and this module's import."""
@@ -40,7 +40,7 @@ def reward_fn(
     An error is not held back until the 13 s are over: worker processes are few, and one that sleeps keeps others' calls
     in the queue past their 15 s, which AReaL pays 0.
     """
-    completion, ground_truths = completions, ground_truths_of(row)
+    completion, ground_truths = one_text("completions", completions), ground_truths_of(row)
     client = sync_client(reward_url, DEADLINE_S)
     rewards = client.score([completion], **one_sample(prompt, ground_truths, row))
     (reward,) = paid(rewards, client.url.fallback_reward, on_unscored)

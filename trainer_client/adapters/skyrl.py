@@ -17,7 +17,7 @@ from typing import Any
 
 from skyrl_gym.envs.base_text_env import BaseTextEnv, BaseTextEnvStepOutput
 
-from trainer_client.adapters._shared import ground_truths_of, numbers, one_sample, paid, sync_client
+from trainer_client.adapters._shared import ground_truths_of, numbers, one_sample, one_text, paid, sync_client
 
 
 class RewardServerEnv(BaseTextEnv):  # type: ignore[misc, unused-ignore]  # untyped where SkyRL is installed
@@ -39,7 +39,8 @@ class RewardServerEnv(BaseTextEnv):  # type: ignore[misc, unused-ignore]  # unty
 
     def step(self, action: str) -> BaseTextEnvStepOutput:
         """The reward of the whole completion."""
-        completion, ground_truths = action, ground_truths_of(self._row.get("reward_spec") or {}, "ground_truth")
+        completion = one_text("action", action)
+        ground_truths = ground_truths_of(self._row.get("reward_spec") or {}, "ground_truth")
         rewards = self._client.score([completion], **one_sample(self._prompt, ground_truths, self._row))
         (reward,) = paid(rewards, self._client.url.fallback_reward, self._on_unscored)
         self._metrics = numbers(rewards, 0)

@@ -11,7 +11,9 @@ one request:
 
 With `--reward-key` a reward is an object of numbers: `reward`, `score` (what may be filtered by), the parts, and
 `unscored`; without it, the bare number. The sample's `metadata` may hold `group`, `visit` and `flip` (evaluation:
-`flip` false).
+`flip` false). What could not be scored is paid `fallback_reward`, with a warning in the log, and is marked
+`remove_sample`, which both trainers leave out of the loss, though not out of the group's mean; with `unscored=error` in
+the URL the run ends instead.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ async def _paid(args: Any, samples: list[Any]) -> list[Paid]:
     client = async_client(None)
     rewards = await client.score([sample.response for sample in samples], **_columns(samples))
     paid_rewards = paid(rewards, client.url.fallback_reward, "fallback")
+    for row in rewards.unscored:
+        samples[row].remove_sample = True
     if not getattr(args, "reward_key", None):
         return list(paid_rewards)
     return [

@@ -22,7 +22,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from trainer_client import AsyncRewardClient, RewardClient, Rewards
+from trainer_client import AsyncRewardClient, BadBatch, RewardClient, Rewards
+from trainer_client._json import as_column
 from trainer_client._messages import joined_texts
 from trainer_client.adapters._shared import table
 
@@ -41,7 +42,8 @@ class _RewardFunction:
         state = columns.get("trainer_state")
         if "visits" not in sent and state is not None:
             sent["visits"] = [state.global_step] * len(completions)
-        return {"completions": [_text(completion) for completion in completions], "prompts": prompts, **sent}
+        written = as_column("completions", completions)
+        return {"completions": [_text(completion) for completion in written], "prompts": prompts, **sent}
 
 
 class RewardFunction(_RewardFunction):
@@ -101,6 +103,8 @@ def _text(completion: Any) -> str:
     """
     if isinstance(completion, str):
         return completion
+    if isinstance(completion, Mapping):
+        raise BadBatch("completions: expected one text or conversation a sample, got the messages of one sample")
     written = [message for message in completion if message.get("role") == "assistant"]
     last = written[-1] if written else {}
     reasoning = joined_texts(last.get("reasoning_content") or last.get("thinking"))

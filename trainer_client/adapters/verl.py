@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer_client.adapters._shared import OnUnscored, async_client, numbers, one_sample, paid, shown
+from trainer_client.adapters._shared import OnUnscored, async_client, numbers, one_sample, one_text, paid, shown
 
 
 async def compute_score(
@@ -35,7 +35,7 @@ async def compute_score(
 
     Raises Unavailable after `deadline_s`, which is below the 300 s of `rate_limited`, so that its log says why.
     """
-    completion, row = solution_str, extra_info or {}
+    completion, row = one_text("solution_str", solution_str), extra_info or {}
     client = async_client(url, deadline_s)
     rewards = await client.score([completion], **one_sample(row.get("raw_prompt"), [ground_truth], row))
     (reward,) = paid(rewards, client.url.fallback_reward, on_unscored)
