@@ -16,6 +16,8 @@ _FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|ln|lo
 _TEMPERATURE = re.compile(r"\^\\circ ?(?:\\text ?\{ ?[CF] ?\}|[CF](?![A-Za-z]))")
 _SIMPLE_BASE = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+|\\[A-Za-z]+|[A-Za-z](?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?) ?$")
 
+_MAX_SIGNS = 16
+"""More are not read: each is found by a walk through the text."""
 _OPENS = {")": "(", "}": "{"}
 
 
@@ -56,8 +58,8 @@ def _in_radians(text: str) -> str:
     value, unit = split_unit(text)
     text = value if unit == "radian" else text
     at = text.find(SIGN)
-    while at >= 0:
-        start = _base_start(text, at)
+    for _ in range(_MAX_SIGNS):
+        start = _base_start(text, at) if at >= 0 else -1
         if start < 0:
             return text
         behind = text[at + len(SIGN) :]

@@ -67,6 +67,8 @@ _GAUSS = re.compile(r"(?<![\]}a-z])\[ ?([a-z]) ?\]")
 _STARRED = re.compile(r"(?<![A-Za-z\\])([A-Za-z]) ?\^ ?\{? ?(?:(\*)|\\dagger(?![A-Za-z])) ?\}?")
 _DOUBLE_FACTORIAL = re.compile(r"(?<![A-Za-z\\])([A-Za-z]) ?!!")
 _DROPPED = re.compile(r"(?<![0-9])'|!!|\\partial|\\cross")
+_MAX_CALLS = 16
+"""More are not read: each is closed by a walk through the text."""
 _NOT_INDEX = re.compile(r"[^0-9A-Za-z]")
 
 
@@ -168,10 +170,10 @@ _RULES = (
 
 def _with_calls(text: str, pattern: re.Pattern[str], written: Callable[[str, list[str]], str]) -> str:
     """Each call of a function as `written` says."""
-    at = 0
+    at, left = 0, _MAX_CALLS
     while match := pattern.search(text, at):
-        start, end = match.end(), _closing(text, match.end())
-        if end < 0:
+        start, end, left = match.end(), _closing(text, match.end()), left - 1
+        if end < 0 or left < 0:
             return _UNREADABLE + text
         parts, _ = split_top(text[start + 1 : end], frozenset({","}))
         new = written("".join(group or "" for group in match.groups()), parts)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import sympy
 from hypothesis import given, settings
@@ -133,3 +136,44 @@ def test_a_lone_surrogate_in_an_index_is_a_letter_like_any_other() -> None:
     """It once raised: the text of a completion need not be UTF-8."""
     assert is_equal("2t_{5\ud800}", "t_{5\ud800} + t_{5\ud800}") is True
     assert is_equal("2t_{5\ud800}", "2t_{5\ud801}") is False
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("1-\\frac{1}{2^{2024}}", "1-\\frac{1}{2^{2023}}", False),
+        ("\\frac{2^{2009}-1}{3\\cdot 2^{2008}-1}", "\\frac{2^{2008}-1}{3\\cdot 2^{2007}-1}", False),
+        ("2^{2024}-2", "2(2^{2023}-1)", True),
+        ("2^{2^{10}}", "4^{512}", True),
+        ("10^{10^{10}}", "100^{5000000000}", True),
+        ("10^{10^{10}}", "10^{10^{11}}", False),
+        ("x^{123456789012345678}", "x\\cdot x^{123456789012345677}", True),
+        ("1-\\frac{1}{2024!}", "\\frac{2024!-1}{2024!}", True),
+        ("1-\\frac{1}{2024!}", "1-\\frac{1}{2023!}", False),
+        ("\\binom{15}{7}", "\\binom{15}{8}", True),
+        ("\\binom{40}{20}", "\\frac{40!}{20!\\cdot 20!}", True),
+        ("\\binom{40}{20}", "\\binom{40}{19}", False),
+        ("\\sqrt{10^{40}}", "10^{20}", True),
+    ],
+)
+def test_no_difference_is_too_small(left: str, right: str, expected: bool) -> None:
+    assert is_equal(left, right) is expected
+
+
+def test_nobody_can_compute_a_collision() -> None:
+    """With a known prime and known elements these had the same images."""
+    assert is_equal("x+1", "x+1+15737282068831450179 \\cdot 10000000000000000000 + 7628202513941958931") is False
+    assert is_equal("x", "-\\frac{9721207561220067669}{3418025177397986336}") is False
+    assert is_equal("x", "-\\frac{4594169795123088165}{1709012588698993168}") is False
+
+
+def test_each_process_draws_its_own_field() -> None:
+    code = "from reward_server.rewards.field import P, element; print(P, element('x', 0))"
+    drawn = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(drawn) == 2
+
+
+def test_what_would_take_long_is_not_read() -> None:
+    assert reading("6000!") is None
+    assert reading("+".join(f"{number}!" for number in range(4000, 4100))) is None
+    assert reading("2^{2^{100}}") is None
