@@ -28,6 +28,7 @@ _PLAIN = re.compile(rf"{_SIGN}(?P<number>{_DECIMAL})")
 _FRACTION = re.compile(
     rf"{_SIGN}(?:(?P<whole>{_GROUPED}) ?)?\\frac\{{ ?(?P<top>{_SIGNED}) ?\}}\{{ ?(?P<bottom>{_SIGNED}) ?\}}"
 )
+_COMPOUND = re.compile(r"([+-]?) ?\\frac\{([^{}]*)\}\{([^{}]*)\}")
 _SLASHED = re.compile(rf"{_SIGN}(?:(?P<whole>[0-9]+) )?(?P<top>{_DECIMAL}) ?/ ?(?P<bottom>{_SIGNED})")
 _POWER = re.compile(
     rf"{_SIGN}(?:(?P<number>{_DECIMAL}) ?(?:\\cdot|\*|x) ?)?"
@@ -187,7 +188,7 @@ def _written(text: str) -> Fraction | None:
         return _power_of_ten(match, match["exp"] or match["exp1"])
     if match := _REPEATING.fullmatch(text):
         return _repeating(match)
-    return None
+    return _compound(text) if "/" in text else None
 
 
 def _decimal(text: str) -> Fraction:
@@ -209,6 +210,15 @@ def _fraction(match: re.Match[str]) -> Fraction | None:
     if not 0 < top < bottom:
         return None
     return _signed(match, _decimal(match["whole"]) + top / bottom)
+
+
+def _compound(text: str) -> Fraction | None:
+    """`\\frac{5/2}{4}`"""
+    match = _COMPOUND.fullmatch(text)
+    top, bottom = (_written(part.strip()) for part in match.groups()[1:]) if match else (None, None)
+    if match is None or top is None or not bottom:
+        return None
+    return -top / bottom if match[1] == "-" else top / bottom
 
 
 def _power_of_ten(match: re.Match[str], exponent: str) -> Fraction | None:

@@ -1,4 +1,4 @@
-"""Ground truths that are not mathematics: a choice letter, a numeral in some base, a word. Each has its own small rule.
+"""Ground truths that are not mathematics: a numeral in some base, a word. Each has its own small rule.
 
 Math-Verify would read a word as a product of letters (east = seat) and would ignore the base of a numeral. A rule
 returns True or False when it decides, None when the ground truth is not of its kind. Input: normalised texts.
@@ -10,12 +10,6 @@ import re
 from fractions import Fraction
 
 from reward_server.rewards.exact_number import read_number
-
-_LETTER = re.compile(r"\(?([A-J])\)?[.:]?")
-_CHOICE = re.compile(r"(?:option|choice|answer) ?:? ?", re.IGNORECASE)
-_MARKED = re.compile(r"(?:\(([A-Ja-j])\)|([A-J])(?:[).:](?=\s|$)|\)))\s*")
-_ALONE = re.compile(r"\(? ?([A-Ja-j]) ?\)?[.:]?")
-_OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])[A-J](?![A-Za-z])")
 
 _BASED = re.compile(
     r"([+-]?)\(?([+-]?)([0-9A-Z]+(?:\.[0-9A-Z]+)?)\)?"
@@ -32,23 +26,6 @@ _BASES = {
 _WORD = re.compile(r"[^\W_][\w .:'’-]*")
 _ARTICLE = re.compile(r"(?:an?|the) (?=[a-z]{2})")
 _SHORT = 3
-
-
-def choice_matches(ground_truth: str, answer: str) -> bool | None:
-    """One capital A–J: `A`, `(A)`, `A)`, `A.`, `A: text`, `Option A`, `a`. Marking another letter is wrong."""
-    wanted = _LETTER.fullmatch(_flat(ground_truth))
-    return None if wanted is None else _chosen(_flat(answer)) == wanted[1]
-
-
-def _chosen(answer: str) -> str | None:
-    """The one choice letter of the answer. Behind the letter of `A: text` no other letter may stand alone."""
-    answer = _CHOICE.sub("", answer, count=1) if _CHOICE.match(answer) else answer
-    if alone := _ALONE.fullmatch(answer):
-        return alone[1].upper()
-    marked = _MARKED.match(answer)
-    if marked is None or _OTHER_CHOICE.search(answer, marked.end()):
-        return None
-    return (marked[1] or marked[2]).upper()
 
 
 def numeral_matches(ground_truth: str, answer: str) -> bool | None:

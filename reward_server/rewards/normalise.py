@@ -9,40 +9,19 @@ from __future__ import annotations
 import re
 
 from reward_server.rewards.backslashes import undoubled
+from reward_server.rewards.characters import as_latex
+from reward_server.rewards.plain_text import with_commands
 from reward_server.rewards.rewrites import REWRITES
-
-_CHARACTERS = str.maketrans(
-    {
-        "−": "-",
-        "–": "-",
-        "°": "^\\circ ",
-        "×": "\\times ",
-        "·": "\\cdot ",
-        "π": "\\pi ",
-        "∞": "\\infty ",
-        "∪": "\\cup ",
-        "±": "\\pm ",
-        "≤": "\\le ",
-        "≥": "\\ge ",
-        "∈": "\\in ",
-        "≠": "\\ne ",
-        "∅": "\\emptyset ",
-        "ℝ": "\\mathbb{R}",
-        "²": "^2",
-        "³": "^3",
-        "，": ",",
-        "…": "\\ldots ",
-    }
-)
+from reward_server.rewards.words import as_value
 
 _COMMANDS = {
     "": "left right middle displaystyle textstyle big Big bigg Bigg bigl bigr Bigl Bigr limits boldsymbol bm bold "
-    "underline",
+    "underline tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge mathstrut",
     " ": "quad qquad thinspace enspace",
-    "\\frac": "dfrac tfrac cfrac",
+    "\\frac": "dfrac tfrac cfrac nicefrac sfrac",
     "\\text": "mbox hbox textrm textnormal textbf textit textsf texttt mathrm mathbf mathit mathsf mathtt",
-    "\\le": "leq leqslant",
-    "\\ge": "geq geqslant",
+    "\\le": "leq leqslant leqq",
+    "\\ge": "geq geqslant geqq",
     "\\ne": "neq",
     "<": "lt",
     ">": "gt",
@@ -61,6 +40,14 @@ _COMMANDS = {
     "(": "langle",
     ")": "rangle",
     "^\\circ": "degree degrees",
+    "\\tan": "tg",
+    "\\cot": "ctg cotg",
+    "\\arctan": "arctg",
+    "\\log_{10}": "lg",
+    "\\sinh": "sh",
+    "\\cosh": "ch",
+    "\\tanh": "th",
+    "\\approx": "simeq thickapprox",
 }
 _REPLACEMENT = {f"\\{name}": new for new, names in _COMMANDS.items() for name in names.split()} | {
     "\\Bbb": "\\mathbb",
@@ -81,6 +68,10 @@ _SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]")
 """What most answers are, and what is normal already."""
 _MAX_WRAPPERS = 5
+_SURROUNDED = re.compile(r"(\*\*|[\"`*])(.*)\1", re.DOTALL)
+_TRAILING = re.compile(r"(?: ?(?:\\(?:black)?square(?![A-Za-z])|\\checkmark|\\qed|\\\\|[,;]|(?<!\.)\.(?!\.)))+ ?$")
+_MAY_TRAIL = frozenset("ekd\\,;.")
+"""The last characters of what `_TRAILING` takes away."""
 
 
 def normalise(text: str) -> str:
@@ -89,23 +80,34 @@ def normalise(text: str) -> str:
         return text
     if "\\times" in text and _VECTORS.search(text):
         text = _VECTORS.sub(r"\1\\cross ", text)  # not the product that \cdot is
-    text = _ROW_END.sub(r"\\\\", undoubled(text.translate(_CHARACTERS)))
+    text = _ROW_END.sub(r"\\\\", undoubled(as_latex(text)))
     text = _COMMAND.sub(lambda command: _REPLACEMENT.get(command.group(), command.group()), text)
-    text = " ".join(text.split())
+    text = with_commands(_bare(" ".join(text.split())))
     for needle, pattern, new in REWRITES:
         if needle in text:  # most are not, and looking is cheaper than matching
             text = pattern.sub(new, text)
-    text = " ".join(text.split())
-    if text.endswith(".") and not text.endswith(".."):
-        text = text[:-1].rstrip()
+    text = _undecorated(" ".join(text.split()))
     for _ in range(_MAX_WRAPPERS):
         text = _unwrapped(text)
-    return text
+    return as_value(text)
 
 
 def compact(text: str) -> str:
     """A normalised text without a leading plus and without spaces but between digits (`4 2` is not 42)."""
     return _SPACE.sub("", text).removeprefix("+")
+
+
+def _bare(text: str) -> str:
+    """Without the marks around it that mean emphasis: `**42**`, `"42"`."""
+    surrounded = _SURROUNDED.fullmatch(text) if text and text[0] in '*"`' else None
+    return surrounded[2].strip() if surrounded and surrounded[1] not in surrounded[2] else text
+
+
+def _undecorated(text: str) -> str:
+    """Without what ends a formula and says nothing: `42;`, `42 \\\\`, `42 \\square`."""
+    if text and text[-1] in _MAY_TRAIL:
+        text = _TRAILING.sub("", text)
+    return text
 
 
 def _unwrapped(text: str) -> str:

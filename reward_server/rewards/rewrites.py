@@ -6,14 +6,69 @@ They see known commands in one spelling and single spaces. Each is linear: no pa
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _GREEK = "(?:pi|alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|rho|sigma)(?![A-Za-z])"
 _SCALES = "hundred|thousand|million|billion|trillion"
 _TEXT = r"\\text ?\{"
 
-_RULES = (
+_ARGUMENT = r"(?:\{ ?([^{}]*?) ?\}|([0-9A-Za-z]))"
+_KNOWN = "tg|ctg|cotg|arctg|sh|ch|th|sin|cos|tan|cot|arcsin|arccos|arctan|ln|log|lg|max|min|exp|det"
+_ITS_NAME = {"tg": "tan", "ctg": "cot", "cotg": "cot", "arctg": "arctan", "sh": "sinh", "ch": "cosh", "th": "tanh"}
+
+
+def _binomial(match: re.Match[str]) -> str:
+    """`C_n^3`; but `C_1^2` is the square of a constant."""
+    lower, upper = match[1] or match[2], match[3] or match[4]
+    is_constant = lower.isdecimal() and int(lower) < 3
+    return match[0] if is_constant else f"\\binom{{{lower}}}{{{upper}}}"
+
+
+def _function(match: re.Match[str]) -> str:
+    name = _ITS_NAME.get(match[1], match[1])
+    return "\\log_{10} " if name == "lg" else f"\\{name} "
+
+
+def _binomial_turned(match: re.Match[str]) -> str:
+    """`C^3_n`"""
+    return f"\\binom{{{match[3] or match[4]}}}{{{match[1] or match[2]}}}"
+
+
+def _binomial_of(match: re.Match[str]) -> str:
+    """`{}_nC_3`, `^nC_3`"""
+    return f"\\binom{{{match[1] or match[2]}}}{{{match[3] or match[4]}}}"
+
+
+def _joined(match: re.Match[str]) -> str:
+    """12_345 and 12'345"""
+    return "".join(character for character in match[1] if character.isdecimal())
+
+
+Replacement = str | Callable[[re.Match[str]], str]
+_RULES: tuple[tuple[str, str, Replacement], ...] = (
+    ("\\over", r"\{((?:[^{}]|\{[^{}]*\})*?)\\over(?![A-Za-z])((?:[^{}]|\{[^{}]*\})*)\}", r"\\frac{\1}{\2}"),
+    ("\\over", r"^([^{}\\]+)\\over(?![A-Za-z])([^{}\\]+)$", r"\\frac{\1}{\2}"),
+    ("\\operatorname", rf"\\operatorname ?\{{ ?({_KNOWN}) ?\}} ?", _function),
+    ("\\operatorname", r"\\operatorname ?\{ ?(-?[0-9.,]+) ?\}", r"\1"),
+    ("\\text", r"\\text ?\{ ?(sgn|sign|lcm|gcd|Re|Im|tr|rank) ?\} ?(?=\()", r"\\operatorname{\1}"),
+    ("space", r"\\[hv]space\*? ?\{[^{}]*\}", " "),
+    ("\\{", r"\\(max|min|gcd|lcm) ?\\\{((?:[^{}\\]|\\(?![{}]))*)\\\}", r"\\\1(\2)"),
+    ("C", rf"(?<![A-Za-z\\])C ?_ ?{_ARGUMENT} ?\^ ?{_ARGUMENT}", _binomial),
+    ("C", rf"(?<![A-Za-z\\])C ?\^ ?{_ARGUMENT} ?_ ?{_ARGUMENT}", _binomial_turned),
+    ("C", rf"(?:\{{ ?\}})?[_^] ?{_ARGUMENT} ?C ?_ ?{_ARGUMENT}", _binomial_of),
+    (
+        "C(",
+        r"(?<![A-Za-z\\])C\(([A-Za-z](?:[+-][0-9A-Za-z])?), ?([0-9A-Za-z]+(?:[+-][0-9A-Za-z])?)\)",
+        r"\\binom{\1}{\2}",
+    ),
+    ("_", r"(?<![0-9A-Za-z_.])([0-9]{1,3}(?:_[0-9]{3})+)(?![0-9_])", _joined),
+    ("'", r"(?<![0-9A-Za-z'.^])([0-9]{1,3}(?:'[0-9]{3})+)(?![0-9'])", _joined),
+    ("^", r"([A-Za-z]) ?\^ ?(?:\{ ?)?(?:\*|\\cdot(?![A-Za-z]))(?: ?\})?(?! ?[0-9A-Za-z(])", r"\\overline{\1}"),  # z^*
+    ("!!", r"\( ?2 ?([a-z]) ?\) ?!!", r"(2^{\1} \1!)"),
+    ("!!", r"\( ?2 ?([a-z]) ?- ?1 ?\) ?!!", r"\\frac{(2\1)!}{2^{\1} \1!}"),
     ("...", r"(?<!\.)\.\.\.(?!\.)", r"\\ldots "),
     ("√", r"√ ?([0-9]+|[A-Za-z])", r"\\sqrt{\1}"),
+    ("∛", r"∛ ?([0-9]+|[A-Za-z])", r"\\sqrt[3]{\1}"),
     ("pi", r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
     (",\\!", r"(?<=[0-9]),\\! ?(?=[0-9]{3}(?![0-9]))", ""),  # 10,\!080
     ("\\!", r"\\! ?", ""),  # negative space
@@ -57,5 +112,6 @@ _RULES = (
     ("\\frac", r"(\\frac\{[^{}]*\}) \{", r"\1{"),
     ("{", r"([_^]) ?\{ ?([0-9A-Za-z]) ?\}(?! ?[0-9])", r"\1\2"),  # x^{2}; but x^{1}0 is not x^10
     ("{", r"(?<![\\0-9A-Za-z_^}\] ])\{([0-9.]{1,20})\}", r"\1"),  # {3}/{4}
+    ("\\", r"([_^]) ?(\\(?:frac\{[^{}]*\}\{[^{}]*\}|sqrt(?:\[[^\[\]{}]*\])?\{[^{}]*\}))", r"\1{\2}"),  # 5^\frac12
 )
 REWRITES = tuple((needle, re.compile(pattern), new) for needle, pattern, new in _RULES)

@@ -9,6 +9,8 @@ from reward_server.rewards.marks import has_marks, have_same_order, marked
 
 _SIGNS = re.compile(r"(?<=[^\s({=,+\-*/^]) ?([+-]) ?([+-])(?= ?[^\s+\-])")
 
+_BRACKETED = re.compile(r"(?<!\\sqrt)\[([^\[\](),;]*)\]")
+
 
 def plain_pair(ground_truth: str, answer: str) -> tuple[str, str] | None:
     """Both texts, written for the algebra; None: they are surely different."""
@@ -17,6 +19,8 @@ def plain_pair(ground_truth: str, answer: str) -> tuple[str, str] | None:
         if pair is None:
             return None
         ground_truth, answer = pair
+    if "\\lfloor" in ground_truth and "[" in answer:
+        answer = _BRACKETED.sub(r"\\lfloor \1 \\rfloor ", answer)  # Gauss' brackets
     if has_marks(ground_truth) or has_marks(answer):
         ground_truth, answer = marked(ground_truth), marked(answer)
         if not have_same_order(ground_truth, answer):

@@ -30,9 +30,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reward_server.rewards.brackets import MAX_DEPTH, depth
+from reward_server.rewards.choices import choice_matches
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.exact_number import Number, is_same_number, read_ground_truth, read_number
-from reward_server.rewards.kinds import choice_matches, numeral_matches, word_matches
+from reward_server.rewards.kinds import numeral_matches, word_matches
 from reward_server.rewards.matching import compare, compare_texts
 from reward_server.rewards.normalise import compact, normalise
 from reward_server.rewards.shape import read_shape

@@ -32,7 +32,8 @@ DECIDED = {
 """Choices that were decided against the file's label."""
 
 
-PENDING = {
+PENDING: set[str] = set()
+_OLD = {
     "relation signs",
     "functions without backslash",
     "exact value followed by its approximation",
