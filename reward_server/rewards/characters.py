@@ -13,7 +13,7 @@ _GREEK_NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
     "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega epsilon theta phi"
 )
-_GREEK = dict(zip(_GREEK_LETTERS, _GREEK_NAMES.split(), strict=True))
+_GREEK = {letter: name for letter, name in zip(_GREEK_LETTERS, _GREEK_NAMES.split(), strict=True) if name != "mu"}
 _COMMANDS = _GREEK | {
     "×": "times", "·": "cdot", "⋅": "cdot", "∙": "cdot", "∞": "infty", "∪": "cup", "∩": "cap", "±": "pm", "∓": "mp",
     "≤": "le", "≦": "le", "⩽": "le", "≥": "ge", "≧": "ge", "⩾": "ge", "≠": "ne", "≈": "approx", "≃": "simeq",
@@ -21,7 +21,7 @@ _COMMANDS = _GREEK | {
     "⇒": "Rightarrow", "∂": "partial", "∇": "nabla", "∫": "int", "∑": "sum", "∏": "prod", "∠": "angle",
     "△": "triangle", "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil", "⌉": "rceil", "⟨": "langle", "⟩": "rangle",
     "〈": "langle", "〉": "rangle", "…": "ldots", "⋯": "ldots", "ℓ": "ell", "∘": "circ", "⊂": "subset", "⊆": "subseteq",
-    "≡": "equiv", "≅": "cong", "∼": "sim", "∥": "parallel", "⊥": "perp", "µ": "mu",
+    "≡": "equiv", "≅": "cong", "∼": "sim", "∥": "parallel", "⊥": "perp",
 }  # fmt: skip
 _FRACTIONS = {
     "½": "1 2", "⅓": "1 3", "⅔": "2 3", "¼": "1 4", "¾": "3 4", "⅕": "1 5", "⅖": "2 5", "⅗": "3 5", "⅘": "4 5",
@@ -50,6 +50,8 @@ _SCRIPTS = (
     (re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵏˣ]+"), "^", str.maketrans(_RAISED + "ⁿⁱᵏˣ", _SMALL + "nikx")),
     (re.compile(r"[₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₙᵢₖₓ]+"), "_", str.maketrans(_LOWERED + "ₙᵢₖₓ", _SMALL + "nikx")),
 )
+_MU = re.compile(r"[μµ](?![A-Za-z])|(?<![0-9 ])[μµ]")
+"""Else it is a prefix: `3 μm`."""
 _CIRCLED = {chr(0x2460 + place): str(place + 1) for place in range(20)}
 _ONLY_CIRCLED = re.compile(r"[①-⑳](?:[ ,，、;]*[①-⑳])*")
 
@@ -78,7 +80,7 @@ def as_latex(text: str) -> str:
     text = _BEHIND.sub(_unit, text)
     for pattern, sign, small in _SCRIPTS:
         text = pattern.sub(lambda run, sign=sign, small=small: f"{sign}{{{run[0].translate(small)}}}", text)  # type: ignore[misc]
-    return text.translate(_TABLE)
+    return _MU.sub(r"\\mu ", text.translate(_TABLE))
 
 
 def _unit(match: re.Match[str]) -> str:

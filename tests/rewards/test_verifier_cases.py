@@ -32,28 +32,13 @@ DECIDED = {
 """Choices that were decided against the file's label."""
 
 
-PENDING: set[str] = set()
-_OLD = {
-    "relation signs",
-    "functions without backslash",
+PENDING = {
     "exact value followed by its approximation",
-    "ordinals",
     "qualifier beside the value",
     "clock times and durations",
     "word rule drops points, colons and hyphens",
     "units written as LaTeX symbols",
-    "Unicode mathematics",
-    "braceless scripts (^\\frac)",
-    "choice letters and numbered statements",
-    "words for values",
-    "Chinese text and full-width signs",
-    "other spellings of fractions and grouped numbers",
-    "other names of functions",
-    "other spellings of binomials",
     "gold is a rounded decimal",
-    "decoration around the value",
-    "gold of a letter and its content",
-    "yes/no and true/false",
 }
 """Kinds that are not mended yet; a kind that passes has to leave this set."""
 
