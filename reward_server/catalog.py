@@ -117,7 +117,7 @@ class Catalog:
         all_that_counts: dict[str, object] = {
             "version": __version__,
             "reward": base,
-            "parameters": parameters.model_dump(exclude={"reply", "unscored", "phrases"}),
+            "parameters": counting(parameters),
             "phrases": phrases.phrases,
         }
         if isinstance(parameters, VerifierParameters):
@@ -134,6 +134,12 @@ class Catalog:
             self._parameters(name, "")
         except InvalidRequest as error:
             raise BadCatalog(f"rewards.toml: [{name}]: {error.message}") from None
+
+
+def counting(parameters: RewardParameters) -> dict[str, object]:
+    """What can change a value. `ordered` came later: left out where it is off, so that older digests stay."""
+    dumped = parameters.model_dump(exclude={"reply", "unscored", "phrases"})
+    return {key: value for key, value in dumped.items() if key != "ordered" or value}
 
 
 def _read(path: Path | None) -> dict[str, object]:

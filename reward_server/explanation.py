@@ -6,6 +6,7 @@ from reward_server import __version__
 from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, group_of, is_answered, repairs
 from reward_server.parameters import FlipParameters, VerifierParameters
+from reward_server.rewards.box_row import answer_for
 from reward_server.rewards.math_verify_tier import TIER as MATH_VERIFY
 from reward_server.rewards.normalise import normalise
 from reward_server.rewards.settlement import is_exposed
@@ -37,7 +38,7 @@ def explanation(
         "meaning": MEANINGS[score.outcome],
         "parts": score.parts,
         "turn": {"characters": len(reading.text), "ignored_characters": len(sample.completion) - len(reading.text)},
-        "answer": _answer(derivation),
+        "answer": _answer(sample, derivation),
         **_verdict(sample, derivation),
         **_noise(plan, sample, derivation),
         **_rpr(plan, derivation),
@@ -50,9 +51,14 @@ def explanation(
     }
 
 
-def _answer(derivation: Derivation) -> dict[str, object] | None:
+def _answer(sample: Sample, derivation: Derivation) -> dict[str, object] | None:
+    """`boxes`: the boxes side by side that were compared as one list, instead of the last box alone."""
     answer = derivation.reading.answer
-    return None if answer is None else {"text": answer.text, "start": answer.start, "end": answer.end}
+    if answer is None:
+        return None
+    shown: dict[str, object] = {"text": answer.text, "start": answer.start, "end": answer.end}
+    used = [answer_for(truth, answer.text, answer.row) for truth in sample.ground_truths or ()]
+    return {**shown, "boxes": answer.row} if derivation.verdict and answer.row in used else shown
 
 
 def _verdict(sample: Sample, derivation: Derivation) -> dict[str, object]:

@@ -41,6 +41,7 @@ class VerifierParameters(PhraseParameters):
     """Is the final answer right?"""
 
     check: Literal["math", "string"] = Field("math", description="Mathematical, or the paper's string equality.")
+    ordered: bool = Field(False, description="Must bare lists (1,1,0) have the ground truth's order?")
     alpha: float = Field(0.0, ge=0, description="Share of RPR paid for a wrong answer (rm: added below the threshold).")
 
 

@@ -27,7 +27,7 @@ from reward_server.rewards.rpr import Rpr
 from reward_server.rewards.settlement import is_exposed
 from reward_server.settings import Settings
 from reward_server.types import Sample, Verdict
-from reward_server.verdicts import Verdicts, cheaply
+from reward_server.verdicts import Verdicts, cheaply, pair_of
 from reward_server.workers.process_pool import PoolEvents, ProcessPool
 
 R = TypeVar("R")
@@ -142,13 +142,11 @@ class Scorer:
     ) -> list[Verdict] | list[None]:
         if not isinstance(plan.parameters, VerifierParameters):
             return [None] * len(samples)
-        check = plan.parameters.check
-        pairs = [
-            (sample.ground_truths, reading.answer.text if reading.answer else None)
-            for sample, reading in zip(samples, readings, strict=True)
-        ]
-        size += sum(WORK_OF_A_CHAR * len(text) for truths, answer in pairs for text in (*(truths or ()), answer or ""))
-        known = await self._timed("judge", times, self.run(size, lambda: [cheaply(check, *pair) for pair in pairs]))
+        check, ordered = plan.parameters.check, plan.parameters.ordered
+        pairs = [pair_of(sample, reading, ordered) for sample, reading in zip(samples, readings, strict=True)]
+        texts = (text for pair in pairs for text in (*(pair.ground_truths or ()), pair.answer or "", pair.row or ""))
+        size += sum(WORK_OF_A_CHAR * len(text) for text in texts)
+        known = await self._timed("judge", times, self.run(size, lambda: [cheaply(check, pair) for pair in pairs]))
         return await self._timed("grade", times, self._verdicts.complete(known, pairs))
 
     async def _timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:

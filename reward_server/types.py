@@ -70,6 +70,7 @@ class Sample:
     `ground_truths`: any of them matches; None when the caller gave none, empty when what it gave is unusable.
     `group`: the question's id, None when the caller gave none (it then defaults to the prompt).
     `flip`: False pays the clean score, for evaluation: no noise, no bonus from RPR.
+    `ordered`: must lists of values have the ground truth's order? None: as the plan says.
     `is_lost`: the completion cannot be told from its prompt; it is empty then, and the outcome is `error`.
     """
 
@@ -80,6 +81,7 @@ class Sample:
     visit: int = 0
     flip: bool = True
     is_lost: bool = False
+    ordered: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,22 +14,35 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from reward_server.derivation import Reading
 from reward_server.metrics import Metrics
+from reward_server.rewards.box_row import answer_for
 from reward_server.rewards.math_verify_tier import judge_with_math_verify
 from reward_server.rewards.verifier import judge_cheaply, judge_string
-from reward_server.types import Outcome, Verdict
+from reward_server.types import Outcome, Sample, Verdict
 from reward_server.workers.process_pool import QUICK_SHARE, Job, ProcessPool, WorkerDied, WorkerKilled
 
 log = logging.getLogger(__name__)
 V = TypeVar("V")
-CHEAP_RULES: dict[str, Callable[[str, str], Verdict | None]] = {"math": judge_cheaply, "string": judge_string}
+CHEAP_RULES: dict[str, Callable[[str, str, bool], Verdict | None]] = {
+    "math": judge_cheaply,
+    "string": lambda ground_truth, answer, _: judge_string(ground_truth, answer),
+}
 PRECEDENCE = (Outcome.CORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.INCORRECT, Outcome.UNPARSEABLE)
 """Of several ground truths any one may match; failing that, what the sample's outcome is."""
 
-Pair = tuple[tuple[str, ...] | None, str | None]
-"""(ground truths, answer): () and None are unusable ground truths, a None answer is no box."""
+
+class Pair(NamedTuple):
+    """Ground truths, () and None are unusable, and an answer, None is no box; `row` and `ordered`: see `judge_cheaply`
+    and `box_row`."""
+
+    ground_truths: tuple[str, ...] | None
+    answer: str | None
+    row: str | None = None
+    ordered: bool = False
+
 
 Finding = tuple[Outcome, str]
 """Outcome and tier: what is kept of a verdict, so that the memory of 65,536 does not depend on the texts' length."""
@@ -59,32 +72,32 @@ class Verdicts:
     async def complete(self, known: Sequence[Verdict | None], pairs: Sequence[Pair]) -> list[Verdict]:
         """What `cheaply` said, with Math-Verify's verdict where it said None, in order."""
         left_open = [pair for verdict, pair in zip(known, pairs, strict=True) if verdict is None]
-        graded = iter(await asyncio.gather(*(self._any_of(*pair) for pair in left_open))) if left_open else iter(())
+        graded = iter(await asyncio.gather(*map(self._any_of, left_open))) if left_open else iter(())
         verdicts = [next(graded) if verdict is None else verdict for verdict in known]
         self._metrics.count_tiers(verdicts)
         return verdicts
 
-    async def _any_of(self, ground_truths: tuple[str, ...] | None, answer: str | None) -> Verdict:
+    async def _any_of(self, pair: Pair) -> Verdict:
+        ground_truths, answer, row, ordered = pair
         assert ground_truths and answer is not None  # noqa: S101 - what lacks either is settled by `cheaply`
-        if len(ground_truths) == 1:  # by far the commonest, and `cheaply` had no rule for it
-            return await self._math_verify(ground_truths[0], answer)
+        asked = [(truth, answer_for(truth, answer, row)) for truth in ground_truths]
+        if len(asked) == 1:  # by far the commonest, and `cheaply` had no rule for it
+            return await self._math_verify(*asked[0], ordered)
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def graded(truth: str) -> Verdict:
+        async def graded(truth: str, given: str) -> Verdict:
             async with room:
-                return await self._math_verify(truth, answer)
+                return await self._math_verify(truth, given, ordered)
 
-        ruled = [_ruled("math", truth, answer) for truth in ground_truths]
-        return await _first_right(
-            [verdict or graded(truth) for verdict, truth in zip(ruled, ground_truths, strict=True)]
-        )
+        ruled = [_ruled("math", *each, ordered) for each in asked]
+        return await _first_right([verdict or graded(*each) for verdict, each in zip(ruled, asked, strict=True)])
 
-    async def _math_verify(self, ground_truth: str, answer: str) -> Verdict:
-        outcome, tier = await self._kept_or_graded(ground_truth, answer)
+    async def _math_verify(self, ground_truth: str, answer: str, ordered: bool) -> Verdict:
+        outcome, tier = await self._kept_or_graded(ground_truth, answer, ordered)
         return Verdict(outcome, tier, ground_truth, answer)
 
-    async def _kept_or_graded(self, ground_truth: str, answer: str) -> Finding:
-        key = _key(ground_truth, answer)
+    async def _kept_or_graded(self, ground_truth: str, answer: str, ordered: bool) -> Finding:
+        key = _key(ground_truth, answer, ordered)
         known = self._cache.get(key)
         if known is not None:
             self._cache.move_to_end(key)
@@ -95,8 +108,9 @@ class Verdicts:
             job = None
         self._metrics.cache.labels("miss" if job is None else "joined").inc()
         if job is None:
+            judge, quickly = (partial(call, ordered=ordered) for call in (self._judge, self._judge_quickly))
             job = self._in_flight[key] = self._pool.submit(
-                self._judge, ground_truth, answer, quick_call=self._judge_quickly, is_slow=key in self._killed
+                judge, ground_truth, answer, quick_call=quickly, is_slow=key in self._killed
             )
             job.future.add_done_callback(partial(self._landed, key, job))
         try:
@@ -120,22 +134,32 @@ class Verdicts:
             _keep(self._killed, key, None, self._cache_size)
 
 
-def cheaply(check: str, ground_truths: tuple[str, ...] | None, answer: str | None) -> Verdict | None:
+def pair_of(sample: Sample, reading: Reading, ordered: bool) -> Pair:
+    """What is asked about one sample; what its label says of the order wins over the plan's `ordered`."""
+    answer = reading.answer
+    is_ordered = ordered if sample.ordered is None else sample.ordered
+    if answer is None:
+        return Pair(sample.ground_truths, None)
+    return Pair(sample.ground_truths, answer.text, answer.row, is_ordered)
+
+
+def cheaply(check: str, pair: Pair) -> Verdict | None:
     """What needs no worker; None when Math-Verify must decide."""
+    ground_truths, answer, row, ordered = pair
     if not ground_truths:
         return NO_GROUND_TRUTH
     if answer is None or not answer.strip():
         return NO_ANSWER
-    verdicts = [_ruled(check, truth, answer) for truth in ground_truths]
+    verdicts = [_ruled(check, truth, answer_for(truth, answer, row), ordered) for truth in ground_truths]
     settled = [verdict for verdict in verdicts if verdict is not None]
     if len(settled) == len(verdicts) or any(verdict.outcome is Outcome.CORRECT for verdict in settled):
         return best(settled)
     return None
 
 
-def _ruled(check: str, ground_truth: str, answer: str) -> Verdict | None:
+def _ruled(check: str, ground_truth: str, answer: str, ordered: bool) -> Verdict | None:
     try:
-        return CHEAP_RULES[check](ground_truth, answer)
+        return CHEAP_RULES[check](ground_truth, answer, ordered)
     except Exception:  # a bug in one rule must not fail the other samples of the request
         log.exception("a rule failed; the sample has no reward")
         return Verdict(Outcome.ERROR, "error", ground_truth, answer)
@@ -171,7 +195,7 @@ def _keep(kept: OrderedDict[bytes, V], key: bytes, value: V, size: int) -> None:
         kept.popitem(last=False)
 
 
-def _key(ground_truth: str, answer: str) -> bytes:
+def _key(ground_truth: str, answer: str, ordered: bool) -> bytes:
     """A digest, so that the cache's memory does not depend on the texts' length."""
-    text = f"{len(ground_truth)}\0{ground_truth}\0{answer}"
+    text = f"{'ordered ' * ordered}{len(ground_truth)}\0{ground_truth}\0{answer}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

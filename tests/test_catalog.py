@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_server.catalog import BadCatalog, Catalog
+from reward_server.catalog import BadCatalog, Catalog, counting
 from reward_server.errors import InvalidRequest, UnknownReward
 from reward_server.parameters import FlipParameters
 from reward_server.settings import Settings
@@ -26,6 +26,15 @@ def test_the_query_string_sets_the_parameters() -> None:
         17,
         True,
     )
+
+
+def test_a_plan_that_asks_for_no_order_has_the_digest_it_had_before() -> None:
+    """`ordered` came later; whoever resumes a run without it must not be refused."""
+    rewards = Catalog(Settings())
+    plan = rewards.resolve("verifier", "")
+    assert "ordered" not in counting(plan.parameters)
+    assert rewards.resolve("verifier", "ordered=false").config == plan.config
+    assert rewards.resolve("verifier", "ordered=true").config != plan.config
 
 
 @pytest.mark.parametrize(

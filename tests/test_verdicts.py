@@ -17,7 +17,7 @@ from reward_server.types import Outcome, Verdict
 from reward_server.workers.process_pool import Job, ProcessPool
 
 
-def broken(ground_truth: str, answer: str) -> Verdict:
+def broken(ground_truth: str, answer: str, _ordered: bool) -> Verdict:
     if answer == "4":
         raise ZeroDivisionError
     return Verdict(Outcome.INCORRECT, "text", ground_truth, answer)
@@ -28,7 +28,8 @@ def test_a_rule_that_raises_is_an_error_of_that_sample(
 ) -> None:
     monkeypatch.setitem(verdicts.CHEAP_RULES, "math", broken)
     with caplog.at_level(logging.ERROR):
-        outcomes = [verdict and verdict.outcome for verdict in (verdicts.cheaply("math", ("5",), a) for a in "34")]
+        found = [verdicts.cheaply("math", verdicts.Pair(("5",), answer)) for answer in "34"]
+    outcomes = [verdict and verdict.outcome for verdict in found]
     assert outcomes == [Outcome.INCORRECT, Outcome.ERROR]
     assert "a rule failed" in caplog.text
 
@@ -45,11 +46,11 @@ def test_a_pair_that_was_dropped_a_moment_ago_is_graded_anew(monkeypatch: pytest
         pool = ProcessPool(workers=1, hard_timeout_s=1)
         monkeypatch.setattr(pool, "submit", submit)
         graded = verdicts.Verdicts(pool, soft_timeout_s=1, cache_size=8, metrics=Metrics())
-        first = asyncio.create_task(graded.complete([None], [(("4",), "x")]))
+        first = asyncio.create_task(graded.complete([None], [verdicts.Pair(("4",), "x")]))
         while not jobs:
             await asyncio.sleep(0)
         jobs[0].future.cancel()
-        second = asyncio.create_task(graded.complete([None], [(("4",), "x")]))
+        second = asyncio.create_task(graded.complete([None], [verdicts.Pair(("4",), "x")]))
         while len(jobs) < 2:
             await asyncio.sleep(0)
             assert not second.done()
@@ -89,7 +90,7 @@ def test_several_ground_truths_have_one_verdict_whatever_order_they_end_in(
     others = (Outcome.INCORRECT, Outcome.TIMEOUT, Outcome.UNPARSEABLE)
 
     async def ask(graded: verdicts.Verdicts, jobs: dict[str, Job[Verdict]]) -> Verdict:
-        asked = asyncio.create_task(graded.complete([None], [(TRUTHS, "x")]))
+        asked = asyncio.create_task(graded.complete([None], [verdicts.Pair(TRUTHS, "x")]))
         while len(jobs) < len(TRUTHS):  # all are with the workers at once
             await asyncio.sleep(0)
         for place in order:
@@ -109,8 +110,8 @@ def test_a_right_ground_truth_does_not_wait_for_a_slow_one_which_others_still_ge
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def ask(graded: verdicts.Verdicts, jobs: dict[str, Job[Verdict]]) -> Verdict:
-        both = asyncio.create_task(graded.complete([None], [(TRUTHS[:2], "x")]))
-        slow_only = asyncio.create_task(graded.complete([None], [(TRUTHS[:1], "x")]))
+        both = asyncio.create_task(graded.complete([None], [verdicts.Pair(TRUTHS[:2], "x")]))
+        slow_only = asyncio.create_task(graded.complete([None], [verdicts.Pair(TRUTHS[:1], "x")]))
         while len(jobs) < 2:
             await asyncio.sleep(0)
         jobs[TRUTHS[1]].future.set_result(Verdict(Outcome.CORRECT, "math_verify", "", ""))
@@ -131,7 +132,7 @@ def test_what_is_kept_does_not_grow_with_the_texts(monkeypatch: pytest.MonkeyPat
         before = tracemalloc.get_traced_memory()[0]
         for number in range(pairs):
             truth = f"{number}" + "x" * chars
-            asked = asyncio.create_task(graded.complete([None], [((truth,), "y" * 1000)]))
+            asked = asyncio.create_task(graded.complete([None], [verdicts.Pair((truth,), "y" * 1000)]))
             while truth not in jobs:
                 await asyncio.sleep(0)
             jobs.pop(truth).future.set_result(Verdict(Outcome.INCORRECT, "math_verify", truth, "y" * 1000))

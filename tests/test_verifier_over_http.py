@@ -41,6 +41,35 @@ def test_every_ground_truth_in_a_box_is_right_in_every_dialect(
             assert client.post("/score/verifier/verify", json=gym).json()["reward"] == 1.0
 
 
+def test_an_order_is_asked_for_by_a_parameter_or_a_label_and_kept_apart(server: RunningServer) -> None:
+    """`\\ln` goes through the workers and their cache, where a verdict with an order must not serve one without."""
+    truths = [r"1,1,0", r"2\ln 2, \ln 9"]
+    texts = [r"\boxed{0,1,1}", r"\boxed{2\ln 3, \ln 4}"]
+    labels = [{"ground_truth": truth, "ordered": True} for truth in truths]
+    unordered = [{"ground_truth": truth, "ordered": False} for truth in truths]
+    for _ in range(2):
+        for query, wanted, rewards in (
+            ("", truths, [1.0, 1.0]),
+            ("?ordered=true", truths, [0.0, 0.0]),
+            ("", labels, [0.0, 0.0]),
+            ("?ordered=true", unordered, [1.0, 1.0]),
+        ):
+            body = {"completions": texts, "ground_truths": wanted}
+            assert server.post(f"/score/verifier{query}", body).json()["rewards"] == rewards
+    in_order = {"completions": [r"\boxed{1,1,0}", r"\boxed{\ln 4, 2\ln 3}"], "ground_truths": truths}
+    assert server.post("/score/verifier?ordered=true", in_order).json()["rewards"] == [1.0, 1.0]
+    wrong = {"completions": ["x"], "ground_truths": [{"ground_truth": "1", "ordered": "yes"}]}
+    assert server.post("/score/verifier", wrong).status_code == 422
+
+
+def test_explain_shows_boxes_that_were_read_as_one_list(server: RunningServer) -> None:
+    text = r"so $\boxed{2}$ and $\boxed{6}$."
+    both = server.post("/explain/verifier", {"completion": text, "ground_truth": "6, 2"}).json()
+    assert (both["value"], both["answer"]["boxes"]) == (1.0, "2, 6")
+    last = server.post("/explain/verifier", {"completion": text, "ground_truth": "6"}).json()
+    assert (last["value"], "boxes" in last["answer"]) == (1.0, False)
+
+
 def test_pathological_answers_end_within_their_budget_and_harm_nobody(start_server: Starter, shared_rows: Rows) -> None:
     rows = shared_rows("pathological.jsonl")
     with start_server("--request-timeout-s", "600") as server, ThreadPoolExecutor(1) as thread:

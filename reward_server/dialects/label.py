@@ -1,10 +1,10 @@
 """A label cell: what the answer is compared with, and what the trainer itself cannot carry.
 
 Trainers pass a dataset's label cell through untouched, so a cell may be an object, or a string that holds one, of
-these keys only: `ground_truth` (required), `group`, `visit`, `prompt`, `flip`. What stands in a label wins over what
-the trainer sends beside it: somebody wrote it there for this row. An object with other keys is an unusable ground
-truth, however it is written: its text would be one that no answer matches, a reward of 0 for everybody. A key whose
-value is null says nothing, whatever its name: Arrow writes them for every key that another row has.
+these keys only: `ground_truth` (required), `group`, `visit`, `prompt`, `flip`, `ordered`. What stands in a label wins
+over what the trainer sends beside it: somebody wrote it there for this row. An object with other keys is an unusable
+ground truth, however it is written: its text would be one that no answer matches, a reward of 0 for everybody. A key
+whose value is null says nothing, whatever its name: Arrow writes them for every key that another row has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonNumber, read_json
 from reward_server.types import Sample
 
-LABEL_KEYS = frozenset({"ground_truth", "group", "visit", "prompt", "flip"})
+LABEL_KEYS = frozenset({"ground_truth", "group", "visit", "prompt", "flip", "ordered"})
 VISIT_RANGE = range(-(2**63), 2**63)
 
 
@@ -28,7 +28,7 @@ def labelled(sample: Sample, label: object) -> Sample:
     if not (isinstance(label, dict) and _is_label_object(label)):
         # replace() takes five times as long, for every sample
         given = sample.completion, sample.prompt, ground_truths_of(label), sample.group, sample.visit, sample.flip
-        return Sample(*given, is_lost=sample.is_lost)
+        return Sample(*given, is_lost=sample.is_lost, ordered=sample.ordered)
     return replace(
         sample,
         ground_truths=ground_truths_of(label["ground_truth"]),
@@ -36,6 +36,7 @@ def labelled(sample: Sample, label: object) -> Sample:
         group=group_of(label["group"]) if label.get("group") is not None else sample.group,
         visit=visit_of(label["visit"]) if label.get("visit") is not None else sample.visit,
         flip=flip_of(label["flip"]) if label.get("flip") is not None else sample.flip,
+        ordered=ordered_of(label["ordered"]) if label.get("ordered") is not None else sample.ordered,
     )
 
 
@@ -72,6 +73,13 @@ def flip_of(value: object) -> bool:
     """False pays the clean score."""
     if not isinstance(value, bool):
         raise InvalidRequest("flip: expected true or false")
+    return value
+
+
+def ordered_of(value: object) -> bool:
+    """True asks for the ground truth's order in lists of values."""
+    if not isinstance(value, bool):
+        raise InvalidRequest("ordered: expected true or false")
     return value
 
 

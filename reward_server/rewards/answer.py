@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from reward_server.rewards.box_row import Span, row_of
+
 _BOX = re.compile(r"\\(?:boxed|fbox)")
 _TOKEN = re.compile(r"\\\\?(?:boxed|fbox)(?=\s*\{)|\\[{}\\]|[{}]")
 """Box commands (also with the backslash doubled by some JSON layer), escaped braces, line breaks, braces."""
@@ -23,11 +25,15 @@ _ESCAPED_LENGTH = 2  # `\{`, `\}`, `\\`; a box command is longer
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The content of a box. `start`, `end`: its span in the completion, `text == completion[start:end]`."""
+    """The content of a box. `start`, `end`: its span in the completion, `text == completion[start:end]`.
+
+    `row`: the contents of several boxes that stand side by side at the end, this one the last (see `box_row`).
+    """
 
     text: str
     start: int
     end: int
+    row: str | None = None
 
 
 def last_box(text: str) -> Answer | None:
@@ -43,6 +49,7 @@ def last_box(text: str) -> Answer | None:
     outer = (-1, -1)  # ... and where its box, with the boxes around it that hold nothing else, begins and ends
     command = -1  # where the box command just before this token begins
     opened: list[tuple[int, int]] = []  # (begin of the box command or -1, begin of the content)
+    boxes: list[Span] = []  # those that stand in no other one
     for token in _TOKEN.finditer(text, first.start(), text.rfind("}") + 1):
         kind, at = token.group(), token.start()
         if kind == "{":
@@ -53,8 +60,11 @@ def last_box(text: str) -> Answer | None:
                 if not _holds_only(text, content, at, outer):
                     span = (content, at)
                 outer = (begin, at + 1)
+                while boxes and boxes[-1][0] > begin:
+                    boxes.pop()
+                boxes.append((begin, content, at, at + 1))
         command = at if len(kind) > _ESCAPED_LENGTH else -1
-    return Answer(text[span[0] : span[1]], *span) if span else None
+    return Answer(text[span[0] : span[1]], *span, row_of(text, boxes)) if span else None
 
 
 def _holds_only(text: str, start: int, end: int, inner: tuple[int, int]) -> bool:

@@ -27,12 +27,11 @@ from reward_server.rewards.identities import is_solved, same_equation, same_valu
 from reward_server.rewards.left_sides import right_side
 from reward_server.rewards.matching import compare_texts
 from reward_server.rewards.normalise import normalise
-from reward_server.rewards.shape import read_shape
 from reward_server.rewards.spelling import plain_pair
 from reward_server.rewards.structure import Shape
 from reward_server.rewards.units import split_unit
 from reward_server.rewards.values import compare_values
-from reward_server.rewards.verifier import judge_by_rules
+from reward_server.rewards.verifier import judge_by_rules, shape_of
 from reward_server.types import Outcome, Verdict
 from reward_server.workers.budget import BudgetExceeded, Unfinished, cpu_budget
 
@@ -62,7 +61,7 @@ class _UnparseableError(Exception):
 
 
 def judge_with_math_verify(
-    ground_truth: str, answer: str, soft_timeout_s: float, *, is_whole_budget: bool = True
+    ground_truth: str, answer: str, soft_timeout_s: float, *, is_whole_budget: bool = True, ordered: bool = False
 ) -> Verdict:
     """The verdict on a pair that `judge_cheaply` left open. `soft_timeout_s`: CPU seconds for everything.
 
@@ -76,11 +75,11 @@ def judge_with_math_verify(
     try:
         with cpu_budget(soft_timeout_s):
             _library().seed(_SEED)
-            known = judge_by_rules(ground_truth, answer)
+            known = judge_by_rules(ground_truth, answer, ordered)
             if known is not None:  # it was too much work for the server
                 return Verdict(known.outcome, TIER, wanted, given)
             exhausted, unreadable = Outcome.UNGRADABLE, Outcome.UNGRADABLE
-            shape = read_shape(wanted)
+            shape = shape_of(wanted, ordered)
             for text in _open_values(shape):
                 _parsed_ground_truth((plain_pair(text, text) or (text,))[0])
             exhausted, unreadable = Outcome.TIMEOUT, Outcome.UNPARSEABLE

@@ -38,7 +38,8 @@ from reward_server.rewards.matching import compare, compare_texts
 from reward_server.rewards.normalise import compact, normalise
 from reward_server.rewards.shape import read_shape
 from reward_server.rewards.string_check import is_same_string, string_form
-from reward_server.rewards.structures import Leaf
+from reward_server.rewards.structure import Shape
+from reward_server.rewards.structures import Leaf, in_order
 from reward_server.rewards.values import compare_values
 from reward_server.types import Outcome, Verdict
 
@@ -61,23 +62,27 @@ class _GroundTruth:
     raw: str
     text: str
     number: Number | None
+    ordered: bool
 
 
 class _TooMuchWork(Exception):
     """The rules would take longer than the event loop may wait."""
 
 
-def judge_cheaply(ground_truth: str, answer: str) -> Verdict | None:
-    """The verdict where no worker is needed, else None. Pure; 3 to 90 µs, at most 10 ms, however long the texts are."""
-    return _judge(ground_truth, answer, MAX_WORK)
+def judge_cheaply(ground_truth: str, answer: str, ordered: bool = False) -> Verdict | None:
+    """The verdict where no worker is needed, else None. Pure; 3 to 90 µs, at most 10 ms, however long the texts are.
+
+    `ordered`: bare lists have to have the ground truth's order.
+    """
+    return _judge(ground_truth, answer, ordered, MAX_WORK)
 
 
-def judge_by_rules(ground_truth: str, answer: str) -> Verdict | None:
+def judge_by_rules(ground_truth: str, answer: str, ordered: bool = False) -> Verdict | None:
     """As `judge_cheaply`, however long it takes: for a worker, which has a budget of its own."""
-    return _judge(ground_truth, answer, None)
+    return _judge(ground_truth, answer, ordered, None)
 
 
-def _judge(ground_truth: str, answer: str, max_work: int | None) -> Verdict | None:
+def _judge(ground_truth: str, answer: str, ordered: bool, max_work: int | None) -> Verdict | None:
     if len(answer) > MAX_ANSWER_CHARS:
         return Verdict(Outcome.UNPARSEABLE, "length", "", "")
     if len(ground_truth) > MAX_GROUND_TRUTH_CHARS:
@@ -87,7 +92,7 @@ def _judge(ground_truth: str, answer: str, max_work: int | None) -> Verdict | No
     meant = repaired(ground_truth)
     if meant is None:
         return Verdict(Outcome.UNGRADABLE, "damaged", "", "")
-    wanted, given = _read(meant), normalise(answer)
+    wanted, given = _read(meant, ordered), normalise(answer)
     if not wanted.text:
         return Verdict(Outcome.UNGRADABLE, "text", wanted.text, given)
     try:
@@ -106,12 +111,16 @@ def judge_string(ground_truth: str, answer: str) -> Verdict:
 
 
 @lru_cache(maxsize=1024)
-def _read(ground_truth: str) -> _GroundTruth:
+def _read(ground_truth: str, ordered: bool) -> _GroundTruth:
     text = normalise(ground_truth)
-    return _GroundTruth(ground_truth, text, read_ground_truth(text))
+    return _GroundTruth(ground_truth, text, read_ground_truth(text), ordered)
 
 
-_shape = lru_cache(maxsize=1024)(read_shape)
+@lru_cache(maxsize=1024)
+def shape_of(text: str, ordered: bool = False) -> Shape:
+    """The structure of a normalised ground truth, read once."""
+    shape = read_shape(text)
+    return in_order(shape) if ordered else shape
 
 
 def _decide(wanted: _GroundTruth, given: str, max_work: int | None) -> tuple[str, bool | None]:
@@ -129,7 +138,7 @@ def _decide(wanted: _GroundTruth, given: str, max_work: int | None) -> tuple[str
         return "word", verdict
     if depth(given) > MAX_DEPTH:
         return "depth", None
-    return "structure", compare_texts(wanted.raw, wanted.text, _shape(wanted.text), given, leaf)
+    return "structure", compare_texts(wanted.raw, wanted.text, shape_of(wanted.text, wanted.ordered), given, leaf)
 
 
 def _decide_number(wanted: _GroundTruth, number: Number, given: str, leaf: Leaf) -> tuple[str, bool | None]:
@@ -138,7 +147,7 @@ def _decide_number(wanted: _GroundTruth, number: Number, given: str, leaf: Leaf)
         return "number", is_same_number(number, other)
     if depth(given) > MAX_DEPTH:
         return "depth", None
-    return "number", compare(_shape(wanted.text), read_shape(given), leaf)
+    return "number", compare(shape_of(wanted.text, wanted.ordered), read_shape(given), leaf)
 
 
 def _work(*texts: str) -> int:
