@@ -30,4 +30,6 @@ def plain_pair(ground_truth: str, answer: str) -> tuple[str, str] | None:
 
 def _with_one_sign(text: str) -> str:
     """`9 + -1i` is `9-1i`."""
-    return _SIGNS.sub(lambda match: "+" if match[1] == match[2] else "-", text) if "-" in text else text
+    if not ("+ -" in text or "+-" in text or "- -" in text or "--" in text):
+        return text
+    return _SIGNS.sub(lambda match: "+" if match[1] == match[2] else "-", text)

@@ -41,27 +41,27 @@ def compare_values(ground_truth: str, answer: str) -> bool | None:
 
 def _by_algebra(ground_truth: str, answer: str) -> bool | None:
     pair = plain_pair(ground_truth, answer)
-    if pair is None or _has_other_signs(ground_truth, answer) or _has_other_unit(*pair):
+    if pair is None:
         return False
-    (wanted, wanted_unit), (given, given_unit) = split_unit(pair[0], is_ground_truth=True), split_unit(pair[1])
-    factor = conversion(wanted_unit, given_unit) if wanted_unit and given_unit else None
-    if factor is None or factor == 1:
+    split = split_unit(ground_truth, is_ground_truth=True), split_unit(answer)
+    if _has_other_signs(split[0][0], split[1][0]):
+        return False
+    if pair != (ground_truth, answer):
+        split = split_unit(pair[0], is_ground_truth=True), split_unit(pair[1])
+    (wanted, wanted_unit), (given, given_unit) = split
+    if not (wanted_unit and given_unit):  # a percent sign may be added to a plain number only
+        return False if given_unit == "%" and not wanted_unit else algebra.is_equal(wanted, given)
+    factor = conversion(wanted_unit, given_unit)
+    if factor is None:
+        return False
+    if factor == 1:
         return algebra.is_equal(wanted, given)
     scaled = f"({given})\\cdot\\frac{{{factor.numerator}}}{{{factor.denominator}}}"
     return bool(algebra.is_equal(wanted, scaled))
 
 
-def _has_other_unit(ground_truth: str, answer: str) -> bool:
-    """Two units of two dimensions, or a percent sign behind what is no plain number, to which one may be added."""
-    wanted, given = split_unit(ground_truth, is_ground_truth=True)[1], split_unit(answer)[1]
-    if wanted and given:
-        return conversion(wanted, given) is None
-    return given == "%" and not wanted
-
-
-def _has_other_signs(ground_truth: str, answer: str) -> bool:
+def _has_other_signs(wanted: str, given: str) -> bool:
     """Signs that the ground truth does without."""
-    wanted, given = split_unit(ground_truth, is_ground_truth=True)[0], split_unit(answer)[0]
     if "|" in given and (given.count("|") % 2 or "\\mid" in given) and "|" not in wanted:
         return True
     return any(sign.search(given) and not sign.search(wanted) for sign in (_TO_BE_COMPUTED, _NOT_ONE_VALUE))
