@@ -68,14 +68,16 @@ def _is_named(left: str) -> bool:
 
 
 def _values(text: str) -> list[Fraction] | None:
-    """The value of a text, or those of a list, in order of size; None where one is not read."""
+    """The value of a text, or those of a list or set, in order of size; None where one is not read."""
+    is_set = "\\{" in text
     text = _NOISE.sub("", _UNIT.sub("", text))
     whole = _value(text)
     if whole is not None:
         return [whole]
     inside = text[1:-1] if text[:1] in "([" and text[-1:] in ")]" else text
     values = [_value(piece) for piece in re.split(r"[,;:]", inside)]
-    return None if any(value is None for value in values) else sorted(value for value in values if value is not None)
+    known = [value for value in values if value is not None]
+    return None if len(known) < len(values) else sorted(set(known) if is_set else known)
 
 
 def _value(text: str) -> Fraction | None:

@@ -121,7 +121,7 @@ def _lists(ground_truth: Shape, answer: Shape, same: Same) -> bool | None:
         return False
     has_order = ground_truth.kind not in {"list", "set"} or (answer.kind == "sequence" and bool(answer.parts[0].name))
     wanted_names, given_names = ({part.name for part in parts if part.name} for parts in (wanted, given))
-    if len(wanted_names) > 1 and len(given_names) < 2:
+    if len(wanted_names) > 1 and len(given_names) < 2 and not given_names & wanted_names:
         has_order = True
         given = _without_names(given, _bases(wanted_names))
     elif len(given_names) > 1 and len(wanted_names) < 2:

@@ -47,6 +47,8 @@ def test_what_has_no_digit_is_raised_by_one_unless_it_is_a_word() -> None:
         ("1, 2, 3", "1, 2, 4", True),
         (r"\{1, \frac12\}", r"\{1, \frac13\}", True),
         ("[0,1)", "[0,2)", True),
+        ("1, 1, 2", "1, 2, 2", True),
+        (r"\{1,1,2\}", r"\{1,2,2\}", False),
         ("1,234", "1,235", True),
         ("3(4+1)", "3(4+2)", True),
         (r"\binom{15}{7}", r"\binom{15}{8}", False),
