@@ -15,7 +15,9 @@ from reward_server.rewards.brackets import split_top
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.structure import Shape
 
-_OPERATOR = re.compile(r"\\(?:lim|int|iint|oint|sum|prod|max|min|sup|inf|det|gcd|lcm)(?![A-Za-z])")
+_OPERATOR = re.compile(
+    r"\\(?:lim|int|iint|oint|sum|prod|max|min|sup|inf|det|gcd|lcm)(?![A-Za-z])|\\frac\{d\}\{d[A-Za-z]\}"
+)
 _D = r"(?:d|\\partial ?)"
 _DERIVATIVE = re.compile(rf"\\frac\{{{_D}(?:\^[0-9])?[A-Za-z]?\}}\{{{_D}[A-Za-z](?:\^[0-9])?\}}")
 _ACCENT = re.compile(
