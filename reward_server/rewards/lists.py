@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from fractions import Fraction
-from functools import reduce
 from itertools import pairwise, product
 
 from reward_server.rewards.brackets import split_top
@@ -117,7 +116,7 @@ def _combined(sets: list[Pieces], signs: set[str], all_hold: bool) -> Pieces | N
     joined = union([piece for each in sets for piece in each])
     if signs == {"\\lor"}:
         return joined
-    common = reduce(intersection, sets)
+    common = intersection(sets)
     if all_hold or "\\land" in signs:
         return None if "\\lor" in signs else common
     if not common:

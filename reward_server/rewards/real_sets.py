@@ -8,6 +8,7 @@ nothing is worked out and the set stays as it was written.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cmp_to_key
 
@@ -80,9 +81,9 @@ def complement(pieces: Pieces) -> Pieces:
     return union([*gaps, Piece(low, has_low, False, PLUS)])
 
 
-def intersection(one: Pieces, other: Pieces) -> Pieces:
-    """What both hold."""
-    return complement(union(complement(one) + complement(other)))
+def intersection(sets: Iterable[Pieces]) -> Pieces:
+    """What all hold."""
+    return complement(union([piece for each in sets for piece in complement(each)]))
 
 
 def shape_of(pieces: Pieces, text: str, name: str = "") -> Shape:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import reduce
 from itertools import chain
 
 from reward_server.rewards.brackets import split_top
@@ -65,7 +64,7 @@ def read_operation(text: str, read: Read) -> Shape | None:
         return _union(text, [_operand(piece, read) for piece in pieces]) if between else None
     if "\\cap" in text:
         pieces, between = split_top(text, _CAP)
-        return _worked_out(text, [_operand(piece, read) for piece in pieces], _common) if between else None
+        return _worked_out(text, [_operand(piece, read) for piece in pieces], intersection) if between else None
     if "\\setminus" in text:
         pieces, between = split_top(text, _SETMINUS)
         return _difference(text, *(_operand(piece, read) for piece in pieces)) if len(between) == 1 else None
@@ -137,16 +136,12 @@ def _union(text: str, parts: list[Shape]) -> Shape:
     return _worked_out(text, parts, lambda sets: union(list(chain(*sets)))) or Shape("union", text, tuple(parts))
 
 
-def _common(sets: list[Pieces]) -> Pieces:
-    return reduce(intersection, sets)
-
-
 def _difference(text: str, whole: Shape, taken: Shape) -> Shape:
     shape = Shape("difference", text, (whole, taken))
     if whole.kind == "set" and taken.kind == "set":
         gone = {look(part) for part in taken.parts}
         return Shape("set", text, tuple(part for part in whole.parts if look(part) not in gone))
-    worked_out = _worked_out(text, [whole, taken], lambda sets: intersection(sets[0], complement(sets[1])))
+    worked_out = _worked_out(text, [whole, taken], lambda sets: intersection([sets[0], complement(sets[1])]))
     if worked_out is not None:
         return worked_out
     is_point = taken.kind == "value" or (taken.kind == "set" and len(taken.parts) == 1)

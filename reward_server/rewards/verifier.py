@@ -55,6 +55,11 @@ WORK_A_VALUE = 12
 _BETWEEN_VALUES = (",", ";", ":", "=", "<", ">", "&", "\\\\", "\\cup")
 
 
+_STAND_FOR_MANY = ("\\ldots", "\\mathbb{Z}", "\\mathbb{N}")
+_VALUES_OF_MANY = 40
+"""`1, 2, \\ldots, 99` is read as the values that it stands for."""
+
+
 @dataclass(frozen=True, slots=True)
 class _GroundTruth:
     """A ground truth read once; the rollouts of a group share it."""
@@ -153,6 +158,7 @@ def _decide_number(wanted: _GroundTruth, number: Number, given: str, leaf: Leaf)
 def _work(*texts: str) -> int:
     """What it takes to read them."""
     values = sum(text.count(separator) for text in texts for separator in _BETWEEN_VALUES)
+    values += _VALUES_OF_MANY * sum(text.count(many) for text in texts for many in _STAND_FOR_MANY)
     return sum(map(len, texts)) + WORK_A_VALUE * values
 
 
