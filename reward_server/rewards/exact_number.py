@@ -43,6 +43,7 @@ _ANGLE = re.compile(
 _BRACKETED = re.compile(r"([+-]?) ?\(([^(),]*)\)")
 _LETTERED = re.compile(r"(.*[0-9}]) ?([A-Za-z](?:\^[23])?)")
 _QUANTITY = re.compile(rf"({_DECIMAL}) ?(?:\\text ?\{{ ?)?([A-Za-z]+)\.? ?((?:, ?)?(?:\}} ?(?:, ?)?)?)")
+_SECOND_UNIT = re.compile(r"[0-9] ?[A-Za-z\\][^0-9]*[0-9.]+ ?(?:\\text ?\{ ?)?[A-Za-z]+")
 _FEWEST, _MAX_QUANTITY, _ROUNDED_DIGITS = 2, 100, 3
 _MAY_HAVE_COMMA = frozenset({"day", "hour", "minute", "dollar", "euro", "rupee", "year", "pound-sterling", "week"})
 """Of others `5 m, 20 cm` may be a list."""
@@ -144,7 +145,9 @@ def _places(text: str) -> int:
 
 def _read_quantity(text: str) -> Number | None:
     """`1 hour 20 minutes`, `3 \\text{ dollars}, 75 \\text{ cents}`: each part is less than one of the unit before."""
-    parts = [match.groups() for match in _QUANTITY.finditer(text)] if len(text) <= _MAX_QUANTITY else []
+    if len(text) > _MAX_QUANTITY or not _SECOND_UNIT.search(text):
+        return None
+    parts = [match.groups() for match in _QUANTITY.finditer(text)]
     if len(parts) < _FEWEST or "".join(match.group() for match in _QUANTITY.finditer(text)) != text:
         return None
     total, largest, before = Fraction(0), "", Fraction(0)

@@ -67,6 +67,11 @@ _VECTORS = re.compile(
 _SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]")
 """What most answers are, and what is normal already."""
+_A_BOLD = r"\\(?:mathbf|boldsymbol|bm) ?\{ ?([a-cf-hj-z]) ?\}"
+_BOLD = re.compile(rf"{_A_BOLD}(?=.*\S)|(?<=\S){_A_BOLD}")
+"""A bold letter in an expression is a vector; alone it may be anything."""
+_QUANTITY = re.compile(r"([-+]?[0-9][0-9.,/]*) ([A-Za-zμ][A-Za-zμ /.-]*(?:\^[0-9])?)")
+"""An upright number with its unit: `\\text{3.5 m}`."""
 _MAX_WRAPPERS = 5
 _SURROUNDED = re.compile(r"(\*\*|[\"`*])(.*)\1", re.DOTALL)
 _TRAILING = re.compile(r"(?: ?(?:\\(?:black)?square(?![A-Za-z])|\\checkmark|\\qed|\\\\|[,;]|(?<!\.)\.(?!\.)))+ ?$")
@@ -80,6 +85,8 @@ def normalise(text: str) -> str:
         return text
     if "\\times" in text and _VECTORS.search(text):
         text = _VECTORS.sub(r"\1\\cross ", text)  # not the product that \cdot is
+    if "\\mathbf" in text or "\\b" in text:
+        text = _BOLD.sub(r"\\vec{\1\2}", text)
     text = _ROW_END.sub(r"\\\\", undoubled(as_latex(text)))
     text = _COMMAND.sub(lambda command: _REPLACEMENT.get(command.group(), command.group()), text)
     text = with_commands(_bare(" ".join(text.split())))
@@ -115,7 +122,9 @@ def _unwrapped(text: str) -> str:
     opening = next((start for start in ("\\text{", "{") if text.startswith(start)), None)
     if opening is None or closing_brace(text, len(opening) - 1) != len(text) - 1:
         return text
-    return text[len(opening) : -1].strip()
+    inside = text[len(opening) : -1].strip()
+    quantity = _QUANTITY.fullmatch(inside) if opening == "\\text{" else None
+    return rf"{quantity[1]} \text{{{quantity[2]}}}" if quantity else inside
 
 
 def closing_brace(text: str, at: int) -> int:

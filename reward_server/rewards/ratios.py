@@ -11,6 +11,7 @@ import re
 
 from reward_server.rewards import algebra
 from reward_server.rewards.brackets import split_top
+from reward_server.rewards.clock import is_time
 from reward_server.rewards.equations import all_true
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.structure import Read, Shape, gathered, value
@@ -25,7 +26,7 @@ _HOURS = 24
 
 def read_ratio(text: str, read: Read) -> Shape | None:
     """`3:4`."""
-    if ":" not in text:
+    if ":" not in text or is_time(text):
         return None
     pieces, between = split_top(text, _COLON)
     return gathered("ratio", text, pieces, read) if between and all(pieces) else None

@@ -10,6 +10,10 @@ from reward_server.rewards.marks import has_marks, have_same_order, marked
 _SIGNS = re.compile(r"(?<=[^\s({=,+\-*/^]) ?([+-]) ?([+-])(?= ?[^\s+\-])")
 
 _BRACKETED = re.compile(r"(?<!\\sqrt)\[([^\[\](),;]*)\]")
+_UPRIGHT = re.compile(
+    r"(?<![0-9})])(?<![0-9})] )\\text ?\{ ?([A-Za-z]) ?\}(?! ?$)|(?:^|(?<=[-+=(/]))\\text\{([A-Za-z])\}"
+)
+"""Behind a number, and at the end of a value, it is a unit."""
 
 
 def plain_pair(ground_truth: str, answer: str) -> tuple[str, str] | None:
@@ -21,11 +25,17 @@ def plain_pair(ground_truth: str, answer: str) -> tuple[str, str] | None:
         ground_truth, answer = pair
     if "\\lfloor" in ground_truth and "[" in answer:
         answer = _BRACKETED.sub(r"\\lfloor \1 \\rfloor ", answer)  # Gauss' brackets
+    ground_truth, answer = _with_letters(ground_truth), _with_letters(answer)
     if has_marks(ground_truth) or has_marks(answer):
         ground_truth, answer = marked(ground_truth), marked(answer)
         if not have_same_order(ground_truth, answer):
             return None
     return _with_one_sign(ground_truth), _with_one_sign(answer)
+
+
+def _with_letters(text: str) -> str:
+    """An upright or bold letter is the letter."""
+    return _UPRIGHT.sub(r"\1\2 ", text) if "\\text" in text else text
 
 
 def _with_one_sign(text: str) -> str:

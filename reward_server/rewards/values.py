@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 from reward_server.rewards import algebra
+from reward_server.rewards.clock import instant_matches, read_instant
 from reward_server.rewards.exact_number import is_same_number, read_ground_truth, read_number
-from reward_server.rewards.kinds import numeral_matches, word_matches
+from reward_server.rewards.kinds import numeral_matches
 from reward_server.rewards.normalise import compact
+from reward_server.rewards.rounding import is_rounded
 from reward_server.rewards.spelling import plain_pair
 from reward_server.rewards.units import conversion, split_unit
+from reward_server.rewards.word_rule import word_matches
 
 _TO_BE_COMPUTED = re.compile(
     r"\\(?:int|iint|iiint|oint|sum|prod|lim|det|d?binom|gcd|lcm|max|min|bmod|pmod|mod)(?![A-Za-z])|!|\\frac\{d\}"
@@ -27,13 +30,15 @@ def compare_values(ground_truth: str, answer: str) -> bool | None:
     """Is `answer` the value `ground_truth`? Both normalised, neither a list nor another structure."""
     if compact(ground_truth) == compact(answer):
         return True
+    if (verdict := instant_matches(read_instant(ground_truth), answer)) is not None:
+        return verdict
     number = read_ground_truth(ground_truth)
     if number is not None and number.unit == "degree" and "\\pi" in answer:
         return bool(_by_algebra(ground_truth, answer))
     if number is not None:
         given = read_number(answer, number.unit)
         if given is not None or "10^" not in compact(ground_truth):  # a power may be written as another
-            return given is not None and is_same_number(number, given)
+            return is_same_number(number, given) if given is not None else is_rounded(number, answer)
     verdict = numeral_matches(ground_truth, answer)
     verdict = word_matches(ground_truth, ground_truth, answer) if verdict is None else verdict
     return _by_algebra(ground_truth, answer) if verdict is None else verdict

@@ -6,10 +6,12 @@
 |             | ungradable                                                               |              |
 | damaged     | ground truths that lost what nobody can know: ungradable (`damaged.py`)   | server       |
 | text        | equal after `normalise`: correct                                         | server       |
+| qualifier   | conditions beside the value (`x > 0`) that contradict each other         | server       |
+| instant     | the ground truth is a time of day or a date: the same one                | server       |
 | number      | the ground truth is a plain number: only that number, written out        | server       |
 | choice      | … a choice letter                                                        | server       |
 | numeral     | … a numeral with a base: same digits, same base                          | server       |
-| word        | … a word, name, date or time: same letters                               | server       |
+| word        | … a word or name: same letters and signs                                 | server       |
 | depth       | answers nested deeper than 12 brackets: unparseable                      | server       |
 | structure   | another structure (point, interval, set, …), or values all decided by    | server       |
 |             | text, number, unit, or algebra in a finite field (`algebra.py`)          |              |
@@ -31,16 +33,19 @@ from functools import lru_cache
 
 from reward_server.rewards.brackets import MAX_DEPTH, depth
 from reward_server.rewards.choices import choice_matches
+from reward_server.rewards.clock import Instant, instant_matches, read_instant
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.exact_number import Number, is_same_number, read_ground_truth, read_number
-from reward_server.rewards.kinds import numeral_matches, word_matches
+from reward_server.rewards.kinds import numeral_matches
 from reward_server.rewards.matching import compare, compare_texts
 from reward_server.rewards.normalise import compact, normalise
+from reward_server.rewards.qualifiers import without_qualifiers
 from reward_server.rewards.shape import read_shape
 from reward_server.rewards.string_check import is_same_string, string_form
 from reward_server.rewards.structure import Shape
 from reward_server.rewards.structures import Leaf, in_order
 from reward_server.rewards.values import compare_values
+from reward_server.rewards.word_rule import word_matches
 from reward_server.types import Outcome, Verdict
 
 MAX_ANSWER_CHARS = 1000
@@ -68,6 +73,7 @@ class _GroundTruth:
     text: str
     number: Number | None
     ordered: bool
+    instant: Instant | None
 
 
 class _TooMuchWork(Exception):
@@ -117,8 +123,12 @@ def judge_string(ground_truth: str, answer: str) -> Verdict:
 
 @lru_cache(maxsize=1024)
 def _read(ground_truth: str, ordered: bool) -> _GroundTruth:
-    text = normalise(ground_truth)
-    return _GroundTruth(ground_truth, text, read_ground_truth(text), ordered)
+    return _read_text(ground_truth, normalise(ground_truth), ordered)
+
+
+@lru_cache(maxsize=1024)
+def _read_text(ground_truth: str, text: str, ordered: bool) -> _GroundTruth:
+    return _GroundTruth(ground_truth, text, read_ground_truth(text), ordered, read_instant(text))
 
 
 @lru_cache(maxsize=1024)
@@ -132,6 +142,20 @@ def _decide(wanted: _GroundTruth, given: str, max_work: int | None) -> tuple[str
     """(tier, is it correct), or None for correct where Math-Verify has to decide. Raises _TooMuchWork."""
     if compact(wanted.text) == compact(given):
         return "text", True
+    pair = without_qualifiers(wanted.text, given)
+    if pair is None:
+        return "qualifier", False
+    if pair != (wanted.text, given):
+        return _decide_value(_read_text(pair[0], pair[0], wanted.ordered), pair[1], max_work)
+    return _decide_value(wanted, given, max_work)
+
+
+def _decide_value(wanted: _GroundTruth, given: str, max_work: int | None) -> tuple[str, bool | None]:
+    """The same for values without qualifiers."""
+    if compact(wanted.text) == compact(given):
+        return "text", True
+    if (verdict := instant_matches(wanted.instant, given)) is not None:
+        return "instant", verdict
     leaf = compare_values if max_work is None else _bounded(compare_values, max_work - _work(wanted.text, given))
     if wanted.number is not None:
         return _decide_number(wanted, wanted.number, given, leaf)
