@@ -95,7 +95,10 @@ def normalise(text: str) -> str:
             text = pattern.sub(new, text)
     text = _undecorated(" ".join(text.split()))
     for _ in range(_MAX_WRAPPERS):
-        text = _unwrapped(text)
+        inside = _unwrapped(text)
+        if inside == text:
+            break
+        text = inside
     return as_value(text)
 
 

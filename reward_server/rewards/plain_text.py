@@ -19,6 +19,7 @@ _NAMED = re.compile(
     rf"(?<![A-Za-z\\{{])({'|'.join(sorted(_NAMES, key=len, reverse=True))})"
     r"(?= ?[(0-9]| [A-Za-z](?![A-Za-z])| ?\\(?!text))"
 )
+_MAY_NAME = re.compile(r"(?<![A-Za-z\\])[a-z]{2}")
 _NAMED_IN_BRACES = re.compile(rf"(?<=\{{)({'|'.join(sorted(_NAMES, key=len, reverse=True))})(?= ?\()")
 _POWER = re.compile(r"\*\* ?(?:([0-9]+|[A-Za-z])|(-[0-9]+)|\(([^()]*)\))")
 _LESS, _GREATER = re.compile(r"<=|=<(?!=)"), re.compile(r"(?<![=<])>=")
@@ -39,6 +40,8 @@ def with_commands(text: str) -> str:
         text = _POWER.sub(lambda match: f"^{{{match[1] or match[2] or match[3]}}}", text)
     if "(" in text and _MAY_CALL.search(text):
         text = _with_calls(text)
+    if not _MAY_NAME.search(text):
+        return text
     text = _ROOT_OF_NUMBER.sub(r"\\sqrt{\1}", text)
     text = _NAMED.sub(lambda match: f"{_NAMES[match[1]]} ", text)
     return _NAMED_IN_BRACES.sub(lambda match: f"{_NAMES[match[1]]} ", text)
