@@ -180,6 +180,8 @@ def _value(text: str) -> Fraction | None:
 
 
 def _written(text: str) -> Fraction | None:
+    if text.endswith("_{10}"):  # base ten is no other number
+        text = text[:-5].rstrip()
     text = _DOTTED.sub(r"\\overline{\1\2\3}", text)
     if match := _PLAIN.fullmatch(text):
         return _signed(match, _decimal(match["number"]))

@@ -37,8 +37,8 @@ _DERIVATIVE = re.compile(
     rf"\\frac ?\{{ ?(d|\\partial) ?(?:\^ ?(?:[0-9]|\{{ ?[0-9]+ ?\}}))? ?({_SYMBOL}) ?\}} ?\{{ ?((?:{_BY} ?)+)\}}"
 )
 _PRIMED = re.compile(rf"({_SYMBOL}) ?('+)")
-_T = r"(?:T|\\top|\\intercal|\\text ?\{ ?T ?\})"
-_TRANSPOSE = rf"(?:\{{ ?{_T} ?\}}|{_T}(?![A-Za-z]))"
+_T = r"(?:T|\\(?:top|intercal)(?![A-Za-z])|\\text ?\{ ?T ?\})"
+_TRANSPOSE = rf"(?:\{{ ?{_T} ?\}}|{_T})"
 _TRANSPOSED = re.compile(rf"(?<![A-Za-z\\])((?!e)[A-Za-z])({_INDEX}) ?\^ ?{_TRANSPOSE}")
 _RAISED_TO_T = re.compile(rf"\^ ?{_TRANSPOSE}")
 _ANGLE = re.compile(r"m? ?\\(?:measured)?angle ?(?:\{ ?([A-Z]{1,3}) ?\}|([A-Z]{3}|[A-Z]))(?![A-Z])")

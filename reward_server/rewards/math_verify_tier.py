@@ -20,6 +20,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from reward_server.rewards.additions import without_additions
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.equations import sides_of
 from reward_server.rewards.exact_number import read_number
@@ -27,7 +28,6 @@ from reward_server.rewards.identities import is_solved, same_equation, same_valu
 from reward_server.rewards.left_sides import right_side
 from reward_server.rewards.matching import compare_texts
 from reward_server.rewards.normalise import normalise
-from reward_server.rewards.qualifiers import without_qualifiers
 from reward_server.rewards.spelling import plain_pair
 from reward_server.rewards.structure import Shape
 from reward_server.rewards.units import split_unit
@@ -80,7 +80,7 @@ def judge_with_math_verify(
             if known is not None:  # it was too much work for the server
                 return Verdict(known.outcome, TIER, wanted, given)
             exhausted, unreadable = Outcome.UNGRADABLE, Outcome.UNGRADABLE
-            wanted, given = without_qualifiers(wanted, given) or (wanted, given)
+            wanted, given = without_additions(wanted, given) or (wanted, given)
             shape = shape_of(wanted, ordered)
             for text in _open_values(shape):
                 _parsed_ground_truth((plain_pair(text, text) or (text,))[0])

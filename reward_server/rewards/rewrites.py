@@ -47,6 +47,9 @@ def _joined(match: re.Match[str]) -> str:
 Replacement = str | Callable[[re.Match[str]], str]
 _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("\\over", r"\{((?:[^{}]|\{[^{}]*\})*?)\\over(?![A-Za-z])((?:[^{}]|\{[^{}]*\})*)\}", r"\\frac{\1}{\2}"),
+    ("approx", rf" ?\(? ?{_TEXT} ?\(?(?:or |which is |is )?approx(?:imately|\.)? ?\}} ?(?=[-0-9.$\\(])", r" \\approx "),
+    ("\\approx", r" ?\( ?\\approx([^()]*)\)$", r" \\approx\1"),
+    ("\\approx", r"(\\approx ?[-+0-9.,]+) ?\)$", r"\1"),
     ("\\over", r"^([^{}\\]+)\\over(?![A-Za-z])([^{}\\]+)$", r"\\frac{\1}{\2}"),
     ("\\operatorname", rf"\\operatorname ?\{{ ?({_KNOWN}) ?\}} ?", _function),
     ("\\operatorname", r"\\operatorname ?\{ ?(-?[0-9.,]+) ?\}", r"\1"),

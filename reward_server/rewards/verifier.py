@@ -6,7 +6,8 @@
 |             | ungradable                                                               |              |
 | damaged     | ground truths that lost what nobody can know: ungradable (`damaged.py`)   | server       |
 | text        | equal after `normalise`: correct                                         | server       |
-| qualifier   | conditions beside the value (`x > 0`) that contradict each other         | server       |
+| qualifier   | conditions beside the values (`x > 0`) that contradict each other, or an | server       |
+|             | approximation that contradicts its value (`2 \\approx 3`)              |              |
 | instant     | the ground truth is a time of day or a date: the same one                | server       |
 | number      | the ground truth is a plain number: only that number, written out        | server       |
 | choice      | … a choice letter                                                        | server       |
@@ -31,6 +32,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from reward_server.rewards.additions import without_additions
 from reward_server.rewards.brackets import MAX_DEPTH, depth
 from reward_server.rewards.choices import choice_matches
 from reward_server.rewards.clock import Instant, instant_matches, read_instant
@@ -39,7 +41,6 @@ from reward_server.rewards.exact_number import Number, is_same_number, read_grou
 from reward_server.rewards.kinds import numeral_matches
 from reward_server.rewards.matching import compare, compare_texts
 from reward_server.rewards.normalise import compact, normalise
-from reward_server.rewards.qualifiers import without_qualifiers
 from reward_server.rewards.shape import read_shape
 from reward_server.rewards.string_check import is_same_string, string_form
 from reward_server.rewards.structure import Shape
@@ -142,7 +143,7 @@ def _decide(wanted: _GroundTruth, given: str, max_work: int | None) -> tuple[str
     """(tier, is it correct), or None for correct where Math-Verify has to decide. Raises _TooMuchWork."""
     if compact(wanted.text) == compact(given):
         return "text", True
-    pair = without_qualifiers(wanted.text, given)
+    pair = without_additions(wanted.text, given)
     if pair is None:
         return "qualifier", False
     if pair != (wanted.text, given):

@@ -33,7 +33,6 @@ DECIDED = {
 
 
 PENDING = {
-    "exact value followed by its approximation",
     "units written as LaTeX symbols",
 }
 """Kinds that are not mended yet; a kind that passes has to leave this set."""
