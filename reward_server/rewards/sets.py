@@ -90,6 +90,9 @@ def read_description(text: str, read: Read) -> Shape | None:
     if match is None or element is None:
         return None
     name, domain, rest = element[1], element[2], text[match.end() :].strip()
+    again = _SUCH_THAT.search(rest)
+    if again and _ELEMENT.fullmatch(compact(rest[: again.start()])):  # x | x | x | … of hundreds
+        return None
     conditions = []
     for condition in split_top(rest, _COMMA)[0]:
         if (membership := _MEMBERSHIP.fullmatch(condition)) and membership[1] == name and domain is None:

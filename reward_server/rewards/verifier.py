@@ -86,11 +86,14 @@ def judge_cheaply(ground_truth: str, answer: str, ordered: bool = False) -> Verd
 
     `ordered`: bare lists have to have the ground truth's order.
     """
-    return _judge(ground_truth, answer, ordered, MAX_WORK)
+    try:
+        return _judge(ground_truth, answer, ordered, MAX_WORK)
+    except (_TooMuchWork, RecursionError):  # for a worker, which has a budget of its own
+        return None
 
 
 def judge_by_rules(ground_truth: str, answer: str, ordered: bool = False) -> Verdict | None:
-    """As `judge_cheaply`, however long it takes: for a worker, which has a budget of its own."""
+    """As `judge_cheaply`, however long it takes. May raise RecursionError."""
     return _judge(ground_truth, answer, ordered, None)
 
 
@@ -107,10 +110,7 @@ def _judge(ground_truth: str, answer: str, ordered: bool, max_work: int | None) 
     wanted, given = _read(meant, ordered), normalise(answer)
     if not wanted.text:
         return Verdict(Outcome.UNGRADABLE, "text", wanted.text, given)
-    try:
-        tier, is_correct = _decide(wanted, given, max_work)
-    except _TooMuchWork:
-        return None
+    tier, is_correct = _decide(wanted, given, max_work)
     if tier == "depth":
         return Verdict(Outcome.UNPARSEABLE, tier, wanted.text, given)
     return None if is_correct is None else Verdict(_outcome(is_correct), tier, wanted.text, given)

@@ -137,3 +137,14 @@ def test_a_long_ground_truth_is_judged_by_a_worker_too() -> None:
     assert judge_with_math_verify(ground_truth, answer, 60.0).outcome is Outcome.INCORRECT
     padded = "x" + " " * verifier.MAX_WORK + "+1"
     assert judge_with_math_verify(padded, "1+x", 60.0).outcome is Outcome.CORRECT
+
+
+@pytest.mark.parametrize("separator", [*SEPARATORS, "|", r"\mid ", r"\in ", r"\to ", r"\setminus ", "!", "'"])
+@pytest.mark.parametrize("around", ["%s", "x=%s", r"\{%s\}", "(%s)", "[%s]", r"x\in %s"])
+def test_no_rule_calls_itself_for_each_of_hundreds_of_pieces(separator: str, around: str) -> None:
+    """A RecursionError would be an `error` without a reward, where the answer is wrong."""
+    answer = around % separator.join("B" * (900 // (len(separator) + 1)))
+    for ground_truth in ("x", r"\{1,2\}", "x=5", "(1,2)", "x>3"):
+        assert min(cpu_s(ground_truth, answer) for _ in range(3)) < LIMIT_S
+        judge_cheaply(ground_truth, answer)
+    assert judge_with_math_verify("x", answer, 10.0).outcome in (Outcome.INCORRECT, Outcome.UNPARSEABLE)
