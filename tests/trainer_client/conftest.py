@@ -14,10 +14,13 @@ ClientServer = tuple[str, "subprocess.Popen[str]"]
 
 
 @contextmanager
-def client_server(log: Path, *, port: int = 0, key: str | None = None) -> Iterator[ClientServer]:
-    """A server on that port; with a key, one that asks for it."""
+def client_server(
+    log: Path, *, port: int = 0, key: str | None = None, config: Path | None = None
+) -> Iterator[ClientServer]:
+    """A server on that port; with a key, one that asks for it; with a `rewards.toml`, one that has its variants."""
     environment = {"REWARD_API_KEYS": key} if key else {}
-    with running_server(log, "--port", str(port), environment=environment) as running:
+    options = () if config is None else ("--config", str(config))
+    with running_server(log, "--port", str(port), *options, environment=environment) as running:
         yield running.url, running.process
 
 

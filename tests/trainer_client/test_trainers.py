@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +186,17 @@ def test_verifiers_scores_rollouts_with_our_url_as_its_resources_server(keyed_se
     assert results[2]["info"]["_ng_failure_class"] == "reward_ungradable"
 
 
+def test_verifiers_has_an_error_and_no_0_for_what_could_not_be_scored(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    config = tmp_path / "rewards.toml"
+    config.write_text('[strict]\nbase = "verifier"\nunscored = "error"\n')
+    with start_server(key="sesame", config=config) as (url, _):
+        (results,) = printed("VERIFIERS_PYTHON", "verifiers_task.py", f"{url}/score/strict", url="")
+    assert [result["rewards"] for result in results] == [{"nemo_gym": 1.0}, {"nemo_gym": 0.0}, {}]
+    assert "422" in results[2]["error"]
+
+
 def test_nemo_gym_serves_our_proxy(server: str) -> None:
     (replies,) = printed("NEMO_GYM_PYTHON", "nemo_gym_proxy.py", url=server + FLIP)
     rows = {name: column[:2] for name, column in ROWS.items()}
@@ -193,3 +205,4 @@ def test_nemo_gym_serves_our_proxy(server: str) -> None:
     assert seeded == {}
     assert [reply["reward"] for reply in verified] == [*scored.rewards, 0.0]
     assert verified[2]["_ng_failure_class"] == "reward_ungradable"
+    assert verified[2]["instance_config"] == {"mask_sample": True}

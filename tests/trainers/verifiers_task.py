@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from verifiers.v1.errors import TaskError
 from verifiers.v1.graph import MessageNode
 from verifiers.v1.tasksets.nemo_gym.taskset import NeMoGymConfig, NeMoGymTaskConfig, NeMoGymTaskset
 from verifiers.v1.tasksets.nemo_gym.toolset import NeMoGymState
@@ -38,7 +39,10 @@ async def scored(task, content: str, reasoning: "str | None") -> dict:
         nodes=[question, answer], state=NeMoGymState(),
     )  # fmt: skip
     await task.setup(trace, None)
-    await task.score(trace)
+    try:
+        await task.score(trace)
+    except TaskError as error:  # verifiers records it as the trace's error
+        return {"error": str(error), "rewards": {}}
     return {"rewards": {name: reward.score for name, reward in trace.rewards.items()}, "metrics": trace.metrics,
             "info": trace.info["nemo_gym"]}  # fmt: skip
 
