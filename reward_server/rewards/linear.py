@@ -1,6 +1,6 @@
 """Sums of rational multiples, exactly: `2x - \\frac{y}{3} + 4`, `\\frac{1+\\sqrt{5}}{2}`, `-\\frac{\\pi}{4}`.
 
-A form maps each letter, root of a whole number and π to its factor, and "" to the rest. It is what the ends of
+A form maps each letter, root of a whole number, π and e to its factor, and "" to the rest. It is what the ends of
 intervals are ordered by and what a linear inequality is solved with.
 Not covered (None): products of letters, powers, functions.
 """
@@ -31,6 +31,7 @@ _FUNCTIONS = frozenset("fgh")
 _CLOSES = {"(": ")", "{": "}"}
 _MAX_DEPTH = 8
 _CLOSE = 1e-9
+_CONSTANTS = {"": 1.0, "\\pi": math.pi, "e": math.e}
 
 
 class _NotLinear(Exception):
@@ -58,7 +59,7 @@ def linear_form(text: str) -> Form | None:
 
 def letters_of(form: Form) -> list[str]:
     """Its unknowns, in order."""
-    return sorted(atom for atom in form if atom and atom != "\\pi" and not atom.startswith("\\sqrt"))
+    return sorted(atom for atom in form if atom not in _CONSTANTS and not atom.startswith("\\sqrt"))
 
 
 def plus(one: Form, other: Form, factor: Fraction | int = 1) -> Form:
@@ -108,7 +109,8 @@ def _term(atom: str, factor: Fraction) -> str:
 
 
 def _atom_value(atom: str) -> float:
-    return {"": 1.0, "\\pi": math.pi}[atom] if not (root := _ROOT.fullmatch(atom)) else math.sqrt(int(root[1]))
+    root = _ROOT.fullmatch(atom)
+    return math.sqrt(int(root[1])) if root else _CONSTANTS[atom]
 
 
 class _Reader:

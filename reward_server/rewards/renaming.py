@@ -3,9 +3,11 @@
 Renamed are the arguments of a function or the index of a sequence that the ground truth defines, and one or two letters
 that only one side has, where the ground truth is a family:
 
-- whole numbers j … t in a term with π or degrees, or in `x = 2k+1`, or in a sum beside `k \\in \\mathbb{Z}`
+- a whole number j, k, l, m, n, t, the only letter, in a term with π or degrees, in `x = 2k+1`, or where the ground
+  truth says `k \\in \\mathbb{Z}` or "integer"
 - a parameter of a point or line: the only letter of a tuple or a column
-- constants of integration, C, c, A, B, K, k, D, with or without an index: a term of their own, or factors in `y = …`
+- constants of integration, C, c, A, B, K, k, D, with or without an index: a term of their own, a factor
+  of `e^`, or anywhere in `y = …` and `f(x) = …`
 
 A lone letter is the question's: `2k+1` is not `2n+1`. So is a letter that is the ground truth's name.
 The renaming holds for the whole answer, and no two letters become one.
@@ -29,10 +31,12 @@ _LETTER = re.compile(
 )
 _CALL = re.compile(r"([A-Za-z](?:_[0-9])?'*)\(([a-z](?:,[a-z])*)\)=")
 _INDEXED = re.compile(r"([A-Za-z])_\{?([a-z])\}?=")
-_NAME = re.compile(r"[^=<>]{1,20}(?==[^=]*$)|[^=<>]{1,20}(?=\\in)")
-_WHOLE = frozenset("jklmnpqrst")
+_NAME = re.compile(r"(?:^|(?<=[,;] )|(?<=[,;]))([^=<>,;]{1,20}?) ?(?:=|\\in(?![A-Za-z]))")
+_WHOLE = frozenset("jklmnt")
 _PARAMETERS = frozenset({*"jklmnrstuv", "\\lambda", "\\mu", "\\alpha", "\\beta"})
 _CONSTANT = re.compile(r"[CcABKkD](?:_(?:[0-9]|\{[0-9]+\}))?")
+_BOUND = re.compile(r"([a-z]) ?\\in ?\\mathbb ?\{? ?[ZN]")
+_FUNCTION = re.compile(r"[xyzuw]|[A-Za-z]\([a-z](?:,[a-z])*\)")
 _FIXED = frozenset("eid")
 _ROUND = re.compile(r"\\pi(?![A-Za-z])|\^\\circ")
 _SUM = frozenset({"+", "-", ",", "\\lor"})
@@ -107,33 +111,44 @@ def _with_arguments(head: tuple[str, tuple[str, ...]], answer: str) -> str:
 def _free_letters(raw: str, text: str) -> dict[str, str]:
     """The letters that may be renamed, each with the kind of letter that it is."""
     letters = set(_letters(text)) - _FIXED
-    name = _NAME.match(text)
-    letters -= set(_letters(name.group())) if name else set()
+    names = [] if text.startswith("\\{") else [match[1] for match in _NAME.finditer(text)]
+    bound = set(_BOUND.findall(raw))
+    letters -= {letter for name in names for letter in _letters(name)} - bound
     if not 0 < len(letters) <= _MOST_LETTERS:
         return {}
-    body = text[name.end() if name else 0 :].lstrip("=").strip()
+    body = text.partition("=")[2].strip() if names and "=" in text else text
     terms = split_top(body, _SUM)[0]
-    kinds = {letter: _kind(letter, raw, body, terms, name is not None, letters) for letter in letters}
+    named = compact(names[0]) if names else ""
+    kinds = {letter: _kind(letter, raw, body, terms, named, letters) for letter in letters}
     return {letter: kind for letter, kind in kinds.items() if kind}
 
 
-def _kind(letter: str, raw: str, body: str, terms: list[str], has_name: bool, letters: set[str]) -> str:
-    if letter in _WHOLE and _is_whole(letter, raw, body, terms, has_name, letters):
+def _kind(letter: str, raw: str, body: str, terms: list[str], name: str, letters: set[str]) -> str:
+    if letter in _WHOLE and letters == {letter} and _is_whole(letter, raw, body, terms, bool(name)):
         return "whole"
     if letter in _PARAMETERS and letters - set("ijk") == {letter} and _is_vector(body):
         return "parameter"
-    if _CONSTANT.fullmatch(letter) and set(_letters(body)) - {letter} and (letter in map(compact, terms) or has_name):
+    if _CONSTANT.fullmatch(letter) and set(_letters(body)) - {letter} and _is_constant(letter, terms, name):
         return "constant"
     return ""
 
 
-def _is_whole(letter: str, raw: str, body: str, terms: list[str], has_name: bool, letters: set[str]) -> bool:
+def _is_whole(letter: str, raw: str, body: str, terms: list[str], has_name: bool) -> bool:
+    if re.search(rf"(?<![A-Za-z\\]){letter} ?\^", body):
+        return False
+    if re.search(rf"(?<![A-Za-z\\]){letter} ?\\in ?\\mathbb|integer", raw):
+        return True
     if any(_ROUND.search(term) and letter in _letters(term) for term in terms):
         return True
-    is_bound = re.search(rf"(?<![A-Za-z\\]){letter} ?\\in ?\\mathbb|integer", raw) is not None
     form = linear_form(body)
     is_sum = form is not None and letters_of(form) == [letter] and form[letter].denominator == 1 and len(form) > 1
-    return letters == {letter} and is_sum and (has_name or is_bound)
+    return is_sum and has_name
+
+
+def _is_constant(letter: str, terms: list[str], name: str) -> bool:
+    if _FUNCTION.fullmatch(name) or letter in map(compact, terms):
+        return True
+    return any(compact(term).startswith(f"{letter}e^") for term in terms)
 
 
 def _is_vector(body: str) -> bool:

@@ -1,7 +1,7 @@
 """Sets: members in braces, `\\{x \\mid x < 3\\}`, `\\cup`, `\\cap`, `\\setminus`. Worked out where `real_sets` can.
 
 A set that is described is what it describes: `\\{x \\in \\mathbb{Z} : 0 \\le x \\le 3\\}` has four members.
-Not covered: other descriptions (`\\{x : x = 3k\\}`, pairs), complements of sets with names; they stay one value.
+Not covered: complements of sets with names; they stay one value.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ _ELEMENT = re.compile(r"([A-Za-z])(?:\\in(\\mathbb\{[A-Z]\}(?:\^\{?\+\}?)?))?")
 _MEMBERSHIP = re.compile(r" ?([A-Za-z]) ?\\in ?(\\mathbb\{[RZN]\}(?:\^\{?\+\}?)?) ?")
 _WITHOUT = re.compile(r"(\\mathbb\{[A-Z]\}) ?- ?(\\\{.*\\\})", re.DOTALL)
 _CUP, _CAP, _SETMINUS = frozenset({"\\cup"}), frozenset({"\\cap"}), frozenset({"\\setminus"})
+_BARS = frozenset({"\\mid", "|", ":"})
+_IS_CONDITION = re.compile(r"[=<>]|\\(?:in|le|ge|ne)(?![A-Za-z])")
 _COMMA = frozenset({",", ";"})
 
 Combine = Callable[[list[Pieces]], Pieces]
@@ -103,6 +105,17 @@ def read_description(text: str, read: Read) -> Shape | None:
     if shape.name != name or shape.kind not in {*INTERVALS, "union", "set", "value"}:
         return None
     return _in_domain(text, shape, domain or "\\mathbb{R}")
+
+
+def read_members_by_condition(text: str, read: Read) -> Shape | None:
+    """`2k : k \\in \\mathbb{Z}`: the members, and for what; a condition that names no numbers is compared as text."""
+    sides, between = split_top(text, _BARS)
+    if len(between) != 1 or not all(sides) or not _IS_CONDITION.search(sides[1]):
+        return None
+    condition = read(sides[1])
+    if "\\mathbb" in sides[1] or not condition.name:
+        condition = Shape("text", sides[1])
+    return Shape("description", text, (read(sides[0]), condition))
 
 
 def without_repeats(shape: Shape) -> Shape:

@@ -20,7 +20,13 @@ from reward_server.rewards.names import is_name
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.piecewise import read_rows
 from reward_server.rewards.ratios import read_range, read_ratio
-from reward_server.rewards.sets import read_description, read_operation, read_real_line, set_of
+from reward_server.rewards.sets import (
+    read_description,
+    read_members_by_condition,
+    read_operation,
+    read_real_line,
+    set_of,
+)
 from reward_server.rewards.structure import BRACKETS, Shape, gathered
 
 _FRENCH = re.compile(r"(\]|\[|\()(.*)(\[|\]|\))", re.DOTALL)
@@ -73,11 +79,15 @@ def _bracketed(text: str) -> Shape | None:
     pieces, between = split_top(inside, _COMMAS)
     kind = opening + text[-1]
     if opening == "\\{":
-        return (_description(inside) or set_of(text, pieces, _read)) if kind == "\\{}" else None
+        return _braced(text, inside, pieces) if kind == "\\{}" else None
     if not between:
         is_value = bool(inside) and (kind == "()" or (kind == "[]" and _stands_alone(inside)))
         return _read(inside) if is_value else None  # (5) is 5
     return (points_of_signs(text, _read) if kind == "()" else None) or _in_order(kind, text, pieces)
+
+
+def _braced(text: str, inside: str, pieces: list[str]) -> Shape:
+    return _description(inside) or read_members_by_condition(inside, _read) or set_of(text, pieces, _read)
 
 
 def _stands_alone(text: str) -> bool:

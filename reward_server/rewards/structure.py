@@ -11,6 +11,7 @@
 | (), [], (], [)  | a point, or an interval                                             | counts           |
 | union           | intervals and one set, in order and apart where they could be       | none             |
 | difference      | `\\mathbb{Z} \\setminus \\{0\\}`, where it could not be worked out  | counts           |
+| description     | `\\{2k : k \\in \\mathbb{Z}\\}`: members and condition               | counts           |
 | inequality      | a linear one in several letters, as text; the interval of its name  |                  |
 | vector          | a column or row of a matrix                                         | counts           |
 | components      | `3\\mathbf{i}-2\\mathbf{j}`: always three parts                     | counts           |
