@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan fuzz fuzz-http audit clean
+.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,9 @@ fuzz: .venv-fuzz/installed  ## fuzz the answer rules by coverage (atheris) for S
 
 fuzz-http: $(VENV)/installed .venv-http/installed  ## every route of the OpenAPI page against a live server (schemathesis), two minutes
 	$(BIN)/python tests/fuzz/run_http.py
+
+fuzz-bodies: $(VENV)/installed  ## bodies of 16 MiB of every shape: does /health answer, does memory grow? five minutes; SECONDS=60 for one
+	$(BIN)/python tests/fuzz/run_bodies.py --seconds $(if $(filter command%,$(origin SECONDS)),$(SECONDS),300)
 
 audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (pip-audit; needs its data source)
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip

@@ -17,6 +17,7 @@ from reward_server.rewards.rpr import Rpr, rpr
 from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_verifier
 from reward_server.rewards.string_check import last_box_string
 from reward_server.rewards.turn import has_eaten_escape, own_turn
+from reward_server.rewards.verifier import MAX_GROUND_TRUTH_CHARS
 from reward_server.types import Outcome, Sample, Score, Verdict
 from reward_server.workers.reward_model import ModelScore
 
@@ -78,7 +79,7 @@ def repairs(plan: Plan, sample: Sample) -> list[str]:
     """The ground truths that are read otherwise than they stand, as they are read; `check=string` repairs none."""
     if getattr(plan.parameters, "check", "string") == "string":
         return []
-    read_as = [(truth, repaired(truth)) for truth in sample.ground_truths or ()]
+    read_as = [(truth, repaired(truth)) for truth in sample.ground_truths or () if len(truth) <= MAX_GROUND_TRUTH_CHARS]
     return [meant for truth, meant in read_as if meant is not None and meant != truth]
 
 

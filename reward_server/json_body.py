@@ -1,109 +1,174 @@
 """A request body: one JSON object, read field by field with its types checked, from bytes.
 
-The event loop waits while a body is parsed, so it is parsed by msgspec, in C, straight into lists of text. msgspec
-refuses lone surrogates (`"\\ud800"`, which Python's json writes); such a body is read by the standard library.
+What a body would become is bounded before it is built (`json_outline.py`). A small body is bounded by its size; of a
+larger one each list is counted first, and read in pieces where it is more than texts.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import sys
 from collections.abc import Hashable
-from functools import cached_property, lru_cache
-from typing import Any, NoReturn, TypeVar, cast
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 import msgspec
+import numpy as np
 
-from reward_server.errors import InvalidRequest
+from reward_server import json_text
+from reward_server.errors import InvalidRequest, TooLarge
+from reward_server.json_outline import CHUNK, QUOTE, outline
+from reward_server.json_text import MSGSPEC_ERRORS, NOT_JSON, PIECE_BYTES, is_piece
 
 T = TypeVar("T")
-
-
-class JsonNumber(str):
-    """A number as its JSON text: 1.0 and 1 are two ground truths, and neither becomes a float."""
-
-    __slots__ = ()
+FREE_MARKS = 2**18
+BYTES_A_MARK = 21
+"""A mark stands for some 65 bytes of memory: so what is built of the structure is three times the text, and 16 MiB."""
+MAX_FIELDS = 4096
+COMMON = (
+    *("completions", "prompts", "ground_truths", "groups", "visits", "flips"),
+    *("completion", "prompt", "ground_truth", "group", "visit", "flip"),
+    *("query", "queries", "labels", "response", "label"),
+)
+"""Fields of the dialects. A large body of these only is the common case, whose fields need not be counted."""
+_Common = msgspec.defstruct("_Common", [(name, msgspec.Raw, None) for name in COMMON], forbid_unknown_fields=True)
 
 
 class JsonBody:
-    """Raises InvalidRequest when `raw` is not one JSON object."""
+    """Raises InvalidRequest when `raw` is not one JSON object, TooLarge when it has too much structure for its size.
 
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
+    No list of it may have more than `max_rows` entries.
+    """
+
+    def __init__(self, raw: bytes, max_rows: int = sys.maxsize) -> None:
+        self._max_rows = max_rows
         try:
-            self._fields: dict[str, msgspec.Raw] | None = _decoder(dict[str, msgspec.Raw]).decode(raw)
-            self.keys = self._fields.keys()
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            self._fields = None
-            self._values = read_object(raw)
-            self.keys = self._values.keys()
+            self._fields = json_text.fields(raw) if len(raw) <= PIECE_BYTES else _common_fields(raw)
+        except MSGSPEC_ERRORS:
+            self._fields = _other_fields(raw)
+        self.keys = self._fields.keys()
 
     def __contains__(self, key: str) -> bool:
         return key in self.keys
 
-    def column(self, key: str, kind: type[T]) -> list[T]:
-        """The field as a list of `kind`. Raises InvalidRequest naming the first wrong entry."""
-        return self.field(key, list[kind])  # type: ignore[valid-type]
+    def column(self, key: str, kind: Any) -> list[Any]:
+        """The field as a list of `kind`. Raises InvalidRequest naming the first wrong entry, TooLarge."""
+        raw = self._fields[key]
+        self._check(key, is_text=kind is str)
+        try:
+            if kind is str or is_piece(raw):
+                return self._counted(_decoder(list[kind]).decode(raw))
+        except UnicodeError:  # a lone surrogate
+            pass
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise _invalid(key, error) from None
+        return self._counted([_value(f"{key}[{row}]", raw, kind) for row, raw in enumerate(_rows(key, raw))])
 
     def field(self, key: str, kind: type[T]) -> T:
-        """The field, which must be there, as `kind`. Raises InvalidRequest."""
-        try:
-            if self._fields is None:
-                return msgspec.convert(self._values[key], kind)
-            value: T = _decoder(cast(Hashable, kind)).decode(self._fields[key])
-            return value
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:  # a lone surrogate is no UTF-8 either
-            raise InvalidRequest(f"{key}: {_in_words(key, error)}") from None
-
-    @cached_property
-    def _labels(self) -> dict[str, object]:
-        return read_object(self.raw, parse_int=JsonNumber, parse_float=JsonNumber)
+        """The field, which must be there, as `kind`. Raises InvalidRequest, TooLarge."""
+        return _value(key, self._fields[key], kind)
 
     def labels(self, key: str) -> list[object]:
-        """The field as a list of any JSON, numbers as JsonNumber."""
-        values = self.label(key)
+        """The field as a list of any JSON, numbers as JsonNumber. Raises InvalidRequest, TooLarge."""
+        raw = self._fields[key]
+        self._check(key)
+        try:
+            return self._counted(_decoder(list[str]).decode(raw))  # by far the commonest, and the fastest
+        except MSGSPEC_ERRORS:
+            values = json_text.exact(raw)
         if not isinstance(values, list):
             raise InvalidRequest(f"{key}: expected a list")
-        return values
+        return self._counted(values)
 
     def label(self, key: str) -> object:
-        """The field as any JSON, numbers as JsonNumber."""
-        if self._fields is None:
-            return self._labels[key]
-        raw = self._fields[key]
-        try:
-            return _decoder(list[str]).decode(raw)  # by far the commonest, and the fastest
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return read_json(bytes(raw), parse_int=JsonNumber, parse_float=JsonNumber)
+        """The field as any JSON, numbers as JsonNumber. Raises InvalidRequest, TooLarge."""
+        self._check(key, is_list=False)
+        return json_text.exact(self._fields[key])
+
+    def whole(self) -> dict[str, object]:
+        """All of it, numbers as numbers. Raises InvalidRequest, TooLarge."""
+        for key in self.keys:
+            self._check(key, is_list=False)
+        return {key: json_text.plain(raw) for key, raw in self._fields.items()}
+
+    def _check(self, key: str, *, is_list: bool = True, is_text: bool = False) -> None:
+        """Before a large field is read. Of texts the quotes tell enough, and are counted sooner."""
+        raw = memoryview(self._fields[key])
+        limit = _limit(len(raw))
+        if len(raw) <= PIECE_BYTES or (is_text and _quotes(raw) // 2 <= limit):
+            return
+        found = outline(raw, limit)
+        if is_list and found.members > self._max_rows:
+            raise TooLarge(f"{key}: over max_samples={self._max_rows} entries; send fewer")
+        if found.marks > limit:
+            raise _too_much(key, len(raw))
+
+    def _counted(self, values: list[Any]) -> list[Any]:
+        if len(values) > self._max_rows:
+            raise TooLarge(f"{len(values)} samples are over max_samples={self._max_rows}; send fewer")
+        return values
 
 
-def read_json(raw: bytes | str, **hooks: Any) -> object:
-    """Any JSON by the standard library, without NaN and infinities, also such as 1e999. Raises InvalidRequest."""
+def _common_fields(raw: bytes) -> dict[str, msgspec.Raw]:
+    found = _decoder(_Common).decode(raw)
+    return {name: value for name in COMMON if (value := getattr(found, name)) is not None}
+
+
+def _other_fields(raw: bytes) -> dict[str, msgspec.Raw]:
+    """Of a body that is large and has fields of its own, or that msgspec did not read as it is."""
+    raw = json_text.in_utf8(raw)
+    if len(raw) > PIECE_BYTES:
+        limit = _limit(len(raw))
+        found = outline(raw, limit)
+        if found.members > MAX_FIELDS:
+            raise InvalidRequest(f"the body has over {MAX_FIELDS} fields")
+        if found.marks > limit:
+            raise _too_much("the body", len(raw))
     try:
-        return json.loads(raw, parse_constant=_refuse_constant, **({"parse_float": _finite} | hooks))
-    except RecursionError:
-        raise InvalidRequest("the JSON is nested too deeply") from None
-    except ValueError as error:  # also UnicodeDecodeError, and integers of over 4,300 digits
-        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
+        return json_text.fields(json_text.with_surrogates_as_bytes(raw))
+    except UnicodeError:
+        raise InvalidRequest("the name of a field is not Unicode") from None
+    except (msgspec.MsgspecError, RecursionError) as error:
+        if len(raw) <= PIECE_BYTES:
+            json_text.read_object(raw)  # the standard library knows better what is wrong, and where
+        raise InvalidRequest(f"{NOT_JSON}: {error}") from None
 
 
-def read_object(raw: bytes | str, **hooks: Any) -> dict[str, object]:
-    """A JSON object by the standard library. Raises InvalidRequest."""
-    value = read_json(raw, **hooks)
-    if not isinstance(value, dict):
-        raise InvalidRequest("the body must be a JSON object")
-    return value
+def _limit(size: int) -> int:
+    return FREE_MARKS + size // BYTES_A_MARK
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is beyond float64")
-    return number
+def _too_much(where: str, size: int) -> TooLarge:
+    return TooLarge(
+        f"{where}: over {_limit(size)} lists, objects, fields and entries in {size} bytes; send fewer samples a request"
+    )
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _quotes(raw: memoryview) -> int:
+    text = np.frombuffer(raw, np.uint8)
+    return sum(int(np.count_nonzero(text[i : i + CHUNK] == QUOTE)) for i in range(0, len(text), CHUNK))
+
+
+def _rows(key: str, raw: msgspec.Raw) -> list[msgspec.Raw]:
+    try:
+        return json_text.rows(raw)
+    except msgspec.MsgspecError:
+        raise InvalidRequest(f"{key}: expected a list") from None
+
+
+def _value(where: str, raw: msgspec.Raw, kind: type[T]) -> T:
+    """One value as `kind`; in pieces where it is large, and by the standard library where it has a lone surrogate."""
+    try:
+        if is_piece(raw):
+            value: T = _decoder(cast(Hashable, kind)).decode(raw)
+            return value
+    except UnicodeError:
+        pass
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise _invalid(where, error) from None
+    try:
+        return msgspec.convert(json_text.plain(raw), kind)
+    except MSGSPEC_ERRORS as error:
+        raise _invalid(where, error) from None
 
 
 @lru_cache(maxsize=32)
@@ -111,6 +176,6 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(cast(Any, kind))
 
 
-def _in_words(key: str, error: Exception) -> str:
+def _invalid(where: str, error: Exception) -> InvalidRequest:
     """msgspec's sentence, its `$[3]` as `completions[3]`."""
-    return str(error).replace("`$", f"`{key}")
+    return InvalidRequest(f"{where}: {str(error).replace('`$', f'`{where}')}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -19,9 +19,9 @@ from reward_server.body import Deadline, read_body
 from reward_server.catalog import Plan
 from reward_server.dialects import Dialect, nemo_gym, recognise
 from reward_server.dialects.reply import Reply
-from reward_server.errors import NotFound, TooLarge
+from reward_server.errors import NotFound
 from reward_server.explanation import explanation
-from reward_server.json_body import JsonBody, read_object
+from reward_server.json_body import JsonBody
 from reward_server.middleware import Endpoint, note
 from reward_server.responses import json_response
 from reward_server.sample_row import parse_explain
@@ -89,10 +89,9 @@ class Routes:
             plan = self._plan(request, name)
             self._service.scorer.check_room(plan)
             with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
-                raw = await self._read(request, deadline, held)
-                row, sample = await self._run("parse", len(raw), lambda: nemo_gym.parse(raw))
+                row, sample, size = await self._parse_row(await self._read(request, deadline, held))
                 reply = await self._reply(request, plan, [sample], nemo_gym.NAME)
-                content = await self._run("render", len(raw), lambda: nemo_gym.render(reply, row))
+                content = await self._run("render", size, lambda: nemo_gym.render(reply, row))
                 return self._answer(content, reply)
 
         return verify
@@ -102,7 +101,7 @@ class Routes:
             """Nothing to seed: a reward depends on its sample alone. The row must be a JSON object."""
             with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
                 raw = await self._read(request, deadline, held)
-                await self._run("parse", len(raw), lambda: read_object(raw))
+                await self._run("parse", len(raw), lambda: JsonBody(raw))
                 return json_response({})
 
         return seed_session
@@ -122,9 +121,13 @@ class Routes:
                 milliseconds: dict[str, float] = {}
                 (derivation,) = await self._service.scorer.derive(plan, [sample], milliseconds)
                 note(request.scope, reward=name, outcome=derivation.score.outcome)
-                content = explanation(plan, sample, derivation, milliseconds)
                 headers = {"X-Reward-Config": plan.config}
-                return await self._run("render", len(raw), lambda: json_response(content, headers=headers))
+
+                def render() -> Response:
+                    content = explanation(plan, sample, derivation, milliseconds)
+                    return json_response(content, headers=headers)
+
+                return await self._run("render", len(raw), render)
 
         return explain
 
@@ -162,15 +165,17 @@ class Routes:
 
     async def _parse(self, raw: bytes) -> tuple[Dialect, list[Sample], int]:
         """The body's dialect, samples and size; its bytes need not be kept while it is scored."""
-        return *(await self._run("parse", len(raw), lambda: _parsed(raw))), len(raw)
+        return *(await self._run("parse", len(raw), lambda: _parsed(raw, self._settings.max_samples))), len(raw)
+
+    async def _parse_row(self, raw: bytes) -> tuple[dict[str, Any], Sample, int]:
+        """As `_parse`, for the NeMo-Gym family."""
+        return *(await self._run("parse", len(raw), lambda: nemo_gym.parse(raw))), len(raw)
 
     def _plan(self, request: Request, name: str) -> Plan:
         return self._service.catalog.resolve(name, request.scope["query_string"].decode("latin-1"))
 
     async def _reply(self, request: Request, plan: Plan, samples: list[Sample], dialect: str) -> Reply:
         note(request.scope, reward=plan.name, dialect=dialect, samples=len(samples), config=plan.config)
-        if len(samples) > self._settings.max_samples:
-            raise TooLarge(f"{len(samples)} samples are over max_samples={self._settings.max_samples}; send fewer")
         derivations = await self._service.scorer.derive(plan, samples)
         reply = Reply(plan, [derivation.score for derivation in derivations])
         reply.check()
@@ -184,8 +189,8 @@ class Routes:
         return Response(content, headers=headers, media_type="application/json")
 
 
-def _parsed(raw: bytes) -> tuple[Dialect, list[Sample]]:
-    body = JsonBody(raw)
+def _parsed(raw: bytes, max_samples: int) -> tuple[Dialect, list[Sample]]:
+    body = JsonBody(raw, max_samples)
     dialect = recognise(body)
     return dialect, dialect.parse(body)
 

@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from reward_server.dialects.label import flip_of, group_of, labelled, prompt_of, visit_of
 from reward_server.errors import InvalidRequest
-from reward_server.json_body import JsonBody, JsonNumber
+from reward_server.json_body import JsonBody
+from reward_server.json_text import JsonNumber
 from reward_server.types import Sample
 
 SAMPLE_KEYS = ("completion", "prompt", "ground_truth", "group", "visit", "flip")

@@ -21,6 +21,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"rewards"},
     {"workers"},
     {"parameters", "json_body", "settings"},
+    {"json_text", "json_outline"},
     {"types", "errors"},
 )
 NOT_IN_REWARDS = {"anyio", "asyncio", "fastapi", "httpx", "logging", "pydantic_settings", "starlette", "uvicorn"}

@@ -15,10 +15,15 @@ from typing import cast
 
 from reward_server.dialects.messages import without_media
 from reward_server.errors import InvalidRequest
-from reward_server.json_body import JsonNumber, read_json
+from reward_server.json_outline import outline
+from reward_server.json_text import JsonNumber, read_json
 from reward_server.types import Sample
 
 LABEL_KEYS = frozenset({"ground_truth", "group", "visit", "prompt", "flip", "ordered"})
+MAX_ALTERNATIVES = 1000
+LARGE_CHARS = 65_536
+MAX_MARKS = 16_384
+"""Commas, colons and opening brackets of a label that is a text of over `LARGE_CHARS`."""
 VISIT_RANGE = range(-(2**63), 2**63)
 
 
@@ -45,9 +50,29 @@ def is_null(label: object) -> bool:
     return label is None or (isinstance(label, dict) and all(value is None for value in label.values()))
 
 
+def all_labelled(samples: list[Sample], labels: list[object], key: str) -> list[Sample]:
+    """Each sample with its label; an error names the row of the column `key`."""
+    done: list[Sample] = []
+    try:
+        for sample, label in zip(samples, labels, strict=True):
+            done.append(labelled(sample, label))
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{key}[{len(done)}]: {error.message}") from None
+    return done
+
+
+def truths_of_text(label: object) -> tuple[str, ...] | None:
+    """The ground truth of a label that is nothing but its text, the commonest; None for any other."""
+    if not isinstance(label, str) or (text := label.strip()).startswith("{"):
+        return None
+    return (label,) if text else ()
+
+
 def ground_truths_of(value: object) -> tuple[str, ...]:
     """A text, a number (its JSON text) or a list of those; everything else is unusable: ()."""
     alternatives = value if isinstance(value, list) else [value]
+    if len(alternatives) > MAX_ALTERNATIVES:
+        raise InvalidRequest(f"the ground truth has {len(alternatives)} alternatives; {MAX_ALTERNATIVES} are the most")
     texts = tuple(_ground_truth_text(item) for item in alternatives)
     return texts if all(text.strip() for text in texts) else ()
 
@@ -98,6 +123,7 @@ def prompt_of(value: object) -> str | list[dict[str, object]]:
 def _object_in(label: object) -> object:
     """The JSON object that a text holds; anything else as it is."""
     if isinstance(label, str) and '"' in label and label.lstrip().startswith("{"):
+        _check_size(label)
         with suppress(InvalidRequest):
             value = read_json(label, parse_int=JsonNumber, parse_float=JsonNumber)
             return value if isinstance(value, dict) else label
@@ -106,6 +132,14 @@ def _object_in(label: object) -> object:
 
 def _is_label_object(label: dict[str, object]) -> bool:
     return "ground_truth" in label and all(key in LABEL_KEYS or value is None for key, value in label.items())
+
+
+def _check_size(label: str) -> None:
+    """The body's own structure was counted, but not what stands within a text of it."""
+    if len(label) <= LARGE_CHARS:
+        return
+    if outline(label.encode("utf-8", "surrogatepass"), MAX_MARKS).marks > MAX_MARKS:
+        raise InvalidRequest(f"the label, a text that holds an object, has over {MAX_MARKS} fields and entries")
 
 
 def _with_numbers(value: object) -> object:

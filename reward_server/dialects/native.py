@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any
 
 from reward_server import __version__
-from reward_server.dialects.label import group_of, labelled, visit_of
+from reward_server.dialects.label import all_labelled, group_of, truths_of_text, visit_of
 from reward_server.dialects.messages import without_media
 from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
@@ -45,14 +45,15 @@ def parse(body: JsonBody) -> list[Sample]:
     if unknown:
         raise InvalidRequest(f"{unknown[0]}: no such field (fields: {', '.join(COLUMNS)})")
     completions = body.column("completions", str)
-    samples = _rows(body, completions)
-    if "ground_truths" in body:
-        labels = _same_length("ground_truths", body.labels("ground_truths"), completions)
-        samples = [labelled(sample, label) for sample, label in zip(samples, labels, strict=True)]
-    return samples
+    if "ground_truths" not in body:
+        return _rows(body, completions, repeat(None))
+    labels = _same_length("ground_truths", body.labels("ground_truths"), completions)
+    truths = [truths_of_text(label) for label in labels]
+    samples = _rows(body, completions, truths)
+    return samples if None not in truths else all_labelled(samples, labels, "ground_truths")
 
 
-def _rows(body: JsonBody, completions: list[str]) -> list[Sample]:
+def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ...] | None]) -> list[Sample]:
     prompts = _column(body, "prompts", str | list[Message] | None, completions)
     groups = _column(body, "groups", str | int | None, completions)
     visits = _column(body, "visits", int | None, completions)
@@ -61,11 +62,12 @@ def _rows(body: JsonBody, completions: list[str]) -> list[Sample]:
         Sample(
             completion,
             prompt=without_media(prompt) if isinstance(prompt, list) else prompt,
+            ground_truths=truth,
             group=None if group is None else group_of(group),
             visit=0 if visit is None else visit_of(visit),
             flip=flip is not False,
         )
-        for completion, prompt, group, visit, flip in zip(completions, prompts, groups, visits, flips)  # noqa: B905 - repeat() is endless
+        for completion, prompt, truth, group, visit, flip in zip(completions, prompts, truths, groups, visits, flips)  # noqa: B905 - repeat() is endless
     ]
 
 

@@ -17,7 +17,7 @@ from reward_server.dialects.label import flip_of, group_of, is_null, labelled, v
 from reward_server.dialects.reply import REASONS, Reply, to_json
 from reward_server.dialects.rollout import completion_of, prompt_of_params
 from reward_server.errors import shortened
-from reward_server.json_body import JsonBody, read_object
+from reward_server.json_body import JsonBody
 from reward_server.types import Outcome, Sample
 
 NAME = "nemo_gym"
@@ -49,7 +49,8 @@ def plain_path(path: str) -> str:
 
 def parse(raw: bytes) -> tuple[dict[str, Any], Sample]:
     """The row as sent, to echo, and its one sample. Raises InvalidRequest."""
-    row: dict[str, Any] = read_object(raw)
+    body = JsonBody(raw)
+    row: dict[str, Any] = body.whole()
     sample = Sample(
         completion_of(row.get("response")),
         prompt=prompt_of_params(row.get("responses_create_params")),
@@ -58,7 +59,7 @@ def parse(raw: bytes) -> tuple[dict[str, Any], Sample]:
         flip=True if row.get("flip") is None else flip_of(row["flip"]),
     )
     key = ground_truth_key(row)
-    return row, sample if key is None else labelled(sample, JsonBody(raw).label(key))
+    return row, sample if key is None else labelled(sample, body.label(key))
 
 
 def render(reply: Reply, row: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from reward_server.dialects.completion import without_prompt
-from reward_server.dialects.label import labelled
+from reward_server.dialects.label import all_labelled
 from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody
@@ -48,7 +48,7 @@ def parse(body: JsonBody) -> list[Sample]:
     labels = body.labels("labels")
     if len(labels) != len(queries):
         raise InvalidRequest(f"labels: {len(labels)} entries for {len(queries)} of {key}")
-    return [labelled(sample, label) for sample, label in zip(samples, labels, strict=True)]
+    return all_labelled(samples, labels, "labels")
 
 
 def render(reply: Reply) -> bytes:
