@@ -48,6 +48,12 @@ _COMMANDS = {
     "\\cosh": "ch",
     "\\tanh": "th",
     "\\approx": "simeq thickapprox",
+    "£": "pounds textsterling",
+    "€": "euro texteuro",
+    "¥": "yen textyen",
+    "₹": "rupee",
+    "¢": "textcent",
+    "\\$": "textdollar",
 }
 _REPLACEMENT = {f"\\{name}": new for new, names in _COMMANDS.items() for name in names.split()} | {
     "\\Bbb": "\\mathbb",

@@ -22,34 +22,38 @@ zero one two three four five six seven eight nine ten eleven twelve thirteen fou
 nineteen twenty thirty forty fifty sixty seventy eighty ninety first second
 """
 _COMPARISONS = """
-less more fewer least most greater smaller larger bigger lesser higher lower above below under beyond beneath exceeding
-excess extra additional further another other rest remainder remaining missing short shy surplus deficit deficient
-increase increased decrease decreased reduced reduction doubled tripled halved quadrupled quartered multiplied divided
-added subtracted raised rounded truncated up down off between within until till max maximum min minimum atleast
-atmost versus vs than compared relative against instead except excluding including without nearly almost roughly
-about around approximately approx circa some several many few lot lots too enough only just exactly precisely
+less more fewer least most greater smaller larger bigger lesser higher lower above below under beyond beneath
+exceeding excess extra additional further another other rest remainder remaining missing short shy surplus deficit
+deficient odd even ups downs high low rise fall gain loss spare tolerance deviation infinity infinitie increase
+increased decrease decreased reduced reduction doubled tripled halved quadrupled quartered multiplied divided added
+subtracted raised rounded truncated up down off between within until till max maximum min minimum atleast atmost
+versus vs than compared relative against instead except excluding including without nearly almost roughly about around
+approximately approx circa some several many few lot lots too enough only just exactly precisely
 """
 _DOUBT = """
-perhaps maybe probably possibly presumably apparently allegedly supposedly likely unlikely unsure uncertain sure certain
-guess guessed guessing think thought believe believed hope doubt doubtful dubious question questionable unclear unknown
-unverified unconfirmed tentative tentatively hypothetically theoretically estimate estimated estimation approximation
-hmm hm hmmm um umm uh uhh er erm ah oh oops wait huh eh meh whatever dunno idk ish somewhat kinda sorta confused
-ambiguous arguably conceivably seemingly suspect assumed assuming pending check verify recheck todo tbd unchecked
-sometimes always often usually occasionally rarely seldom
+perhaps maybe probably possibly presumably apparently allegedly supposedly likely unlikely unsure uncertain sure
+certain guess guessed guessing think thought believe believed hope doubt doubtful dubious question questionable
+unclear unknown unverified unconfirmed tentative tentatively hypothetically theoretically estimate estimated
+estimation approximation hmm hm hmmm um umm uh uhh er erm ah oh oops wait huh eh meh whatever dunno idk ish somewhat
+kinda sorta confused ambiguous arguably conceivably seemingly suspect assumed assuming pending check verify recheck
+todo tbd unchecked sometimes always often usually occasionally rarely seldom
 """
 _NEGATIONS = """
 no not none never nothing neither nor wrong incorrect incorrectly false falsely untrue invalid inaccurate mistaken
 mistake error erroneous bad fake impossible rejected refuted disproved cancelled canceled void null nil lie bogus
-inexact inconsistent contradiction contradictory undefined nan failed fail failure isnt isn aint ain cannot cant doesnt
-dont didnt wasnt hardly barely scarcely true correct fine ok okay yes
+fault typo flaw joke nonsense oops whoops positives bug inexact inconsistent contradiction contradictory undefined nan
+failed fail failure isnt isn aint ain cannot cant doesnt dont didnt wasnt hardly barely scarcely true correct fine ok
+okay yes
 """
 _CONNECTIVES = """
 or and not is if but then either than to by at as so it its this that these those which what who when where why how
 was were are be been being has have had does do did because since though although unless besides thus hence therefore
-however whereas while whether like unlike answer result equals equal equaled exceeds exceed gives give
-given means mean makes make becomes become seems seem looks appears lacks needs fails misses loses varies differs
-depends remains works hers ours yours theirs his us towards afterwards backwards
-downwards upwards nevertheless nonetheless regardless also again still yet already yes else
+however whereas while whether like unlike answer result equals equal equaled exceeds exceed gives give given means
+mean makes make becomes become seems seem looks appears lacks needs fails misses loses varies differs depends remains
+works hers ours yours theirs his us towards afterwards backwards downwards upwards says thinks believes hopes wants
+suggests implies indicates shows proves contradicts conflicts violates ignores excludes includes contains requires
+assumes goes thanks regards alas yikes cheers nevertheless nonetheless regardless also again still yet already yes
+else
 """
 SAYS_MORE = frozenset(" ".join((_SCALES, _NUMBERS, _COMPARISONS, _DOUBT, _NEGATIONS, _CONNECTIVES)).split())
 _MORE = re.compile(
@@ -59,26 +63,25 @@ _MORE = re.compile(
 )
 _PLURALS = """
 people persons men women children feet mice geese teeth fish sheep deer dice oxen data criteria vertices matrices
-indices axes radii foci loci formulae bacteria aircraft series species cattle
+indices axes radii foci loci formulae bacteria aircraft series species cattle zeros zeroes bees toes ores questions
 """
 _IRREGULAR = frozenset(_PLURALS.split())
 _COUNTABLE = """
-apple arrangement ball book box boy bottle bird brick bus byte candy card car case cat chair chicken chord child choice
-circle class coin color colour combination coordinate cookie cow cup customer cycle day diagonal digit dog
-edge egg element employee event face factor fish flower friend game gift girl goal graph group hat head horse house
-integer intersection item letter line lion man marble match member mango minute molecule atom month mouse movie
-orange orbit outcome pack page part participant particle path pear pen pencil permutation person
-photon piece player polygon prime prize problem pupil puzzle race rectangle region roll room rope rose row
-seat set shirt shop shot side solution sphere stamp step stick stone store student subset success sweet
-table tank team term ticket tile town toy train tree triangle trip tuple value vehicle vertex visitor vote vowel wagon
-way week win woman word worker year water gasoline sugar flour milk rope paper land wire money
-mango banana lemon melon peach plum grape potato tomato cake pie pizza sandwich bean seed nut
+apple arrangement ball book box boy bottle bird brick bus byte candy card car case cat chair chicken chord child
+choice circle class coin color colour combination coordinate cookie cow cup customer cycle day diagonal digit dog edge
+egg element employee event face factor fish flower friend game gift girl goal graph group hat head horse house integer
+intersection item letter line lion man marble match member mango minute molecule atom month mouse movie orange orbit
+outcome pack page part participant particle path pear pen pencil permutation person photon piece player polygon prize
+problem pupil puzzle race rectangle region roll room rope rose row seat set shirt shop shot side solution sphere stamp
+step stick stone store student subset success sweet table tank team term ticket tile town toy train tree triangle trip
+tuple value vehicle vertex visitor vote vowel wagon way week win woman word worker year water gasoline sugar flour
+milk paper land wire money banana lemon melon peach plum grape potato tomato cake pie pizza sandwich bean seed nut
 """
 _SINGULAR = frozenset(_COUNTABLE.split())
 _NO_PLURAL = ("ss", "us", "is")
 _MATHEMATICAL = frozenset({"cos", "abs", "axis", "sinus", "cosinus"})
 _BEHIND = frozenset(
-    {"long", "tall", "wide", "deep", "high", "old", "each", "apart", "away", "total", "altogether", "in", "of", "the"}
+    {"long", "tall", "wide", "deep", "high", "old", "each", "apart", "away", "left", "total", "altogether", "in"}
 )
 _OF_TUPLES, _TUPLES = frozenset({"ordered", "unordered", "integer", "such"}), frozenset({"pairs", "triples", "pair"})
 """Without such a word before them, pairs are a scale, as dozens are."""

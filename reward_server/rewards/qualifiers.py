@@ -152,6 +152,8 @@ def _read_tail(value: str, tail: str, needs_letters: bool) -> Qualified | None:
     for piece in split_top(_without_text(tail), _COMMAS)[0]:
         if not _read_piece(piece, domains, conditions, letters):
             return None
+    if not (letters or domains):
+        return None
     rest = _NAME.sub(r"\2 ", value, count=1)
     if (needs_letters or conditions) and not any(_occurs(letter, rest) for letter in letters):
         return None
@@ -168,9 +170,8 @@ def _read_piece(piece: str, domains: list[str], conditions: list[str], letters: 
             break
     piece = " ".join(word for word in piece.split() if word.lower() not in _FILLING or word == "a" == piece)
     if not piece:
-        if domain:
-            domains.append(domain)
-        return True
+        domains.extend([domain] * bool(domain))
+        return bool(domain)
     sides, signs = split_top(piece, _RELATIONS | _IN)
     if not signs:
         if not _LETTERS.fullmatch(piece):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from reward_server.rewards.unit_symbols import UNIT_RULES
+
 _GREEK = "(?:pi|alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|rho|sigma)(?![A-Za-z])"
 _SCALES = "hundred|thousand|million|billion|trillion"
 _TEXT = r"\\text ?\{"
@@ -46,6 +48,7 @@ def _joined(match: re.Match[str]) -> str:
 
 Replacement = str | Callable[[re.Match[str]], str]
 _RULES: tuple[tuple[str, str, Replacement], ...] = (
+    *UNIT_RULES,
     ("\\over", r"\{((?:[^{}]|\{[^{}]*\})*?)\\over(?![A-Za-z])((?:[^{}]|\{[^{}]*\})*)\}", r"\\frac{\1}{\2}"),
     ("approx", rf" ?\(? ?{_TEXT} ?\(?(?:or |which is |is )?approx(?:imately|\.)? ?\}} ?(?=[-0-9.$\\(])", r" \\approx "),
     ("\\approx", r" ?\( ?\\approx([^()]*)\)$", r" \\approx\1"),

@@ -49,6 +49,7 @@ bit | | | 1 | bit | kilo mega giga tera
 byte | | | 8 | bit | kilo mega giga tera
 """
 _OTHER = """
+angstrom | Å | | 1/10000000000 | meter
 inch | in | inche | 127/5000 | meter
 foot | ft | feet | 381/1250 | meter
 yard | yd | | 1143/1250 | meter
@@ -57,11 +58,11 @@ nautical-mile | nmi | | 1852 | meter
 astronomical-unit | AU au | | 149597870700 | meter
 minute | min | | 60 | second
 hour | h hr | | 3600 | second
-day | d | | 86400 | second
+day | | | 86400 | second
 week | wk | | 604800 | second
 fortnight | | | 1209600 | second
 month | mo mth | | 1 | month
-year | yr y | | 12 | month
+year | yr | | 12 | month
 decade | | | 120 | month
 century | | centurie | 1200 | month
 pound | lb | | 45359237/100000 | gram
@@ -163,6 +164,7 @@ for _symbol, _name in SYMBOLS.items():
 
 def unit_named(word: str, is_expected: bool = False) -> str | None:
     """The unit that a word or symbol names, whatever its number; None for any other word."""
+    word = word.replace("µ", "μ")
     if word in SYMBOLS:
         return SYMBOLS[word]
     if is_expected and word in _ALSO_SCALES:

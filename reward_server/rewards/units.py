@@ -40,12 +40,12 @@ _BARE_SYMBOLS = frozenset(_BARE.split())
 _UPRIGHT_SYMBOLS = frozenset({"AU", "dB", "kV", "mV", "kN", "kHz", "MHz", "GHz", "KiB", "MiB", "GiB"})
 
 _POWER = r"\^\s*(?:\{\s*-?[0-9]\s*\}|[0-9])"
-_CURRENCY = re.compile(r"([+-]?)\s*(\\\$|[€£¥₹₩₽]|USD|EUR|GBP|(?:Rs|INR)\.?)\s*([+-]?)(?=[\s0-9.\\])")
+_CURRENCY = re.compile(r"([+-]?)\s*((?:US ?)?\\\$|[€£¥₹₩₽]|USD|EUR|GBP|(?:Rs|INR)\.?)\s*([+-]?)(?=[\s0-9.\\])")
 _TEXT = re.compile(rf"\\(?:text|operatorname)\{{((?:[^{{}}]|\^\{{-?[0-9]\}})*)\}}\s*({_POWER})?$")
 _SYMBOL = re.compile(r"(?:\^\\circ(?:\s*\\text\{\s*([CF])\s*\}|\s*([CF]))?|\\Omega|%|¢|[€£¥₹₩₽]|\\\$)$")
 _NAMED = {"^\\circ": "degree", "\\Omega": "ohm", "%": "%"}
 _WORDS = re.compile(
-    rf"(?<=[0-9}}])(\s*)([A-Za-zμ]{{1,}}\.?(?:{_POWER})?(?:(?:\s+|\s*/\s*)[A-Za-z]+(?:{_POWER})?){{0,3}})$"
+    rf"(?<=[0-9}}])(\s*)([A-Za-zμµ]{{1,}}\.?(?:{_POWER})?(?:(?:\s+|\s*/\s*)[A-Za-z]+(?:{_POWER})?){{0,3}})$"
 )
 _FACTOR = re.compile(
     r"\s*(/|\bper\b|\\cdot|\*)?\s*([^\W\d_]+(?:[-'’][^\W\d_]+)*|[%€£¢¥₹]|\\\$|\^\\circ[CFcf]?)\s*"
@@ -68,8 +68,7 @@ def split_unit(text: str, *, is_ground_truth: bool = False, is_number: bool = Fa
     plain number, so that letters behind it are no factors.
     """
     if match := _CURRENCY.match(text):
-        name = unit_named(match[2].rstrip(".")) or ""
-        return (match[1] or match[3]) + text[match.end() :].strip(), name
+        return _of_currency(match, text)
     unit: str | None = None
     if match := _SYMBOL.search(text):
         unit = _symbol_unit(match, text) if is_number or match.group() != "\\Omega" else None
@@ -80,6 +79,16 @@ def split_unit(text: str, *, is_ground_truth: bool = False, is_number: bool = Fa
     if match is None or unit is None or match.start() == 0:
         return text, ""
     return _PARENTHESES.sub(r"\1", text[: match.start()].strip()), unit
+
+
+def _of_currency(match: re.Match[str], text: str) -> tuple[str, str]:
+    """`\\$40`, also `\\$40 \\text{ USD}`."""
+    unit = unit_named("\\$" if match[2].endswith("$") else match[2].rstrip(".")) or ""
+    value = (match[1] or match[3]) + text[match.end() :].strip()
+    if value[-1:].isalpha() or value.endswith("}"):
+        inner, again = split_unit(value)
+        value = inner if again == unit else value
+    return value, unit
 
 
 def letter_unit(text: str, expected: str) -> str:
@@ -202,17 +211,18 @@ def _are_fitting(others: list[str], powers: Counter[str], is_ground_truth: bool)
 def _factors(text: str) -> list[tuple[str, int]] | None:
     """(word, power) of each factor of a unit; None where there is more than words."""
     factors: list[tuple[str, int]] = []
-    at, raised = 0, 1
+    at, raised, below = 0, 1, 1
     for match in _FACTOR.finditer(text):
-        divides, name, power = match[1] in {"/", "per"}, match[2], int(match[3] or 1)
+        name, power = match[2], int(match[3] or 1)
+        below = -1 if match[1] in {"/", "per"} else below
         if text[at : match.start()].strip() or not power:
             return None
         at = match.end()
         if name in _BEFORE:
             raised = _POWERS[name]
         elif name not in _POWERS:
-            factors.append((name, power * raised * (-1 if divides else 1)))
-            raised = 1
+            factors.append((name, power * raised * below))
+            raised = below = 1
         elif factors:
             factors[-1] = (factors[-1][0], factors[-1][1] * _POWERS[name])
         else:

@@ -30,8 +30,9 @@ def test_words_that_name_what_is_counted_are_a_unit(words: str) -> None:
 
 SAY_MORE = """
     less more doubled negative dozens thousands lakh crores k halves thirds sixths perhaps unsure hmm false untrue
-    mistakenly fewer unlikely versus unless always exceeds approximately rounded scores pairs tenfold thousandths isn't
-    errors guesses sometimes not or
+    mistakenly fewer versus unless always approximately rounded scores pairs tenfold thousandths isn't
+    errors guesses sometimes not or pluses minuses infinities whoops jokes odds evens increases exceeds implies wrongly
+unlikely quadrupled halved sixes twentieth tenths yes true correct ish
 """
 
 
