@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reward_server.dialects.label import ground_truths_of, labelled
-from reward_server.dialects.nemo_gym import GROUND_TRUTH_KEYS
+from reward_server.dialects.nemo_gym import GROUND_TRUTH_KEYS, ground_truth_key
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody
 from reward_server.offline import BadRow
@@ -171,8 +171,8 @@ def _judged(graded: list[_Graded], slow_s: float) -> Iterator[tuple[Kind, _Grade
 def ground_truths_in(lines: Iterable[bytes], key: str | None) -> Iterator[tuple[int, str]]:
     """(line, ground truth) of each row of a JSONL file, several where a row has alternatives; "" where it has none.
 
-    `key` names the column, with points into objects (`reward_model.ground_truth`); else it is the first that there is
-    of `ground_truth`, `expected_answer`, `answer`, `label`. Raises BadRow.
+    `key` names the column, with points into objects (`reward_model.ground_truth`); else it is the first that is
+    not null of `ground_truth`, `expected_answer`, `answer`, `label`. Raises BadRow.
     """
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -187,7 +187,8 @@ def ground_truths_in(lines: Iterable[bytes], key: str | None) -> Iterator[tuple[
 
 def _ground_truths(row: JsonBody, key: str | None) -> tuple[str, ...] | None:
     """() where the column holds nothing that can be one; None where there is no such column."""
-    name, *inner = key.split(".") if key else [next((each for each in GROUND_TRUTH_KEYS if each in row), "")]
+    columns = {each: row.label(each) for each in GROUND_TRUTH_KEYS if each in row}
+    name, *inner = key.split(".") if key else [ground_truth_key(columns) or ""]
     if name not in row:
         return None
     value = row.label(name)

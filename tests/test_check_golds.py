@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_cli import lines, reward_server
 
-from reward_server.ground_truth_check import Kind, _Graded, _judged, findings_table
+from reward_server.ground_truth_check import Kind, _Graded, _judged, findings_table, ground_truths_in
 from reward_server.types import Outcome
 
 SOUND = [
@@ -133,3 +133,8 @@ def test_what_the_grades_say(grades: list[tuple[str, Outcome, float]], kinds: li
 
 def test_nothing_found_is_one_line() -> None:
     assert findings_table(3, []) == "3 ground truths: nothing found"
+
+
+def test_a_null_column_hides_no_other() -> None:
+    rows = [b'{"ground_truth": null, "answer": "4"}', b'{"ground_truth": "", "answer": "4"}', b'{"answer": null}']
+    assert list(ground_truths_in(rows, None)) == [(1, "4"), (2, ""), (3, "")]

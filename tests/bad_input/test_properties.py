@@ -228,4 +228,4 @@ def test_no_header_opens_a_server_but_one_with_the_key(header: bytes) -> None:
 def test_every_module_that_reads_what_others_wrote_is_here_or_has_tests_of_its_own() -> None:
     assert {module.NAME for module in (native, openrlhf, slime, nemo_gym)} == {
         path.stem for path in Path(nemo_gym.__file__).parent.glob("*.py")
-    } - {"__init__", "label", "messages", "reply", "completion", "prompt_ending"}
+    } - {"__init__", "label", "messages", "reply", "completion", "prompt_ending", "rollout"}

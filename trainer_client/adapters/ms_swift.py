@@ -5,10 +5,10 @@
         --external_plugins "$(python -c 'import trainer_client.adapters as m; print(m.__path__[0])')/ms_swift.py" ...
 
 The ground truth is the dataset's column `ground_truth`, `solution`, `answer`, `expected_answer` or `label`, the first
-that there is; the prompt is the messages before the completion. `trainer_state.global_step` is sent as the visit unless
-the dataset has a column `visit`; columns `group` and `flip` are sent too (evaluation: `flip` false). ms-swift pays 0
-for None and keeps it in the group's mean, so a sample that could not be scored ends the training with the reason; for
-`on_unscored="fallback"` register a subclass.
+that is not null in the row; the prompt is the messages before the completion. `trainer_state.global_step` is sent as
+the visit unless the dataset has a column `visit`; columns `group` and `flip` are sent too (evaluation: `flip` false).
+ms-swift pays 0 for None and keeps it in the group's mean, so a sample that could not be scored ends the training with
+the reason; for `on_unscored="fallback"` register a subclass.
 """
 
 from __future__ import annotations

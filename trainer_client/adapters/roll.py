@@ -11,7 +11,7 @@
         world_size: 8
 
 `model_args` names the tokenizer that decodes responses. The ground truth is the row's `ground_truth`, or the first of
-`solution`, `answer`, `expected_answer`, `label` that there is; `group`, `visit` and `flip` are sent where ROLL keeps
+`solution`, `answer`, `expected_answer`, `label` that is not null; `group`, `visit` and `flip` are sent where ROLL keeps
 them, and travel in label objects otherwise. The visit is by default the batch's `global_step`. ROLL takes numbers in
 half precision, exact for rewards of 0 … 2; what could not be scored is paid `fallback_reward`, with a warning in the
 log.

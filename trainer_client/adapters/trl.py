@@ -10,10 +10,10 @@ On the command line:
     trl grpo --reward_funcs trainer_client.adapters.trl.reward_server ...
 
 The ground truth is the dataset's column `ground_truth`, `solution`, `answer`, `expected_answer` or `label`, the first
-that there is. `trainer_state.global_step` is sent as the visit unless the dataset has a column `visit`; columns `group`
-and `flip` are sent too (evaluation: `flip` false). Of a conversation the last message of the assistant is scored, with
-the reasoning that TRL parsed out of it. A sample that could not be scored is None: TRL leaves it out. The means of the
-reward's parts are logged, `flip/clean` for the clean accuracy, and the share of `flip/unscored`.
+that is not null in the row. `trainer_state.global_step` is sent as the visit unless the dataset has a column `visit`;
+columns `group` and `flip` are sent too (evaluation: `flip` false). Of a conversation the last message of the assistant
+is scored, with the reasoning that TRL parsed out of it. A sample that could not be scored is None: TRL leaves it out.
+The means of the reward's parts are logged, `flip/clean` for the clean accuracy, and the share of `flip/unscored`.
 """
 
 from __future__ import annotations
