@@ -89,10 +89,14 @@ def read_number(text: str, expected_unit: str = "") -> Number | None:
 
 
 def read_ground_truth(text: str) -> Number | None:
-    """The same for a ground truth: any word behind it is its unit, and it may have been rounded."""
-    body, unit = split_unit(text, is_ground_truth=True, is_number=True) if len(text) <= MAX_CHARS else (text, "")
+    """The same for a ground truth: upright words behind it are its unit, and it may have been rounded."""
+    if len(text) > MAX_CHARS:
+        return None
+    if match := _ANGLE.fullmatch(text):
+        return Number(_angle(match), "degree")
+    body, unit = split_unit(text, is_ground_truth=True, is_number=True)
     value = _value(body)
-    return read_number(text) if value is None else Number(value, unit, _places(body))
+    return _read_quantity(text) if value is None else Number(value, unit, _places(body))
 
 
 def is_same_number(ground_truth: Number, answer: Number) -> bool:

@@ -74,7 +74,7 @@ _SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]")
 """What most answers are, and what is normal already."""
 _A_BOLD = r"\\(?:mathbf|boldsymbol|bm) ?\{ ?([a-cf-hj-z]) ?\}"
-_BOLD = re.compile(rf"{_A_BOLD}(?=.*\S)|(?<=\S){_A_BOLD}")
+_BOLD = re.compile(rf"{_A_BOLD}(?=.*\S)|(?:(?<=\S)|(?<=\S )){_A_BOLD}")
 """A bold letter in an expression is a vector; alone it may be anything."""
 _QUANTITY = re.compile(r"([-+]?[0-9][0-9.,/]*) ([A-Za-zμ][A-Za-zμ /.-]*(?:\^[0-9])?)")
 """An upright number with its unit: `\\text{3.5 m}`."""

@@ -51,6 +51,7 @@ _FACTOR = re.compile(
     r"\s*(/|\bper\b|\\cdot|\*)?\s*([^\W\d_]+(?:[-'’][^\W\d_]+)*|[%€£¢¥₹]|\\\$|\^\\circ[CFcf]?)\s*"
     r"(?:\^\s*\{?\s*(-?[0-9])\s*\}?)?"
 )
+_VOWEL = re.compile(r"[aeiouy]")
 _MAX_WORDS = 6
 _PARENTHESES = re.compile(r"^\(([^(),]*)\)$")
 """`(\\frac{270}{7})^\\circ`"""
@@ -145,26 +146,35 @@ def _symbol_unit(match: re.Match[str], text: str) -> str | None:
 
 
 def _bare_unit(match: re.Match[str], is_ground_truth: bool, is_number: bool) -> str | None:
-    """Without `\\text{}` words have to be known, or to be a noun; single letters count only behind a slash."""
+    """Without `\\text{}` words have to be known, or to end in a noun; single letters count only behind a slash.
+
+    In an answer to a number, letters are no factors: there any symbol of a unit counts. A ground truth of a number and
+    letters may be a product.
+    """
+    is_generous = is_number and not is_ground_truth
     blank, unit = match[1], match[2]
     first, *others = unit.split("/")
     words = [found[2] for found in _FACTOR.finditer(first)]
-    if not all(_is_bare_word(word, bool(blank), is_number, is_ground_truth) for word in words):
+    if is_generous and others and len(words) == 1 and unit_named(words[0]):
+        return _canonical(unit)
+    if not all(_is_known(word, is_generous) for word in words) and not (blank and _are_nouns(words)):
         return None
-    if is_number and others and len(words) == 1 and unit_named(words[0]):
-        return _canonical(unit, is_ground_truth)
-    return None if any(len(word) == 1 for word in words) else _canonical(unit, is_ground_truth and bool(blank))
+    return None if any(len(word) == 1 for word in words) else _canonical(unit)
 
 
-def _is_bare_word(word: str, is_apart: bool, is_number: bool, is_ground_truth: bool) -> bool:
+def _is_known(word: str, is_generous: bool) -> bool:
     folded = word.lower()
-    if folded in _BARE_SYMBOLS or word in _UPRIGHT_SYMBOLS or folded in _POWERS:
+    if folded in _BARE_SYMBOLS or word in _UPRIGHT_SYMBOLS or folded in _POWERS or folded == "per":
         return True
     if folded in WORDS or folded.removesuffix("s") in WORDS:
         return len(word) > 2
-    if is_number and unit_named(word) is not None:
-        return True
-    return is_apart and (folded in {"of", "per"} or (len(word) > 2 and (is_number or is_noun(folded))))
+    return is_generous and unit_named(word) is not None
+
+
+def _are_nouns(words: list[str]) -> bool:
+    """`red balls`; but `pqrs` is a product."""
+    last = words[-1].lower() if words else ""
+    return is_noun(last) and _VOWEL.search(last) is not None and all(len(word) > 1 for word in words)
 
 
 @lru_cache(maxsize=4096)
@@ -202,7 +212,7 @@ def _are_fitting(others: list[str], powers: Counter[str], is_ground_truth: bool)
     if any(map(says_more, (name for name in powers if name not in UNITS))):
         return False
     if is_ground_truth:
-        return names_things(others) or not any(map(says_more, others))
+        return names_things(others) or not any(len(word) == 1 or says_more(word) for word in others)
     if not powers:
         return names_things(others)
     return all(word in _BESIDE or (is_noun(word) and not says_more(word)) for word in others)

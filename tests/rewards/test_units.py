@@ -75,3 +75,11 @@ def test_a_word_that_is_no_noun_is_none(word: str) -> None:
 def test_letters_behind_a_value_stay_letters() -> None:
     for text in ("17 m", "17x", "3 kt", "2 MN", "4 ab", r"2\Omega", "5 cos"):
         assert split_unit(text) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "text", ["3kt", "3 kt", "2pt", "2 MN", "5ha", "3 m/s", "3 sinx", "2 abc", "2 pqrs", r"3\text{ x}", r"2\text{n}"]
+)
+def test_a_ground_truth_of_a_number_and_letters_may_be_a_product(text: str) -> None:
+    """Read as a number with a unit, it would pay the number alone."""
+    assert split_unit(text, is_ground_truth=True, is_number=True) == (text, "")
