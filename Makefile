@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan lock fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,14 @@ scan: $(VENV)/installed .venv-scan/installed  ## scan the images' files and the 
 	.venv-scan/bin/checkov --quiet --compact --skip-download --framework kubernetes --directory .rendered
 	.venv-scan/bin/python tests/deploy/run_dashboard_schema.py
 
+# Each file with the hashes of all files that the index has of that version: any Linux, Python 3.11 and later.
+LOCK = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt \
+  --generate-hashes --no-annotate --custom-compile-command 'make lock'
+lock: .venv-lock/installed  ## write the images' packages, pinned and hashed, into docker/requirements*.txt
+	$(LOCK) --extra server --extra gateway --output-file docker/requirements.txt pyproject.toml
+	$(LOCK) --extra server --extra rm --output-file docker/requirements-rm.txt pyproject.toml
+	echo hatchling | $(LOCK) --output-file docker/requirements-build.txt -
+
 SECONDS ?= 3600
 fuzz: .venv-fuzz/installed  ## fuzz the answer rules by coverage (atheris) for SECONDS=3600; into .fuzz/
 	.venv-fuzz/bin/python tests/fuzz/run_answers.py -max_total_time=$(SECONDS) -max_len=2000 -dict=tests/fuzz/latex.dict -timeout=60 -print_final_stats=1
@@ -77,7 +85,7 @@ audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (p
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .fuzz .schemathesis .rendered
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .fuzz .schemathesis .rendered
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -131,4 +139,9 @@ $(VENV)/matplotlib: $(VENV)/installed
 .venv-audit/installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check pip-audit
+	touch $@
+
+.venv-lock/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 	touch $@

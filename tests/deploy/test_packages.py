@@ -1,0 +1,158 @@
+"""What the packages need: every import is declared, no floor lets a known hole in, the images' packages have hashes."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+import tomllib
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+OURS = {"reward_server", "trainer_client"}
+HOLES = {  # the first version without the hole
+    "jinja2": {"CVE-2025-27516": "3.1.6", "CVE-2024-56326": "3.1.5", "CVE-2024-56201": "3.1.5"},
+    "pydantic-settings": {"GHSA-4xgf-cpjx-pc3j": "2.14.2"},
+    "starlette": {"CVE-2026-48710": "1.0.1", "CVE-2025-62727": "0.49.1", "CVE-2024-47874": "0.40.0"},
+    "torch": {"CVE-2026-24747": "2.10", "CVE-2025-32434": "2.6"},
+    "transformers": {"CVE-2026-9856": "5.9", "CVE-2026-5241": "5.5", "CVE-2026-4372": "5.3"},
+}
+NEEDED = {"transformers": "5.4", "fastapi": "0.133", "typer": "0.19"}  # by the code, as pyproject.toml says beside each
+NOT_IMPORTED = {"uvloop"}  # uvicorn takes it by itself
+LOCKED = {"requirements.txt": ("server", "gateway"), "requirements-rm.txt": ("server", "rm")}
+CUDA = re.compile(r"cuda-|nvidia-|triton$")  # torch from PyPI pins them, and other builds of torch need others
+
+
+def declared(*extras: str) -> dict[str, Requirement]:
+    """Requirements of the base install and of extras, by name, those of `reward-server[…]` included."""
+    lines = [*PROJECT["dependencies"], *(line for extra in extras for line in PROJECT["optional-dependencies"][extra])]
+    found: dict[str, Requirement] = {canonicalize_name(one.name): one for one in map(Requirement, lines)}
+    itself = found.pop(PROJECT["name"], None)
+    return found | declared(*itself.extras) if itself else found
+
+
+def pins(text: str) -> dict[str, str]:
+    return {canonicalize_name(name): pin for name, pin in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.M)}
+
+
+PINS = pins((ROOT / "constraints.txt").read_text())
+
+
+def modules(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Modules that statements and calls of `import_module` name."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
+
+
+def third_party(paths: Iterable[Path], late: bool) -> set[str]:
+    """Distributions of what files import; their names are those of their modules. late: within functions too."""
+    trees = [ast.parse(path.read_text()) for path in paths]
+    roots = {name.split(".")[0] for tree in trees for name in modules(ast.walk(tree) if late else tree.body)}
+    return {canonicalize_name(root) for root in roots - set(sys.stdlib_module_names) - OURS}
+
+
+SERVER = sorted((ROOT / "reward_server").rglob("*.py"))
+CLIENT = sorted((ROOT / "trainer_client").glob("*.py"))  # its subfolders run where a trainer is installed
+
+
+def test_what_the_server_imports_is_declared_and_nothing_else() -> None:
+    assert third_party(SERVER, late=False) <= set(declared("server"))
+    assert third_party(SERVER, late=True) == set(declared("server", "rm")) - NOT_IMPORTED
+
+
+def test_the_client_needs_the_base_install_only() -> None:
+    assert third_party(CLIENT, late=True) <= set(declared())
+
+
+def test_a_remote_reward_model_needs_no_torch() -> None:
+    assert set(declared("server", "rm")) - set(declared("server", "gateway")) == {"torch", "safetensors"}
+
+
+def floor(requirement: Requirement) -> Version:
+    return max(Version(one.version) for one in requirement.specifier if one.operator in (">=", "=="))
+
+
+@pytest.mark.parametrize("name", sorted(declared("server", "rm")))
+def test_a_floor_is_no_higher_than_the_pin_which_is_allowed(name: str) -> None:
+    requirement = declared("server", "rm")[name]
+    assert floor(requirement) <= Version(PINS[name])
+    assert requirement.specifier.contains(PINS[name])
+
+
+@pytest.mark.parametrize("name", sorted({*HOLES, *NEEDED}))
+def test_a_floor_is_above_the_known_holes_and_what_the_code_needs(name: str) -> None:
+    least = floor(declared("server", "rm")[name])
+    assert least >= Version(NEEDED.get(name, "0"))
+    for advisory, mended in HOLES.get(name, {}).items():
+        assert least >= Version(mended), advisory
+
+
+def test_the_private_methods_of_uvicorn_are_those_of_one_version() -> None:
+    assert str(declared("server")["uvicorn"].specifier) == "<0.55,>=0.54"
+
+
+def test_the_build_back_end_is_pinned_everywhere_to_one_version() -> None:
+    assert PYPROJECT["build-system"]["requires"] == [f"hatchling=={PINS['hatchling']}"]
+    assert "hatchling" in pins((ROOT / "docker/requirements-build.txt").read_text())
+
+
+def closure(names: Iterable[str]) -> set[str]:
+    """Names and all that they need here, by the metadata of what is installed; no extras of theirs."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            wanted = map(Requirement, requires(name) or ())
+            todo += [canonicalize_name(one.name) for one in wanted if not one.marker or one.marker.evaluate()]
+    return found
+
+
+@pytest.mark.parametrize("file", [*LOCKED, "requirements-build.txt"])
+def test_the_images_have_the_pinned_versions(file: str) -> None:
+    locked = {name: pin for name, pin in pins((ROOT / "docker" / file).read_text()).items() if not CUDA.match(name)}
+    assert locked == {name: PINS.get(name) for name in locked}, "make lock"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the images are of Linux")
+@pytest.mark.parametrize(("file", "extras"), LOCKED.items())
+def test_the_images_have_all_that_is_declared_and_nothing_else(file: str, extras: tuple[str, ...]) -> None:
+    locked = {name for name in pins((ROOT / "docker" / file).read_text()) if not CUDA.match(name)}
+    needed = {name for name in closure(declared(*extras)) if not CUDA.match(name)}
+    assert locked == needed, "make lock"
+
+
+@pytest.mark.parametrize("file", [*LOCKED, "requirements-build.txt"])
+def test_every_package_of_an_image_has_a_hash(file: str) -> None:
+    text = (ROOT / "docker" / file).read_text()
+    assert "://" not in text
+    blocks = re.sub(r"\\\n\s*", " ", re.sub(r"^#.*\n", "", text, flags=re.M)).splitlines()
+    assert blocks
+    assert [one for one in blocks if not re.fullmatch(r"[\w.-]+==.*?(\s+--hash=sha256:[0-9a-f]{64})+\s*", one)] == []
+
+
+@pytest.mark.parametrize("file", ["docker/Dockerfile", "docker/Dockerfile.rm"])
+def test_an_image_takes_only_hashed_packages_and_builds_with_what_it_has(file: str) -> None:
+    text = re.sub(r"\\\n", " ", (ROOT / file).read_text())
+    installs = re.findall(r"pip (?:install|wheel) [^;&\n]*", text)
+    loose = [one for one in installs if "--require-hashes" not in one and "--no-deps" not in one]
+    assert [
+        one for one in loose if "${PIP_OPTIONS}" not in one
+    ] == []  # another index's torch, when somebody asks for it
+    assert all("--no-build-isolation" in one for one in installs if one.startswith("pip wheel"))
+    assert all("--only-binary :all:" in one for one in installs if "--no-deps" not in one)
