@@ -29,7 +29,10 @@ MEDIA_KEYS = {
     "input_audio": "audio",
 }
 """What a message, or a part without a `type`, calls its media, and the type of the part that it becomes."""
-
+PART_KEYS = MEDIA_KEYS | {"bytes": "image", "path": "image", "url": "image", "base64": "image"}
+"""The first of these that a part without a `type` has says what it is."""
+FILE_KEYS = ("inline_data", "inlineData", "file_data", "fileData")
+"""Gemini's, whose MIME type says what they are."""
 
 LONGEST_ARRAY = 64
 """Numbers beside a message's content, such as weights; what is longer is tokens, pixels or sound."""
@@ -84,10 +87,13 @@ def _content(content: Any) -> Any:
 
 
 def _parts(content: Any) -> list[dict[str, Any]]:
+    """Lists in lists are one list."""
     if content is None:
         return []
     several = None if isinstance(content, str) else _as_list(content)
-    return [_part(part) for part in ([content] if several is None else several)]
+    if several is None:
+        return [_part(content)]
+    return [part for item in several for part in (_parts(item) if _as_list(item) is not None else [_part(item)])]
 
 
 def _part(given: Any) -> dict[str, Any]:
@@ -95,13 +101,30 @@ def _part(given: Any) -> dict[str, Any]:
         return {"type": "text", "text": given}
     part = _mapping(given)
     if part is None:
-        return {"type": "image" if "Image" in type(given).__name__ else "unknown"}
+        return {"type": "image" if _is_bare_image(given) else "unknown"}
     text = part.get("text")
     kind = part["type"] if isinstance(part.get("type"), str) else None
     if kind in TEXT_TYPES or (kind is None and isinstance(text, str)):
-        return {"type": "text", "text": text if isinstance(text, str) else ""}
-    media = (MEDIA_KEYS[key] for key, value in part.items() if key in MEDIA_KEYS and value is not None)
-    return {"type": kind if kind is not None else next(media, "unknown")}
+        return {"type": "text", "text": _text(text)}
+    return {"type": kind if kind is not None else _untyped(part)}
+
+
+def _text(text: Any) -> str:
+    """A text, also as the Assistants API has it (`{"value": …}`)."""
+    value = text.get("value") if isinstance(text, Mapping) else text
+    return value if isinstance(value, str) else ""
+
+
+def _is_bare_image(value: Any) -> bool:
+    """PIL's, the bytes of a file, or pixels."""
+    return "Image" in type(value).__name__ or isinstance(value, bytes) or (getattr(value, "ndim", None) or 0) > 1
+
+
+def _untyped(part: Mapping[str, Any]) -> str:
+    file = next((part[key] for key in FILE_KEYS if isinstance(part.get(key), Mapping)), None)
+    if file is not None:
+        return str(file.get("mime_type") or file.get("mimeType") or "image").partition("/")[0]
+    return next((kind for key, kind in PART_KEYS.items() if part.get(key) is not None), "unknown")
 
 
 def _is_media(key: str, value: Any) -> bool:

@@ -18,10 +18,13 @@ from reward_server.dialects.reply import REASONS, Reply, to_json
 from reward_server.dialects.rollout import completion_of, prompt_of_params
 from reward_server.errors import shortened
 from reward_server.json_body import JsonBody
-from reward_server.types import Outcome, Sample
+from reward_server.types import Outcome, Sample, Score
 
 NAME = "nemo_gym"
 GROUND_TRUTH_KEYS = ("ground_truth", "expected_answer", "answer", "label")
+FAILURE_CLASS = "_ng_failure_class"
+_OURS = "reward_"
+_MARKS = (FAILURE_CLASS, "mask_sample", "failure_kind", "failure_reason")
 REVERIFY_MODE = "stateless"
 """NeMo-Gym 0.5's word for a server whose rewards depend on the row and its rollout alone."""
 SCHEMA: dict[str, object] = {
@@ -64,6 +67,7 @@ def parse(raw: bytes) -> tuple[dict[str, Any], Sample]:
 
 def render(reply: Reply, row: dict[str, Any]) -> bytes:
     (score,) = reply.scores
+    row = _without_old_marks(row, score)
     paid = {**row, "reward": reply.reward(score)}
     if score.reward is not None:
         return to_json(paid | reply.numbers(score)).encode()
@@ -72,7 +76,7 @@ def render(reply: Reply, row: dict[str, Any]) -> bytes:
         **reply.flags(score),
         "mask_sample": True,
         "instance_config": {**(config if isinstance(config, dict) else {}), "mask_sample": True},
-        "_ng_failure_class": f"reward_{score.outcome}",
+        FAILURE_CLASS: f"{_OURS}{score.outcome}",
         "failure_kind": score.outcome,
         "failure_reason": _reason(score.outcome, row),
     }
@@ -83,6 +87,20 @@ def ground_truth_key(row: dict[str, Any]) -> str | None:
     """The first of GROUND_TRUTH_KEYS that is not null, or else that is there; an empty text is one that is not null."""
     there = [key for key in GROUND_TRUTH_KEYS if key in row]
     return next((key for key in there if not is_null(row[key])), there[0] if there else None)
+
+
+def _without_old_marks(row: dict[str, Any], score: Score) -> dict[str, Any]:
+    """The row without what an earlier verification left in it: `gym eval reverify` sends rows with their old replies.
+
+    A mask that stands beside no mark of ours is the row's own and stays.
+    """
+    kept = {key: value for key, value in row.items() if key not in score.parts}
+    if not str(row.get(FAILURE_CLASS)).startswith(_OURS):
+        return kept
+    kept = {key: value for key, value in kept.items() if key not in _MARKS}
+    if isinstance(kept.get("instance_config"), dict):
+        kept["instance_config"] = {k: v for k, v in kept["instance_config"].items() if k != "mask_sample"}
+    return kept
 
 
 def _reason(outcome: Outcome, row: dict[str, Any]) -> str:

@@ -23,6 +23,8 @@ _PADS = re.compile(rf"(?:(?=[^>\]]*(?:{_PAD.pattern}))(?:{SPECIAL.pattern}))*", 
 _PIECE = re.compile(rf"{SPECIAL.pattern}|.", re.DOTALL)
 _MASK = " "
 _UNKNOWN = "<unk>"
+_REMAINS = re.compile(rf"{_UNKNOWN}|<0x[0-9A-F]{{2}}>|{UNDECODABLE}")
+"""What decoding leaves of a character that it cannot write."""
 _LONGEST_ENDING = 4096
 _MOST_PLACES = 64
 _LONGEST_NAME = 64
@@ -73,6 +75,8 @@ def end_behind_letters(query: Lettered, prompt: Lettered, kept: int) -> int | No
         raise Unclear
     end = losses.behind(prompt.text[prompt_end:], query.text, end)
     if added and SPECIAL.match(query.text, end):  # another one that was added, or the policy's
+        raise Unclear
+    if query.text.startswith(UNDECODABLE, end):  # what is left of the prompt's last characters, or the policy's
         raise Unclear
     return end
 
@@ -189,6 +193,7 @@ def _behind_pads(query: str, places: set[int], first: str, pieces: deque[str]) -
 
 
 def _begins_with_name(query: str, at: int, piece: str) -> bool:
-    """True where only the letters of a special token are left, or some of them."""
+    """True where only the letters of a special token are left, in whatever case."""
     name = "".join(ANY_LETTERS.findall(piece)) if len(piece) > 1 else ""
-    return bool(name) and "".join(ANY_LETTERS.findall(query[at : at + len(piece)])).startswith(name[: len(piece) - 2])
+    left = _REMAINS.sub("", query[at : at + 8 * len(piece) + _LONGEST_NAME])[: len(piece)]
+    return bool(name) and "".join(ANY_LETTERS.findall(left)).casefold().startswith(name.casefold())

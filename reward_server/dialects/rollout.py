@@ -68,7 +68,8 @@ def _texts(parts: object) -> str:
     """A text, or the joined `text` of a list of content parts."""
     if isinstance(parts, str):
         return parts
-    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    several = parts if isinstance(parts, list) else []
+    texts = [part.get("text") if isinstance(part, dict) else part for part in several]
     return "".join(text for text in texts if isinstance(text, str))
 
 

@@ -128,6 +128,22 @@ def test_a_border_that_may_be_in_several_places_is_none(query: str, prompt: str)
     assert without_prompt(query, prompt) is None
 
 
+@pytest.mark.parametrize(
+    ("query", "prompt"),
+    [
+        ("\ufffd 1 \ufffd 10 \ufffd. \\boxed{} \ufffd\ufffdNo.", "求 1 到 10 的和. \\boxed{} 里。"),
+        ("two 's easy. 3\n<<unk>Assistant<unk>>No.", "What 's two 's easy . 3\n<｜Assistant｜>"),
+        (
+            "two 's easy. 3\n<<0xEF><0xBD><0x9C>Assistant<0xEF><0xBD><0x9C>>No.",
+            "What 's two 's easy . 3\n<｜Assistant｜>",
+        ),
+        ("two 's easy. 3\n<｜assistant｜>No.", "What 's two 's easy . 3\n<｜Assistant｜>"),
+    ],
+)
+def test_what_decoding_leaves_of_an_ending_is_no_completion(query: str, prompt: str) -> None:
+    assert without_prompt(query, prompt) is None
+
+
 def test_images_are_expanded_in_the_query() -> None:
     for pad in (
         "<image>",

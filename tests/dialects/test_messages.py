@@ -76,7 +76,7 @@ def test_parts_that_are_all_text_are_their_joined_text(server: RunningServer, co
     "messages",
     [
         [],
-        [{"role": "user", "content": "2+2?", "id": 1, "weights": [0.5, None], "images": [], "audio": None}],
+        [{"role": "user", "content": "2+2?", "id": 1, "weights": [0.5, None], "tool_calls": []}],
         [{"role": "assistant", "content": None, "tool_calls": [{"arguments": {"image": "a.png"}}]}, {"role": "tool"}],
         [{"role": "user", "content": 5}, {"role": "user", "content": ""}, {}],
     ],
@@ -90,7 +90,14 @@ def test_messages_of_plain_texts_keep_their_group(messages: list[dict[str, objec
     [
         ([{"type": "video", "video": "a"}, {"type": "audio_url"}], [{"type": "video"}, {"type": "audio"}]),
         ([{"type": "tool_use", "input": {"x": "y" * 99}}], [{"type": "tool_use"}]),
-        ([None, 5, {}, [], {"type": 5}], [{"type": "unknown"}] * 5),
+        ([None, 5, {}, [], {"type": 5}], [{"type": "unknown"}] * 4),
+        ([[IMAGE, [["How"]], []], " many?"], [IMAGE, TEXT]),
+        ([["How many?"]], "How many?"),
+        ([IMAGE, "How ", "", "many?", ""], [IMAGE, TEXT]),
+        ([{"type": "text", "text": {"value": "How many?", "annotations": []}}], "How many?"),
+        ([{"type": "IMAGE"}, {"type": "image_file"}, {"type": "img_url"}, {"type": "image_pil"}], [IMAGE] * 4),
+        ([{"bytes": "AA", "path": None}, {"url": "a"}, {"base64": "AA"}], [IMAGE] * 3),
+        ([{"inline_data": {"mime_type": "audio/wav"}}, {"fileData": {"fileUri": "a"}}], [{"type": "audio"}, IMAGE]),
         ([{"type": "text"}, {"type": "text", "text": None}, {"type": "text", "text": 5}], ""),
         ([], ""),
         ({"type": "image"}, [{"type": "image"}]),
@@ -98,6 +105,24 @@ def test_messages_of_plain_texts_keep_their_group(messages: list[dict[str, objec
 )
 def test_parts_of_any_kind_have_one_form(content: object, form: object) -> None:
     assert without_media([{"role": "user", "content": content}]) == [{"role": "user", "content": form}]
+
+
+@pytest.mark.parametrize(
+    "beside", [{"name": None}, {"tool_calls": None, "reasoning_content": None}, {"images": [], "audio": None}]
+)
+def test_what_is_null_or_holds_no_media_beside_a_content_says_nothing(
+    server: RunningServer, beside: dict[str, object]
+) -> None:
+    """Arrow writes a null for every key that another row has."""
+    plain = {"role": "user", "content": "How many?"}
+    assert draws(server, [plain | beside], 0) == draws(server, [plain], 0)
+
+
+def test_a_list_within_lists_without_end_is_read() -> None:
+    content: object = "2+2?"
+    for _ in range(100_000):
+        content = [content]
+    assert without_media([{"role": "user", "content": content}]) == [{"role": "user", "content": "2+2?"}]
 
 
 def test_media_beside_a_content_are_parts_before_it() -> None:

@@ -269,3 +269,22 @@ def test_without_that_setting_the_root_says_what_to_set(server: RunningServer) -
     reply = server.post("/verify", row(message("x"), answer="4"))
     assert reply.status_code == 404
     assert "REWARD_VERIFY_REWARD" in reply.json()["error"]["message"]
+
+
+def test_what_an_earlier_verification_left_in_a_row_is_gone(server: RunningServer) -> None:
+    url, four = "/score/verifier/verify", row(message("\\boxed{4}"))
+    failed = server.post(url, {**four, "ground_truth": ""}).json()
+    again = server.post(url, {**failed, "ground_truth": "4"}).json()
+    assert not FAILURE_KEYS & again.keys() - {"instance_config"}
+    assert (again["reward"], again["clean"], again["instance_config"]) == (1.0, 1.0, {})
+    assert "clean" not in server.post(url, {**again, "ground_truth": ""}).json()
+    own = {"_ng_failure_class": "sandbox_died", "mask_sample": True, "ground_truth": "4"}
+    assert own.items() <= server.post(url, {**four, **own}).json().items()
+
+
+@pytest.mark.parametrize(
+    "content", ["\\boxed{4}", ["\\boxed{4}"], [{"text": "\\boxed{4}"}], ["\\boxed", {"text": "{4}"}]]
+)
+def test_a_content_is_a_text_or_its_parts(server: RunningServer, content: Any) -> None:
+    body = row({"role": "assistant", "content": content}, ground_truth="4")
+    assert server.post("/score/verifier/verify", body).json()["reward"] == 1.0
