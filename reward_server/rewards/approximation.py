@@ -19,6 +19,9 @@ from reward_server.rewards.units import split_unit
 
 SIGN = "\\approx"
 _SIGNS = frozenset({SIGN})
+_LARGEST = 10**300
+"""What a float holds."""
+_MOST_PLACES = 12
 _PLACES = re.compile(r"\.([0-9]+)")
 
 
@@ -30,7 +33,10 @@ def without_approximation(text: str, ground_truth: str) -> str | None:
     """
     if SIGN not in text:
         return text
-    exact, *others = [piece for piece in split_top(text, _SIGNS)[0] if piece]
+    pieces = [piece for piece in split_top(text, _SIGNS)[0] if piece]
+    if not pieces:
+        return text
+    exact, *others = pieces
     decimals = [(other, read_number(other)) for other in others]
     if not others:
         return exact  # \approx 37
@@ -47,13 +53,17 @@ def without_approximation(text: str, ground_truth: str) -> str | None:
 def _value(text: str) -> float | None:
     body, unit = split_unit(text.rpartition("=")[2].strip())
     value = value_of(body)
-    return None if value is None else float(value) / (100 if unit == "%" else 1)
+    if value is None or not -_LARGEST < value < _LARGEST:
+        return None
+    return float(value) / (100 if unit == "%" else 1)
 
 
 def _agree(value: float, number: Number, text: str) -> bool:
     """Is the number the value, rounded or cut to the places of `text`, as which it is written?"""
     found = _PLACES.search(text)
-    unit = 10.0 ** -len(found[1]) if found else 1.0
+    if abs(number.value) > _LARGEST:
+        return False
+    unit = 10.0 ** -min(len(found[1]), _MOST_PLACES) if found else 1.0
     factors = {"%": (0.01, 1.0), "degree": (math.pi / 180, 1.0)}.get(number.unit, (1.0,))
     for factor in factors:
         over = (value / factor - float(number.value)) * (-1 if value < 0 else 1) / unit

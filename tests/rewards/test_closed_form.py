@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from reward_server.rewards.closed_form import value_of
 from reward_server.rewards.exact_number import read_ground_truth
 from reward_server.rewards.rounding import is_rounded
+from reward_server.rewards.verifier import judge_cheaply
+from reward_server.types import Outcome
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,18 @@ def test_only_irrational_values_round(ground_truth: str, answer: str, is_right: 
     number = read_ground_truth(ground_truth)
     assert number is not None
     assert is_rounded(number, answer) is is_right
+
+
+ODD = [r"\approx", r"\approx\approx", r"5 \approx 10^{900}", r"99999^{200} \approx 5", "2 \\approx 2." + "0" * 400]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_odd_approximations_are_judged_and_raise_nothing(text: str) -> None:
+    judge_cheaply("5", text)
+    judge_cheaply(text, "5")
+
+
+def test_an_approximation_may_have_more_places_than_a_float() -> None:
+    verdict = judge_cheaply(r"\frac{1}{3}", r"\frac{1}{3} \approx 0.3333333333333333333333")
+    assert verdict is not None
+    assert verdict.outcome is Outcome.CORRECT
