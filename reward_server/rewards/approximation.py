@@ -22,6 +22,8 @@ _SIGNS = frozenset({SIGN})
 _LARGEST = 10**300
 """What a float holds."""
 _MOST_PLACES = 12
+_COMMA = frozenset({","})
+_RELATION = re.compile(r"[=<>]|\\[lg]e(?![A-Za-z])")
 _PLACES = re.compile(r"\.([0-9]+)")
 
 
@@ -33,6 +35,10 @@ def without_approximation(text: str, ground_truth: str) -> str | None:
     """
     if SIGN not in text:
         return text
+    members, commas = split_top(text, _COMMA)
+    if commas and all(SIGN in member for member in members):  # \sqrt{2} \approx 1.41, \sqrt{3} \approx 1.73
+        exact_members = [without_approximation(member, "") for member in members]
+        return None if None in exact_members else ", ".join(member for member in exact_members if member)
     pieces = [piece for piece in split_top(text, _SIGNS)[0] if piece]
     if not pieces:
         return text
@@ -51,7 +57,7 @@ def without_approximation(text: str, ground_truth: str) -> str | None:
 
 
 def _value(text: str) -> float | None:
-    body, unit = split_unit(text.rpartition("=")[2].strip())
+    body, unit = split_unit(_RELATION.split(text)[-1].strip())
     value = value_of(body)
     if value is None or not -_LARGEST < value < _LARGEST:
         return None

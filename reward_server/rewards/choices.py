@@ -16,6 +16,10 @@ _CHOICE = re.compile(r"(?:option|choice|answer) ?:? ?", re.IGNORECASE)
 _MARKED = re.compile(r"(?:\(([A-Ja-j])\)|([A-J])(?:[).:](?=\s|$)|\)))\s*")
 _ALONE = re.compile(r"\(? ?([A-Ja-j]) ?\)?[.:]?")
 _OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])[A-J](?![A-Za-z])")
+_NO_CONTENT = re.compile(
+    r"[\^_'!/+]|\\(?:ne|cap|cup|lor|land|cdot)(?![A-Za-z])|(?:is|are|was|not|or|and)(?![A-Za-z]| \w+ \w)"
+)
+"""What follows a letter that is worked on, or doubted: `(C)^2`, `(C) is wrong`; but `(C) not enough information`."""
 _TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
 
 
@@ -39,7 +43,7 @@ def _chosen(answer: str) -> str | None:
     if alone := _ALONE.fullmatch(answer):
         return alone[1].upper()
     marked = _MARKED.match(answer)
-    if marked is None or _OTHER_CHOICE.search(answer, marked.end()):
+    if marked is None or _OTHER_CHOICE.search(answer, marked.end()) or _NO_CONTENT.match(answer, marked.end()):
         return None
     return (marked[1] or marked[2]).upper()
 

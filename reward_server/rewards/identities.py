@@ -84,12 +84,18 @@ def _same_for_whole_numbers(wanted: Any, given: Any, names: list[str], key: str)
     if not whole or not (_asks_for_whole(wanted, whole) or _asks_for_whole(given, whole)):
         return False
     others = _points([name for name in names if name not in _WHOLE], key, _RANGES * 3)
+    is_signed = _tells_signs(wanted, given)
     for place, point in zip(range(_WHOLE_POINTS), others, strict=False):
-        offsets = {name: Fraction(int(fraction_of(f"{key} {name}") * 20) + 3) for name in whole}
-        at = point | {name: offset + place for name, offset in offsets.items()}
+        at = point | {name: _whole_number(f"{key} {name}", place, turn, is_signed) for turn, name in enumerate(whole)}
         if not _is_same_at(wanted, given, at):
             return False
     return True
+
+
+def _whole_number(key: str, place: int, turn: int, is_signed: bool) -> Fraction:
+    """Even and odd in turns of the letter's own: `(-1)^n` is not `(-1)^k`."""
+    number = 2 * int(fraction_of(f"{key} {place}") * 10) + 3 + (place >> turn) % 2
+    return Fraction(-number if is_signed and place % 3 == 2 else number)
 
 
 def _asks_for_whole(expression: Any, names: list[str]) -> bool:
@@ -141,7 +147,8 @@ def _points(names: Sequence[str], key: str, ranges: Sequence[tuple[float, float]
 def _same_ratio(wanted: Sequence[Any], given: Sequence[Any], key: str) -> bool | None:
     names = _names(*wanted, *given)
     ratios = []
-    for point in _points(names, key, _RANGES):
+    ranges = _RANGES + _SIGNED if _tells_signs(*wanted, *given) else _RANGES
+    for point in _points(names, key, ranges):
         try:
             numbers = evaluate((_difference(wanted), _difference(given)), point)
         except Undefined:

@@ -21,6 +21,7 @@ from reward_server.rewards.structure import INTERVALS, Read, Shape, gathered, va
 _SEPARATORS = frozenset({",", ";", "\\lor", "\\land"})
 _SIGNS = re.compile(r"\\(pm|mp)(?![A-Za-z])")
 _MOST_SIGNS = 4
+_RELATION = re.compile(r"[=<>]|\\(?:[lg]e|ne|in)(?![A-Za-z])")
 _DOTS = re.compile(r"\\ldots|\\dots|\\cdots|\.\.\.|…")
 _MOST_MEMBERS = 100
 _LABEL = re.compile(
@@ -42,6 +43,8 @@ def read_list(text: str, read: Read) -> Shape | None:
     if read_number(text) is not None:  # 10,080 is one number
         return value(text.replace(",", ""))
     signs = set(between)
+    if "\\land" in signs and not any(map(_RELATION.search, pieces)):
+        return gathered("conjunction", text, pieces, read)  # p \land q is not p \lor q
     shape = members("set" if "\\lor" in signs else "list", text, pieces, read)
     if shape.kind in {"progression", "sequence"}:
         return shape
@@ -94,7 +97,12 @@ def _labelled(label: re.Match[str], read: Read) -> Shape:
 
 def _intervals(shape: Shape) -> Shape:
     """What could not be worked out stays a union of its parts."""
-    is_union = all(part.kind in INTERVALS and len(part.parts) == 2 and part.name for part in shape.parts)
+    names = {part.name for part in shape.parts}
+    is_union = (
+        len(names) == 1
+        and "" not in names
+        and all(part.kind in INTERVALS and len(part.parts) == 2 for part in shape.parts)
+    )
     return replace(shape, kind="union") if is_union else shape
 
 

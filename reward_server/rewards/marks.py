@@ -36,6 +36,7 @@ _BY = rf"(?:d|\\partial) ?(?:{_SYMBOL})(?: ?\^ ?(?:[0-9]|\{{ ?[0-9]+ ?\}}))?"
 _DERIVATIVE = re.compile(
     rf"\\frac ?\{{ ?(d|\\partial) ?(?:\^ ?(?:[0-9]|\{{ ?[0-9]+ ?\}}))? ?({_SYMBOL}) ?\}} ?\{{ ?((?:{_BY} ?)+)\}}"
 )
+_OPERATOR = re.compile(rf"\\frac ?\{{ ?(d|\\partial) ?(?:\^ ?([0-9]))? ?\}} ?\{{ ?((?:{_BY} ?)+)\}}")
 _PRIMED = re.compile(rf"({_SYMBOL}) ?('+)")
 _T = r"(?:T|\\(?:top|intercal)(?![A-Za-z])|\\text ?\{ ?T ?\})"
 _TRANSPOSE = rf"(?:\{{ ?{_T} ?\}}|{_T})"
@@ -151,6 +152,7 @@ _RULES = (
     (_DAGGERED, r"\1_{57}"),
     (_DOUBLE_FACTORIAL, r"\1_{59}"),
     (_DERIVATIVE, _derivative),
+    (_OPERATOR, lambda match: f"d_{{56{match[2] or ''}{_as_index(match[3])}}}"),
     (_NTH_DERIVATIVE, r"\1_{73\2}"),
     (_INVERSE_FUNCTION, r"\1_{68}"),
     (_PRIMED, _primed),

@@ -52,14 +52,15 @@ however whereas while whether like unlike answer result equals equal equaled exc
 mean makes make becomes become seems seem looks appears lacks needs fails misses loses varies differs depends remains
 works hers ours yours theirs his us towards afterwards backwards downwards upwards says thinks believes hopes wants
 suggests implies indicates shows proves contradicts conflicts violates ignores excludes includes contains requires
-assumes goes thanks regards alas yikes cheers nevertheless nonetheless regardless also again still yet already yes
+assumes adds subtracts multiplies divides denies refutes cancels negates nope nah goes thanks regards
+alas yikes cheers nevertheless nonetheless regardless also again still yet already yes
 else
 """
 SAYS_MORE = frozenset(" ".join((_SCALES, _NUMBERS, _COMPARISONS, _DOUBT, _NEGATIONS, _CONNECTIVES)).split())
 _MORE = re.compile(
     r"(?:un|in|mis|non|dis|over|under)?(?:certain|correct|accurate|sure|clear|likely|true|valid|known|counted|estimate)"
     r"(?:ly|s|d|ed|ies)?|(?:is|are|was|were|do|does|did|ca|wo|ha[sv]e?|had|could|should|would|ai|must)n['’]?t"
-    r"|.*(?:teenth|ieth|redth|andth|lionth)s?|.*fold|.*ish|.*ly|h+m+|u+[hm]+|er+"
+    r"|.*(?:teenth|ieth|redth|andth|lionth)s?|.*[aegijrtz]illions?|.*fold|.*ish|.*ly|h+m+|u+[hm]+|er+"
 )
 _PLURALS = """
 people persons men women children feet mice geese teeth fish sheep deer dice oxen data criteria vertices matrices

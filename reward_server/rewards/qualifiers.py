@@ -53,6 +53,7 @@ _COMMAS = frozenset({",", ";"})
 _RELATIONS = frozenset({"<", ">", "\\le", "\\ge", "\\ne"})
 _TURNED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "\\ne": "\\ne"}
 _NAME = re.compile(rf"({_LETTER}'*)(?:\(([^()]*)\))? ?=")
+_POSITIVE, _IS_POSITIVE = frozenset({"N", "P", "W", "R+"}), re.compile(r"\S+ (?:>|\\ge) [01]")
 _MAX_CHARS = 300
 
 
@@ -75,7 +76,7 @@ def without_qualifiers(ground_truth: str, answer: str) -> tuple[str, str] | None
     if not _have_same_domains(wanted.domains, given.domains):
         return None
     if not _have_same_conditions(wanted.conditions, given.conditions):
-        if wanted.conditions and given.conditions:
+        if (wanted.conditions and given.conditions) or not _is_domain(wanted, given):
             return None
         if _NAME.match(wanted.value if wanted.conditions else given.value) is None:
             return ground_truth, answer
@@ -87,6 +88,12 @@ def _have_same_domains(wanted: tuple[str, ...], given: tuple[str, ...]) -> bool:
     if not wanted or not given or len(wanted) != len(given):
         return True
     return all(one == other or {one, other} in _ALIKE for one, other in zip(wanted, given, strict=True))
+
+
+def _is_domain(wanted: Qualified, given: Qualified) -> bool:
+    """Where one has a condition and the other a domain: `n \\ge 1` for `n \\in \\mathbb{N}`, not for `\\mathbb{Z}`."""
+    other, conditions = (given, wanted.conditions) if wanted.conditions else (wanted, given.conditions)
+    return not other.domains or (set(other.domains) <= _POSITIVE and all(map(_IS_POSITIVE.fullmatch, conditions)))
 
 
 def _have_same_conditions(wanted: tuple[str, ...], given: tuple[str, ...]) -> bool:

@@ -3,7 +3,7 @@
 Renamed are the arguments of a function or the index of a sequence that the ground truth defines, and one or two letters
 that only one side has, where the ground truth is a family:
 
-- a whole number j, k, l, m, n, t, the only letter, in a term with π or degrees, in `x = 2k+1`, or where the ground
+- a whole number j, k, l, m, n, t, the only letter, in a multiple of π or of degrees, in `x = 2k+1`, or where the ground
   truth says `k \\in \\mathbb{Z}` or "integer"
 - a parameter of a point or line: the only letter of a tuple or a column
 - constants of integration, C, c, A, B, K, k, D, with or without an index: a term of their own, a factor
@@ -39,6 +39,9 @@ _BOUND = re.compile(r"([a-z]) ?\\in ?\\mathbb ?\{? ?[ZN]")
 _FUNCTION = re.compile(r"[xyzuw]|[A-Za-z]\([a-z](?:,[a-z])*\)")
 _FIXED = frozenset("eid")
 _ROUND = re.compile(r"\\pi(?![A-Za-z])|\^\\circ")
+_MULTIPLE = re.compile(r"[0-9a-z(){}\[\]+\-*/., ]*")
+_IN_MULTIPLE = re.compile(r"\\(?:frac|pi|cdot|pm|mp|infty|arcsin|arccos|arctan)(?![A-Za-z])|\\sqrt\{[0-9]*\}|\^\\circ")
+_UNDER = re.compile(r"\\frac\{[^{}]*\}\{[^{}]*[a-z]|/ ?\(?[^()]*[a-z]")
 _SUM = frozenset({"+", "-", ",", "\\lor"})
 _MOST = 2
 _MOST_LETTERS = 8
@@ -138,7 +141,7 @@ def _is_whole(letter: str, raw: str, body: str, terms: list[str], has_name: bool
         return False
     if re.search(rf"(?<![A-Za-z\\]){letter} ?\\in ?\\mathbb|integer", raw):
         return True
-    if any(_ROUND.search(term) and letter in _letters(term) for term in terms):
+    if any(_is_multiple(letter, term) for term in terms):
         return True
     form = linear_form(body)
     is_sum = form is not None and letters_of(form) == [letter] and form[letter].denominator == 1 and len(form) > 1
@@ -151,8 +154,16 @@ def _is_constant(letter: str, terms: list[str], name: str) -> bool:
     return any(compact(term).startswith(f"{letter}e^") for term in terms)
 
 
+def _is_multiple(letter: str, term: str) -> bool:
+    """`\\frac{(2k+1)\\pi}{6}`, `360^\\circ k`; but `\\pi k^2`, `\\frac{\\pi}{k}`, `\\pi km` are no families."""
+    if not _ROUND.search(term) or set(_letters(term)) != {letter}:
+        return False
+    flat = _ROUND.sub("", term)
+    return _UNDER.search(flat) is None and _MULTIPLE.fullmatch(_IN_MULTIPLE.sub("", flat)) is not None
+
+
 def _is_vector(body: str) -> bool:
-    return body[:1] in {"(", "["} or "\\begin" in body
+    return (body[:1] in {"(", "["} and "," in body) or "\\begin" in body
 
 
 def _is_of_kind(letter: str, kind: str) -> bool:

@@ -82,7 +82,8 @@ def set_of(text: str, pieces: list[str], read: Read) -> Shape:
     parts = members("set", text, pieces, read)
     if parts.kind == "set":
         parts = without_repeats(parts)
-    return parts.parts[0] if len(parts.parts) == 1 and parts.kind == "set" else parts
+    is_description = len(parts.parts) == 1 and parts.kind == "set" and not pieces[0].startswith("\\{")
+    return parts.parts[0] if is_description else parts
 
 
 def read_description(text: str, read: Read) -> Shape | None:

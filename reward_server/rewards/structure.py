@@ -17,6 +17,7 @@
 | components      | `3\\mathbf{i}-2\\mathbf{j}`: always three parts                     | counts           |
 | matrix, row     | more rows and more columns than one                                 | counts           |
 | ratio, range    | `3:4`, `10-12`                                                      | counts           |
+| conjunction     | `p \\land q`: statements                                            | none             |
 | progression     | `1, 2, \\ldots, n`: first, step, last                               | counts           |
 | cases, case     | a function by cases; (value, condition)                             | none; counts     |
 """

@@ -28,7 +28,7 @@ _LISTED = {  # ground truth: answers that may list the same
     "[]": frozenset({"list", "[]"}),
     "()": frozenset({"sequence", "()"}),
 }
-_NO_ORDER = frozenset({"union", "cases"})
+_NO_ORDER = frozenset({"union", "cases", "conjunction"})
 _INDEX = re.compile(r"_(?:[0-9A-Za-z]|\{[0-9A-Za-z]+\})$")
 _TUPLE_OF_NAMES = re.compile(r"\(.*,.*\)")
 
@@ -47,11 +47,17 @@ def compare_structures(ground_truth: Shape, answer: Shape, same: Same, leaf: Lea
     ground_truth, answer = _spelled(ground_truth, answer), _spelled(answer, ground_truth)
     if ground_truth.kind in _VECTORS or answer.kind in _VECTORS:
         return _vectors(ground_truth, answer, same, leaf)
-    if answer.kind in _LISTED.get(ground_truth.kind, ()):
+    if answer.kind in _LISTED.get(ground_truth.kind, ()) and not _is_named_interval(ground_truth, answer):
         return _lists(ground_truth, answer, same)
     if ground_truth.kind == "ratio":
         return _ratios(ground_truth, answer, same)
     return _alike(ground_truth, answer, same)
+
+
+def _is_named_interval(*shapes: Shape) -> bool:
+    """`1 \\le x \\le 2` beside a list, which `[1,2]` may be."""
+    kinds = {shape.kind for shape in shapes}
+    return kinds != {"[]"} and any(shape.kind == "[]" and shape.name for shape in shapes)
 
 
 def in_order(shape: Shape) -> Shape:
@@ -141,11 +147,11 @@ def _without_names(parts: tuple[Shape, ...], names: set[str]) -> tuple[Shape, ..
 
 
 def _has_other_words(wanted: tuple[Shape, ...], given: tuple[Shape, ...]) -> bool:
-    """Are the answer's numbers of different things, which the ground truth leaves out?"""
-    if not any("\\text" in part.text for part in given):
+    """Are the numbers of one side of different things, which the other side leaves out?"""
+    if not any("\\text" in part.text for part in (*wanted, *given)):
         return False
-    (no_units, units) = ({split_unit(part.text)[1] for part in parts} - {""} for parts in (wanted, given))
-    return len(units) > 1 and not no_units
+    both = [{split_unit(part.text)[1] for part in parts} - {""} for parts in (wanted, given)]
+    return not all(both) and max(map(len, both)) > 1
 
 
 def _ratios(ground_truth: Shape, answer: Shape, same: Same) -> bool | None:

@@ -24,6 +24,7 @@ _NOT_ONE_VALUE = re.compile(
     r"|implies|iff|vee|wedge|lor|land|cap|cup|mid|pm|mp|text|[lc]?dots)(?![A-Za-z])"
 )
 """What puts several things side by side. Math-Verify would pay the last side of `3 = 5`, in any braces."""
+_INEQUALITIES = frozenset({"<", ">", "\\le", "\\ge"})
 
 
 def compare_values(ground_truth: str, answer: str) -> bool | None:
@@ -69,4 +70,12 @@ def _has_other_signs(wanted: str, given: str) -> bool:
     """Signs that the ground truth does without."""
     if "|" in given and (given.count("|") % 2 or "\\mid" in given) and "|" not in wanted:
         return True
-    return any(sign.search(given) and not sign.search(wanted) for sign in (_TO_BE_COMPUTED, _NOT_ONE_VALUE))
+    if _TO_BE_COMPUTED.search(given) and not _TO_BE_COMPUTED.search(wanted):
+        return True
+    others = set(_NOT_ONE_VALUE.findall(given))
+    return bool(others) and not _alike(others) <= _alike(set(_NOT_ONE_VALUE.findall(wanted)))
+
+
+def _alike(signs: set[str]) -> set[str]:
+    """One sign of those that another form of the same thing may have instead: `3 > x` for `x < 3`."""
+    return {"<" if sign in _INEQUALITIES else sign for sign in signs}

@@ -19,6 +19,8 @@ _RANGE = re.compile(r"[0-9.]+ ?- ?[0-9.]+ ")
 _ARTICLE = re.compile(r"(?:an?|the) (?=[a-z]{2})")
 _UPRIGHT = ("\\text", "\\mbox", "\\math")
 _SHORT = 3
+_SURELY = frozenset({"yes", "no"})
+"""Short ones that are no products: a member of `yes, no, unknown`."""
 
 _ABBREVIATION = re.compile(r"\b[^\W\d_](?:\. ?[^\W\d_])+\b\.?")
 _HYPHEN = re.compile(r"(?<=[a-z]{2})-(?=[a-z])|(?<=[a-z])-(?=[a-z]{2})")
@@ -47,7 +49,7 @@ def _is_word(text: str, is_upright: bool) -> bool:
 
 def _is_bare_word(text: str) -> bool:
     first = text.split()[0].rstrip(".,:")
-    return first.isalpha() and len(first) > 1 and (len(first) > _SHORT or not first.islower())
+    return first.isalpha() and len(first) > 1 and (len(first) > _SHORT or not first.islower() or first in _SURELY)
 
 
 def _form(text: str) -> str:

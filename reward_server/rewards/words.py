@@ -38,6 +38,8 @@ _VALUES = {
     **dict.fromkeys(("no", "false"), "false"),
 }
 _AFFIRMED = re.compile(r"(yes|no|true|false)[,.;:!] ?([a-z']+(?: [a-z']+)+)[.!]?", re.IGNORECASE)
+_HEDGE_WORDS = "unless except excluding but maybe perhaps possibly probably if only when sometimes though or"
+_HEDGES = frozenset(_HEDGE_WORDS.split())
 _OTHER = {
     "true": frozenset({"no", "not", "false", "never", "cannot", "isn't", "doesn't", "don't", "incorrect", "wrong"}),
     "false": frozenset({"yes", "true", "always", "correct", "right"}),
@@ -71,7 +73,7 @@ def _affirmed(text: str) -> str:
     if match is None:
         return text
     value = _VALUES[match[1].casefold()]
-    return text if _OTHER[value] & set(match[2].casefold().split()) else value
+    return text if (_OTHER[value] | _HEDGES) & set(match[2].casefold().split()) else value
 
 
 def _number(words: list[str]) -> str | None:
