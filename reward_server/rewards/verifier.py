@@ -107,7 +107,8 @@ def _judge(ground_truth: str, answer: str, ordered: bool, max_work: int | None) 
     meant = repaired(ground_truth)
     if meant is None:
         return Verdict(Outcome.UNGRADABLE, "damaged", "", "")
-    wanted, given = _read(meant, ordered), normalise(answer)
+    wanted = _read(meant, ordered)
+    given = wanted.text if answer == meant else normalise(answer)
     if not wanted.text:
         return Verdict(Outcome.UNGRADABLE, "text", wanted.text, given)
     tier, is_correct = _decide(wanted, given, max_work)
