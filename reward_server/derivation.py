@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reward_server.catalog import Plan
@@ -18,7 +19,7 @@ from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_ver
 from reward_server.rewards.string_check import last_box_string
 from reward_server.rewards.turn import has_eaten_escape, own_turn
 from reward_server.rewards.verifier import MAX_GROUND_TRUTH_CHARS
-from reward_server.types import Outcome, Sample, Score, Verdict
+from reward_server.types import Message, Outcome, Sample, Score, Verdict
 from reward_server.workers.reward_model import ModelScore
 
 
@@ -61,11 +62,16 @@ def _check_key(plan: Plan, sample: Sample, row: int) -> None:
             f"{plan.name}: the group of row {row} is blank, and rows of one group share their noise;"
             " name the question, or leave the group out where there is a prompt"
         )
-    has_prompt = bool(sample.prompt.strip() if isinstance(sample.prompt, str) else sample.prompt)
-    if sample.group is None and not has_prompt:
+    if sample.group is None and not _asks_something(sample.prompt):
         raise InvalidRequest(
             f"{plan.name} needs a group or a prompt, which its noise is keyed by: row {row} has neither"
         )
+
+
+def _asks_something(prompt: str | Sequence[Message] | None) -> bool:
+    """False for no prompt, a blank one, and messages of which none has a content."""
+    contents = [prompt] if isinstance(prompt, str) else [message.get("content") for message in prompt or ()]
+    return any(content.strip() if isinstance(content, str) else content for content in contents)
 
 
 def read(plan: Plan, samples: list[Sample]) -> list[Reading]:

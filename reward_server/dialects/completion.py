@@ -89,10 +89,22 @@ def _end_of_prompt(query: str, prompt: str) -> int:
         if size >= _LEAST_LETTERS and query_letters.letters.startswith(prompt_letters.letters):
             end = end_behind_letters(query_letters, prompt_letters, size)
             if end is not None:
+                _refuse_cut(query, prompt, pairs if is_cut else [])
                 return end
     if is_cut:
         return _end_of_cut_prompt(query, prompt, pairs)
     raise Unclear
+
+
+def _refuse_cut(query: str, prompt: str, pairs: list[tuple[Lettered, Lettered]]) -> None:
+    """Raises Unclear where the query may as well begin with an end of the prompt, as of one that repeats itself.
+
+    `pairs`: their letters; none for a prompt that was not cut.
+    """
+    texts = [(of_query.letters, of_prompt.letters, _LEAST_CUT_LETTERS) for of_query, of_prompt in pairs]
+    for text, whole, least in [(query, prompt, _LEAST_CUT), *texts] if pairs else []:
+        if _kept(text, whole, least) is not None:
+            raise Unclear
 
 
 def _end_of_cut_prompt(query: str, prompt: str, pairs: list[tuple[Lettered, Lettered]]) -> int:

@@ -44,8 +44,12 @@ are looked for where it is read (`workers/special_tokens.py`)."""
 
 _CONTROL = BytesAhoCorasick([token.encode() for token in CONTROL_TOKENS])
 
-_SHAPED_LIKE_CONTROL = re.compile(r"<\|[\w.-]{1,40}\|?>|<[\w.-]{1,40}\|>|<｜[\w▁]{1,40}｜>")
-"""Tokens of templates that are in no list here (`<|turn>`, `<|CHATBOT_TOKEN|>`). A text with one is a rendered chat."""
+_SHAPED_LIKE_CONTROL = re.compile(
+    r"<\|[\w.-]{1,40}\|?>|<[\w.-]{1,40}\|>|<｜[\w▁]{1,40}｜>"
+    r"|<seed:\w{1,40}>|<(?:reserved|SPECIAL|special|extra_id)_\d{1,4}>|\]~b\]|\]~!b\[|\[e~\["
+)
+"""Tokens of templates that are in no list here (`<|turn>`, `<|CHATBOT_TOKEN|>`; in the second line Seed-OSS, Baichuan,
+Nemotron, MiniMax). A text with one is a rendered chat."""
 
 _THINKING = ("<think>\n\n</think>\n\n", "<think>\n", "<think>", "</think>", "")
 """What templates of reasoning models write after the generation prompt."""

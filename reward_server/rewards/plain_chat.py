@@ -1,6 +1,7 @@
 """Chat templates of plain words, as base models have: `User: … Assistant: <think>` and the like.
 
-    [instruction] User: question Assistant:        `<think>` may follow
+    [instruction] User: question Assistant:        `<think>`, an empty `<think></think>` or
+                                                   "Let's think step by step." may follow
 
 On one line, on several, or mixed. The instruction becomes the system message. All that the user says stays the user's,
 also what the template itself makes the user say: the paper's template (Lv et al. 2025) has `User: You must put your
@@ -25,9 +26,10 @@ _NAMES = {
 }
 """What invites the answer, and what may open the question before it."""
 _INVITATION = re.compile(
-    r"(?:\A|\s)(?P<name>###\s?(?:Assistant|Response|Answer|Output):|(?:Assistant|ASSISTANT|assistant):)\s*(?:<think>)?\s*\Z"
+    r"(?:\A|\s)(?P<name>###\s?(?:Assistant|Response|Answer|Output):|(?:Assistant|ASSISTANT|assistant):)"
+    r"\s*(?:<think>)?\s*(?:</think>)?\s*(?:Let's think step by step\.?)?\s*\Z"
     r"|(?:\A|\n)(?:AI|Bot|Chatbot):\s*\Z"
-    r"|\S\s*<think>\s*\Z"
+    r"|\S\s*<think>\s*(?:\n</think>\s*)?\Z"
 )
 
 

@@ -53,6 +53,10 @@ class Head:
         layer.weight.data = weight
         if self.has_bias:
             layer.bias.data = weights.tensor(f"{self.name}.bias").float()
+        if not all(parameter.isfinite().all() for parameter in layer.parameters()):
+            raise EngineRefused(
+                f"{self.name} holds numbers that are not finite, so every score would be: was the training broken?"
+            )
         return layer
 
 

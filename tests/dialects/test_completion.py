@@ -138,6 +138,7 @@ def test_a_border_that_may_be_in_several_places_is_none(query: str, prompt: str)
             "What 's two 's easy . 3\n<｜Assistant｜>",
         ),
         ("two 's easy. 3\n<｜assistant｜>No.", "What 's two 's easy . 3\n<｜Assistant｜>"),
+        ("1 + 1 = 2 .\n? 1 + 1 = 2 . 1 + 1 = 2 .\n9", "? 1 + 1 = 2 . 1 + 1 = 2 .\n"),  # cut, and then copied
     ],
 )
 def test_what_decoding_leaves_of_an_ending_is_no_completion(query: str, prompt: str) -> None:

@@ -81,7 +81,9 @@ def test_a_visit_draws_the_same_noise_from_a_column_as_from_a_label(server: Runn
 @pytest.mark.parametrize(
     "row",
     [{"groups": [""]}, {"groups": ["  \n"]}, {"groups": [""], "prompts": ["2 + 2?"]}, {"prompts": [""]},
-     {"prompts": ["\t "]}, {"prompts": [[]]}, {"groups": [None], "prompts": [None]},
+     {"prompts": ["\t "]}, {"prompts": [[]]}, {"prompts": [[{"role": "user", "content": " "}]]},
+     {"prompts": [[{"role": "system", "content": None}, {"role": "user"}]]}, {"prompts": [[{"content": [""]}]]},
+     {"groups": [None], "prompts": [None]},
      {"ground_truths": [{"ground_truth": "4", "group": ""}]}, {"ground_truths": [{"ground_truth": "4", "prompt": " "}]},
      {"ground_truths": [{"ground_truth": "4", "group": " "}], "prompts": ["2 + 2?"]}],
 )  # fmt: skip

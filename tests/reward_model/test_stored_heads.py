@@ -290,3 +290,10 @@ def test_weights_of_another_architecture_are_refused_with_what_they_hold(tmp_pat
 def test_a_language_model_is_refused_as_what_it_is(tmp_path: Path) -> None:
     message = refusal(as_saved(tmp_path, lambda tensors: tensors.pop("score.weight")))
     assert "is it a language model, or one that judges in words?" in message
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_head_that_is_not_finite_is_refused(number: float, tmp_path: Path) -> None:
+    folder = as_saved(tmp_path, lambda tensors: tensors["score.weight"][0, 3:4].fill_(number))
+    with pytest.raises(EngineRefused, match="score holds numbers that are not finite"):
+        scored(folder)

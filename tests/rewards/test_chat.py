@@ -197,6 +197,8 @@ def test_templates_of_plain_words(text: str, question: str, system: str | None) 
         "Hi\nAI:",
         "Hi\n<think>\n",
         "Hi <think>",
+        "Hi\n<think>\n\n</think>\n\n",
+        "Hi\n\n### Response: Let's think step by step.",
         "User: Hi\nAssistant: Let me solve this step by step.\n<think>",  # begins the answer for the policy
         "User: Hi Assistant: Hello! User: And? Assistant: <think>",
         "Be brief. User: Hi\nUser: And? Assistant: <think>",
@@ -215,6 +217,30 @@ def test_a_text_that_invites_an_answer_and_does_not_unwrap_is_refused(text: str)
         chat_of(chat(text))
     with pytest.raises(UnusablePrompt):
         chat_of(chat("Hi", "Hello!", text))
+
+
+@pytest.mark.parametrize("begun", ["", " ", " <think>", "\n<think>\n\n</think>\n\n", " Let's think step by step."])
+def test_what_begins_every_answer_of_a_plain_template_is_dropped(begun: str) -> None:
+    assert chat_of(f"User: 2+2?\n\nAssistant:{begun}") == chat("2+2?")
+    assert chat_of(f"### Instruction:\n2+2?\n\n### Response:{begun}") == chat("2+2?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<seed:bos>user\nHi<seed:eos><seed:bos>assistant\n",
+        "<reserved_106>Hi<reserved_107>",
+        "<SPECIAL_11>User\nHi\n<SPECIAL_11>Assistant\n",
+        "]~!b[]~b]user\nHi[e~[\n]~b]ai\n",
+        "<|startoftext|>Hi<|extra_0|>",
+        "GPT4 Correct User: Hi<|end_of_turn|>GPT4 Correct Assistant:",
+        "<|user|>\nHi</s>\n<|assistant|>\n",
+        "[gMASK]<sop><|user|>\nHi<|assistant|>\n",
+    ],
+)
+def test_a_text_in_a_template_that_is_not_known_is_no_users_words(text: str) -> None:
+    with pytest.raises(UnusablePrompt):
+        chat_of(text)
 
 
 @pytest.mark.parametrize(
