@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from math import gcd
 
 from reward_server.rewards.equations import all_true, compare_equations
+from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.left_sides import right_side
+from reward_server.rewards.linear import letters_of, linear_form, plus
 from reward_server.rewards.normalise import compact
 from reward_server.rewards.renaming import renamings
 from reward_server.rewards.shape import read_shape
@@ -85,10 +88,26 @@ def _with_name(shape: Shape) -> str:
     return shape.text if shape.kind in {"equation", "chain"} or not shape.name else f"{shape.name}={shape.text}"
 
 
+def _is_worked_out(ground_truth: Shape, answer: Shape) -> bool:
+    """May the equation stand for `x = 5`? `5 = x` and `x-5 = 0` may, which is a line; `2x+3 = 13` is the question."""
+    if read_number(ground_truth.text) is None or len(answer.parts) != 2:
+        return True
+    forms = [linear_form(part.text) for part in answer.parts]
+    left, right = (form or {} for form in forms)
+    if any(compact(part.text) == ground_truth.name for part in answer.parts):
+        return True
+    if None in forms or letters_of(plus(left, right, -1)) != [ground_truth.name]:
+        return False
+    numbers = [factor for form in (left, right) for factor in form.values()]
+    is_short = len(numbers) <= 2 and all(factor.denominator == 1 for factor in numbers)
+    return is_short and gcd(*(factor.numerator for factor in numbers)) == 1
+
+
 def _against_equation(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
     """Against an equation whose left side is no name: `m+n = 13`, `\\frac{1}{2} = 0.5`, `3 = 5`, `2x-y = 0`."""
     if ground_truth.name:  # y = 2x + 3 may have been rearranged
-        return _same_equation(_with_name(ground_truth), answer.text, leaf)
+        is_asked = ground_truth.kind == "value" and not _is_worked_out(ground_truth, answer)
+        return False if is_asked else _same_equation(_with_name(ground_truth), answer.text, leaf)
     is_sum = _SUM_OF_NAMES.fullmatch(answer.name) is not None
     if is_sum and compact(answer.parts[-1].text) == "0":  # `a-b = 0` relates a and b; it does not answer 0
         return False

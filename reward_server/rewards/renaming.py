@@ -93,7 +93,7 @@ def _head(text: str) -> tuple[str, tuple[str, ...]] | None:
     flat = compact(text[:40])
     if match := _CALL.match(flat):
         return f"{match[1]}()", tuple(match[2].split(","))
-    if match := _INDEXED.match(flat):
+    if (match := _INDEXED.match(flat)) and match[2] in _letters(text.partition("=")[2]):  # y_p names a solution
         return f"{match[1]}_", (match[2],)
     return None
 

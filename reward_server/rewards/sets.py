@@ -79,7 +79,7 @@ def set_of(text: str, pieces: list[str], read: Read) -> Shape:
     """The set of the pieces between braces. What one piece describes is that set."""
     if pieces == [EMPTY]:  # a set that holds the empty set is not empty
         return Shape("set", text, (value(EMPTY),))
-    parts = members("set", text, pieces, read)
+    parts = members("set", text, pieces, lambda piece: _operand(piece, read))
     if parts.kind == "set":
         parts = without_repeats(parts)
     is_description = len(parts.parts) == 1 and parts.kind == "set" and not pieces[0].startswith("\\{")
