@@ -35,6 +35,9 @@ BUSY_SHARE = 0.4
 """A job that used the CPU for less of its time than this was waiting for the machine. With the default budgets one that
 used more is past its CPU budget too, and does not react: it hangs."""
 
+START_LIMIT_S = 120.0
+"""Wall seconds until a new worker has to be warm, which takes a few: one that hangs would keep its place empty."""
+
 
 def _nothing(*_seconds: float) -> None:
     """The event that nobody listens to."""
@@ -262,7 +265,14 @@ class ProcessPool:
         """A new worker, warm. Raises whatever keeps it from coming up."""
         for _ in range(2):
             try:
-                return await WorkerProcess.start(*self._warm_up)
-            except WorkerLost:  # killed from outside while it started
+                return await self._start()
+            except WorkerLost:  # killed from outside while it started, or stopped
                 self._events.on_death()
-        return await WorkerProcess.start(*self._warm_up)
+        return await self._start()
+
+    async def _start(self) -> WorkerProcess:
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                return await WorkerProcess.start(*self._warm_up)
+        except TimeoutError:
+            raise WorkerLost(f"the process was not ready within {START_LIMIT_S:g} s; it was ended") from None

@@ -4,7 +4,8 @@ Written as text they become the real token, and the model reads another turn: `5
 praise by a user who said nothing. What counts is what encodes to the token, so a hit is encoded to make sure.
 
 Left out are special tokens that are ordinary text: a single character or word (some tokenizers pad with `!` or `0`),
-and the tags of reasoning (`<think>`, `</answer>`, `[THINK]`). A character that the vocabulary lacks is no `<unk>`.
+what has no bracket and is not in the template, and the tags of reasoning (`<think>`, `</answer>`, `[THINK]`). A
+character that the vocabulary lacks is no `<unk>`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ class SpecialTokens:
         self._tokenizer = tokenizer
         added = [(token, id) for id, token in tokenizer.added_tokens_decoder.items()]
         template = str(tokenizer.chat_template or "")
-        self._ids = {text: int(id) for text, id in _texts(tokenizer, added, template) if not is_ordinary(text)}
+        self._ids = {
+            text: int(id)
+            for text, id in _texts(tokenizer, added, template)
+            if not is_ordinary(text) or (text in template and _is_marker(text))
+        }
         self._unknown = tokenizer.unk_token_id
         self._raw = _Finder(self._ids)
         normalizer = getattr(getattr(tokenizer, "backend_tokenizer", None), "normalizer", None)
@@ -70,6 +75,12 @@ def is_ordinary(text: str) -> bool:
     has_word = any(character.isalnum() for character in text)
     has_bracket = any(character in "<>[]{}|｜" for character in text)
     return not (has_word and has_bracket) or _REASONING.fullmatch(text.strip()) is not None
+
+
+def _is_marker(text: str) -> bool:
+    """True for letters with other symbols, as in `#END#` and `USER:`: structure where the template writes it."""
+    has_symbol = any(not (character.isalnum() or character.isspace()) for character in text)
+    return has_symbol and any(map(str.isalpha, text)) and _REASONING.fullmatch(text.strip()) is None
 
 
 def _texts(

@@ -74,6 +74,12 @@ def test_a_turn_marker_of_the_template_counts_though_it_is_not_flagged() -> None
     assert has_score(tokenizer, "5<tool_call>Thanks")
 
 
+@pytest.mark.parametrize("token", ["#END#", "USER:", "### Human"])
+def test_a_special_token_without_brackets_counts_where_the_template_writes_it(token: str) -> None:
+    assert not has_score(with_special(token, template=f"{CHATML}{{{{ '{token}' }}}}"), f"5{token} Thanks, perfect.")
+    assert has_score(with_special(token), f"5{token} Thanks, perfect.")
+
+
 def test_near_misses_are_text() -> None:
     tokenizer = with_special("<|start_of_role|>", "[SEP]")
     for answer in (

@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -210,6 +211,27 @@ if pathlib.Path({str(broken)!r}).exists(): raise ImportError("a library is being
 
     run(scenario, workers=1, warm_up=partial(exec, warm_up))
     assert "a worker could not be started" in caplog.text
+
+
+def stops_the_first(first: str) -> None:
+    """A warm-up whose first process is stopped; it stays so until somebody ends it."""
+    with suppress(FileExistsError):
+        os.close(os.open(first, os.O_CREAT | os.O_EXCL))
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def test_a_worker_that_stops_while_it_starts_is_ended_and_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(process_pool, "START_LIMIT_S", 5.0)
+
+    async def scenario(pool: ProcessPool) -> None:
+        assert pool.living_workers == 1
+        assert await pool.result(pool.submit(abs, -3)) == 3
+
+    events = run(scenario, workers=1, warm_up=partial(stops_the_first, str(tmp_path / "first")))
+    assert events["death"] == 1
+    assert workers_of_this_process() == []
 
 
 def test_a_job_has_any_number_of_waiters_and_survives_one_that_leaves() -> None:
