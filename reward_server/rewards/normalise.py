@@ -43,6 +43,7 @@ _COMMANDS = {
     "\\tan": "tg",
     "\\cot": "ctg cotg",
     "\\arctan": "arctg",
+    "\\csc": "cosec",
     "\\log_{10}": "lg",
     "\\sinh": "sh",
     "\\cosh": "ch",

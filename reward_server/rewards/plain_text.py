@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 
 _WRAPPING = {"sqrt": ("\\sqrt{", "}"), "√": ("\\sqrt{", "}"), "cbrt": ("\\sqrt[3]{", "}"), "∛": ("\\sqrt[3]{", "}")}
-_WRAPPING |= {"exp": ("e^{", "}"), "abs": ("|", "|")}
-_CALL = re.compile(r"\\?(?<![A-Za-z])(sqrt|cbrt|exp|abs|√|∛) ?\(|[()]")
-_MAY_CALL = re.compile(r"(?:sqrt|cbrt|exp|abs|√|∛) ?\(")
+_WRAPPING |= {"exp": ("e^{", "}"), "abs": ("|", "|"), "Abs": ("|", "|")}
+_CALL = re.compile(r"\\?(?<![A-Za-z])(sqrt|cbrt|exp|[aA]bs|√|∛) ?\(|[()]")
+_MAY_CALL = re.compile(r"(?:sqrt|cbrt|exp|[aA]bs|√|∛) ?\(")
+_IMAGINARY = re.compile(r"(?<=\*) ?I(?![A-Za-z])|(?<![A-Za-z])I ?(?=\*)")
 _ROOT_OF_NUMBER = re.compile(r"(?<![A-Za-z\\])sqrt ?([0-9]+)")
 _FUNCTIONS = "arcsin arccos arctan sinh cosh tanh sin cos tan cot sec csc ln log max min gcd lcm"
 _NAMES = {name: f"\\{name}" for name in _FUNCTIONS.split()}
@@ -38,6 +39,10 @@ def with_commands(text: str) -> str:
         text = _NOT_EQUAL.sub(r"\\ne ", _GREATER.sub(r"\\ge ", text))
     if "**" in text:
         text = _POWER.sub(lambda match: f"^{{{match[1] or match[2] or match[3]}}}", text)
+    if "*" in text and "I" in text:
+        text = _IMAGINARY.sub("i", text)  # SymPy's
+    if "+/-" in text:
+        text = text.replace("+/-", "\\pm ")
     if "(" in text and _MAY_CALL.search(text):
         text = _with_calls(text)
     if not _MAY_NAME.search(text):

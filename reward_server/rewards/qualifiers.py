@@ -22,6 +22,10 @@ _MAY_QUALIFY = re.compile(
     r"\\text ?\{[ ,;(]*[fwipgao]|\\in(?![A-Za-z])|\\forall|[,(][^,()]*(?:[<>]|\\[lgn]e(?![A-Za-z]))"
     r"|(?<![A-Za-z\\])(?:for|where|with|when|only) "
 )
+_JOINED = re.compile(
+    r"(?:(?<=[0-9)}\]])|(?<=\\pi)|(?<=\\circ)|(?<![A-Za-z][A-Za-z])(?<=[a-z])) (?=[a-z] ?\\in ?\\mathbb)"
+)
+"""`k\\pi \\quad k \\in \\mathbb{Z}`"""
 _ONLY = re.compile(r"\\text ?\{ ?only ?\} ?|(?<![A-Za-z\\])only(?![A-Za-z]| if) ?")
 _LEAD = r"(?:for|where|with|if|when|whenever|provided|given|assuming)"
 _WORDS_BEHIND = re.compile(
@@ -110,7 +114,7 @@ def qualified(text: str) -> Qualified | None:
     if len(text) > _MAX_CHARS or not _MAY_QUALIFY.search(text):
         return None
     plain = _ONLY.sub("", text, count=1).strip() if "only" in text else text
-    found = _in_words(plain) or _behind_comma(plain) or _in_brackets(plain)
+    found = _in_words(plain) or _behind_comma(_JOINED.sub(", ", plain)) or _in_brackets(plain)
     return found or (Qualified(plain) if plain != text and plain else None)
 
 

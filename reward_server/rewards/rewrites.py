@@ -15,8 +15,17 @@ _SCALES = "hundred|thousand|million|billion|trillion"
 _TEXT = r"\\text ?\{"
 
 _ARGUMENT = r"(?:\{ ?([^{}]*?) ?\}|([0-9A-Za-z]))"
-_KNOWN = "tg|ctg|cotg|arctg|sh|ch|th|sin|cos|tan|cot|arcsin|arccos|arctan|ln|log|lg|max|min|exp|det"
-_ITS_NAME = {"tg": "tan", "ctg": "cot", "cotg": "cot", "arctg": "arctan", "sh": "sinh", "ch": "cosh", "th": "tanh"}
+_KNOWN = "tg|ctg|cotg|arctg|cosec|sh|ch|th|sin|cos|tan|cot|arcsin|arccos|arctan|ln|log|lg|max|min|exp|det"
+_ITS_NAME = {
+    "tg": "tan",
+    "ctg": "cot",
+    "cotg": "cot",
+    "arctg": "arctan",
+    "cosec": "csc",
+    "sh": "sinh",
+    "ch": "cosh",
+    "th": "tanh",
+}
 
 
 def _binomial(match: re.Match[str]) -> str:
@@ -59,6 +68,7 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("\\text", r"\\text ?\{ ?(sgn|sign|lcm|gcd|Re|Im|tr|rank) ?\} ?(?=\()", r"\\operatorname{\1}"),
     ("space", r"\\[hv]space\*? ?\{[^{}]*\}", " "),
     ("\\{", r"\\(max|min|gcd|lcm) ?\\\{((?:[^{}\\]|\\(?![{}]))*)\\\}", r"\\\1(\2)"),
+    ("_", rf"{_TEXT} ?C ?\}} ?(?=[_^])", "C"),
     ("C", rf"(?<![A-Za-z\\])C ?_ ?{_ARGUMENT} ?\^ ?{_ARGUMENT}", _binomial),
     ("C", rf"(?<![A-Za-z\\])C ?\^ ?{_ARGUMENT} ?_ ?{_ARGUMENT}", _binomial_turned),
     ("C", rf"(?:\{{ ?\}})?[_^] ?{_ARGUMENT} ?C ?_ ?{_ARGUMENT}", _binomial_of),
@@ -75,8 +85,13 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("!!", r"\( ?2 ?([a-z]) ?- ?1 ?\) ?!!", r"\\frac{(2\1)!}{2^{\1} \1!}"),
     ("...", r"(?<!\.)\.\.\.(?!\.)", r"\\ldots "),
     ("√", r"√ ?([0-9]+|[A-Za-z])", r"\\sqrt{\1}"),
+    ("√{", r"√\{", r"\\sqrt{"),
     ("∛", r"∛ ?([0-9]+|[A-Za-z])", r"\\sqrt[3]{\1}"),
     ("pi", r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
+    ("oo", r"(?<![A-Za-z\\])oo(?![A-Za-z])", r"\\infty "),  # SymPy's
+    ("\\in", rf"(?<=\\in) ?{_TEXT} ?([RZNQC]) ?\}}", r" \\mathbb{\1}"),
+    ("degree", rf"(?<=[0-9}}]) ?{_TEXT} ?degrees? ?\}}$", r"^\\circ"),
+    ("\\text", rf" ?{_TEXT} ?[.,;]? ?\}}$", ""),
     (",\\!", r"(?<=[0-9]),\\! ?(?=[0-9]{3}(?![0-9]))", ""),  # 10,\!080
     ("\\!", r"\\! ?", ""),  # negative space
     ("$", r"(?<!\\)\$", ""),  # inner dollars; `\$` is money

@@ -31,6 +31,8 @@ from reward_server.rewards.structure import INTERVALS, Read, Shape, value
 _REAL = {
     "\\mathbb{R}": ("()", "-\\infty", "\\infty"),
     "\\mathbb{R}^+": ("()", "0", "\\infty"),
+    "\\mathbb{R}_{\\ge0}": ("[)", "0", "\\infty"),
+    "\\mathbb{R}_{>0}": ("()", "0", "\\infty"),
     "\\mathbb{R}_+": ("()", "0", "\\infty"),
     "\\mathbb{R}^{+}": ("()", "0", "\\infty"),
     "\\mathbb{R}^-": ("()", "-\\infty", "0"),

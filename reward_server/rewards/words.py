@@ -27,9 +27,14 @@ _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarte
     word + ending: place for word, place in _ORDINALS.items() if place > 3 for ending in ("", "s")
 }
 _ORDINAL_NUMBER = re.compile(r"([0-9]+) ?\^? ?\{? ?(?:\\text ?\{ ?)?(st|nd|rd|th) ?\}? ?\}?")
+_HUNDRED_AND = re.compile(r"(?<=[a-z] )(hundred|thousand), (?=[a-z])")
+"""`one hundred and twenty`: "and" is a comma already."""
 _LETTERS = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+){0,7}")
 
-_NOTHING = "no solution|no solutions|no real solution|no real solutions|no such solution|the empty set|empty set|none"
+_NOTHING = (
+    "no solution|no solutions|no real solution|no real solutions|no such solution|there is no solution"
+    "|there are no solutions|no solution exists|no solutions exist|the empty set|empty set|none"
+)
 _VALUES = {
     **dict.fromkeys(_NOTHING.split("|"), "\\emptyset"),
     **dict.fromkeys(("infinitely many", "infinity", "infinite", "infinitely many solutions"), "\\infty"),
@@ -54,6 +59,7 @@ def as_value(text: str) -> str:
     """
     if not text or not (text[0].isalpha() or text[-1] in "thd}"):
         return text
+    text = _HUNDRED_AND.sub(r"\1 ", text) if "d, " in text else text
     if (match := _ORDINAL_NUMBER.fullmatch(text)) and match[2] == _suffix(int(match[1])):
         return match[1]
     if _LETTERS.fullmatch(text.removesuffix(".")):
