@@ -25,6 +25,11 @@ MEANINGS = {
     Outcome.TOO_LONG: "the text has more tokens than the model takes, so there is no reward",
 }
 
+_LOST = (
+    "the completion cannot be told from its prompt, so there is no reward: the query does not begin with the prompt,"
+    " and where the prompt ends in it is not certain"
+)
+
 
 def explanation(
     plan: Plan, sample: Sample, derivation: Derivation, milliseconds: dict[str, float]
@@ -35,7 +40,7 @@ def explanation(
         "reward": plan.name,
         "value": score.reward,
         "outcome": score.outcome,
-        "meaning": MEANINGS[score.outcome],
+        "meaning": _LOST if sample.is_lost else MEANINGS[score.outcome],
         "parts": score.parts,
         "turn": {"characters": len(reading.text), "ignored_characters": len(sample.completion) - len(reading.text)},
         "answer": _answer(sample, derivation),

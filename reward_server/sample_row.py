@@ -6,13 +6,15 @@
     curl --data-binary @out.txt '…/explain/verifier?ground_truth=4'
 
 curl labels both as a form. So: `application/json` is JSON, `text/plain` is text, and anything else is JSON when it is
-an object with the key `completion`.
+an object with the key `completion`, or with `query` and `prompt`: OpenRLHF's prompt and completion in one text.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
+from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.label import flip_of, group_of, labelled, prompt_of, visit_of
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody
@@ -20,12 +22,18 @@ from reward_server.json_text import JsonNumber
 from reward_server.types import Sample
 
 SAMPLE_KEYS = ("completion", "prompt", "ground_truth", "group", "visit", "flip")
+_QUERY = "query"
+"""In place of `completion`, where there is a prompt."""
 SCHEMA: dict[str, object] = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["completion"],
+    "anyOf": [{"required": ["completion"]}, {"required": [_QUERY, "prompt"]}],
     "properties": {
         "completion": {"type": "string"},
+        _QUERY: {
+            "type": "string",
+            "description": "OpenRLHF: prompt and completion in one text, instead of the latter.",
+        },
         "prompt": {"type": ["string", "array"], "description": "Text, or messages."},
         "ground_truth": {"description": "Text, number, list of those, or label object."},
         "group": {"type": ["string", "integer"]},
@@ -53,9 +61,16 @@ def sample_of(row: JsonBody) -> Sample:
     """The sample in a JSON object; other keys are the caller's own. Raises InvalidRequest."""
     values = {key: row.label(key) for key in SAMPLE_KEYS if key in row}
     completion = values.get("completion")
+    if completion is None and _is_query(row):
+        found = without_prompt(row.field(_QUERY, str), row.field("prompt", str))
+        return replace(_sample(found or "", values), is_lost=found is None)
     if not isinstance(completion, str) or isinstance(completion, JsonNumber):
         raise InvalidRequest("completion: missing, or not a text")
     return _sample(completion, values)
+
+
+def _is_query(row: JsonBody) -> bool:
+    return _QUERY in row and "prompt" in row
 
 
 def _json_sample(raw: bytes, *, is_certain: bool) -> JsonBody | None:
@@ -65,11 +80,11 @@ def _json_sample(raw: bytes, *, is_certain: bool) -> JsonBody | None:
         if is_certain:
             raise
         return None
-    return body if is_certain or "completion" in body else None
+    return body if is_certain or "completion" in body or _is_query(body) else None
 
 
 def _refuse_unknown(body: JsonBody) -> None:
-    unknown = sorted(body.keys - set(SAMPLE_KEYS))
+    unknown = sorted(body.keys - set(SAMPLE_KEYS) - ({_QUERY} if "completion" not in body else set()))
     if unknown:
         raise InvalidRequest(f"{unknown[0]}: no such field (fields: {', '.join(SAMPLE_KEYS)})")
 

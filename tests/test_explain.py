@@ -111,3 +111,19 @@ def test_the_place_of_an_answer_is_its_box_though_its_text_comes_again(server: R
     for check in ("math", "string"):
         derived = server.post(f"/explain/verifier?check={check}", body).json()
         assert derived["answer"] == {"text": "4", "start": 10, "end": 11}
+
+
+def test_a_query_is_explained_as_the_completion_in_it(server: RunningServer) -> None:
+    asked = {"query": "What is 3+4?\nA: so \\boxed{7}", "prompt": "What is 3 + 4 ?\nA:", "ground_truth": "7"}
+    found = server.post("/explain/verifier", asked).json()
+    assert (found["value"], found["answer"]["start"], found["outcome"]) == (1.0, 11, "correct")
+    lost = server.post("/explain/verifier", asked | {"prompt": "What is 4 + 4?\nA:"}).json()
+    assert (lost["value"], lost["outcome"]) == (None, "error")
+    assert lost["meaning"].startswith("the completion cannot be told from its prompt")
+    for wrong in (
+        {"query": "x"},
+        {"query": "x", "prompt": []},
+        {"query": 5, "prompt": "x"},
+        {"completion": "", **asked},
+    ):
+        assert server.post("/explain/verifier", {"ground_truth": "7", **wrong}).status_code == 422
