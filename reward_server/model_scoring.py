@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from reward_server.admission import TokenLimit
 from reward_server.catalog import Plan
@@ -36,6 +37,7 @@ class ModelRequest:
         self._parameters = parameters
         self._limit = limit
         self._tokens = 0
+        self._failures: list[Exception] = []
 
     async def derive(self, samples: list[Sample], readings: list[Reading], rprs: list[Rpr | None]) -> list[Derivation]:
         """One Derivation a sample, in order. Raises TooLarge, and Unavailable when the engine as a whole is gone."""
@@ -48,12 +50,15 @@ class ModelRequest:
         finally:
             for task in tasks:  # what ends one for all ends all
                 task.cancel()
+            self._log_failures(len(samples))
 
     async def _derive(self, sample: Sample, reading: Reading, rpr: Rpr | None) -> Derivation:
         assert rpr is not None  # noqa: S101 - for mypy: rm always pays for phrases
         outcome, scored = await self._ask(sample, reading.text)
         value = scored.value if scored else None
         score = settle_rm(outcome, value, rpr, self._parameters, wanted=sample.flip)
+        if sample.is_lost:  # its phrases are unknown too
+            score = replace(score, parts=dict.fromkeys(score.parts))
         return Derivation(reading, score, rpr=rpr, model=scored)
 
     async def _ask(self, sample: Sample, text: str) -> tuple[Outcome, ModelScore | None]:
@@ -73,5 +78,13 @@ class ModelRequest:
         except TooLong:
             return Outcome.TOO_LONG, None
         except (UnusablePrompt, SampleError) as error:
-            log.error("the reward model gave no score: %s", error)
+            self._failures.append(error)
             return Outcome.ERROR, None
+
+    def _log_failures(self, size: int) -> None:
+        """One line a request, however many samples failed."""
+        if self._failures:
+            count = len(self._failures)
+            log.error(
+                "the reward model gave no score for %d of %d samples; the first: %s", count, size, self._failures[0]
+            )

@@ -267,3 +267,20 @@ def test_a_device_that_dies_or_hangs_is_503_for_all_who_wait_and_for_ready(
         assert server.get("/ready").status_code == server.post(PLAIN, body("five")).status_code == 503
         assert server.post("/score/verifier", VERIFY).json()["rewards"] == [1.0]
         assert server.stop() == 0
+
+
+def test_a_request_whose_samples_all_fail_is_one_line_in_the_log(patched: RunningServer, control: Path) -> None:
+    def lines() -> list[str]:
+        return [line for line in (control / "log").read_text().splitlines() if "gave no score" in line]
+
+    before = len(lines())
+    prompts = [[{"role": "critic", "content": "How much is 2 + 3?"}]] * 300
+    reply = patched.post(PLAIN, {"completions": ["five"] * 300, "prompts": prompts}).json()
+    assert reply["outcomes"] == ["error"] * 300
+    assert len(lines()) == before + 1
+    assert "no score for 300 of 300 samples; the first: 'critic' is no role of a message" in lines()[-1]
+
+
+def test_a_completion_that_is_lost_has_none_of_the_parts(patched: RunningServer) -> None:
+    lost = patched.post("/explain/rm?format=plain", {"query": "wait, five", "prompt": "How much is 2 + 3?"}).json()
+    assert (lost["value"], lost["outcome"], set(lost["parts"].values())) == (None, "error", {None})
