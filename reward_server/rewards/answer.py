@@ -14,12 +14,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from reward_server.rewards.box_row import Span, row_of
+from reward_server.rewards.box_row import MAX_BOXES, Span, row_of
 
 _BOX = re.compile(r"\\(?:boxed|fbox)")
 _TOKEN = re.compile(r"\\\\?(?:boxed|fbox)(?=\s*\{)|\\[{}\\]|[{}]")
 """Box commands (also with the backslash doubled by some JSON layer), escaped braces, line breaks, braces."""
 
+_MAX_KEPT = 1000
+"""Of a million boxes the last few tell whether a row is too long; each kept one would take a hundred bytes."""
 _ESCAPED_LENGTH = 2  # `\{`, `\}`, `\\`; a box command is longer
 
 
@@ -60,11 +62,18 @@ def last_box(text: str) -> Answer | None:
                 if not _holds_only(text, content, at, outer):
                     span = (content, at)
                 outer = (begin, at + 1)
-                while boxes and boxes[-1][0] > begin:
-                    boxes.pop()
-                boxes.append((begin, content, at, at + 1))
+                _keep(boxes, (begin, content, at, at + 1))
         command = at if len(kind) > _ESCAPED_LENGTH else -1
     return Answer(text[span[0] : span[1]], *span, row_of(text, boxes)) if span else None
+
+
+def _keep(boxes: list[Span], box: Span) -> None:
+    """Adds a box, in place of those that stand in it."""
+    while boxes and boxes[-1][0] > box[0]:
+        boxes.pop()
+    boxes.append(box)
+    if len(boxes) > _MAX_KEPT:
+        del boxes[: -MAX_BOXES - 1]
 
 
 def _holds_only(text: str, start: int, end: int, inner: tuple[int, int]) -> bool:

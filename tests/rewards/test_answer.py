@@ -1,6 +1,7 @@
 """Extraction: the last balanced box of a completion."""
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -94,3 +95,13 @@ def test_time_is_linear_in_the_text(piece: str) -> None:
     last_box(text)
     last_box(text + "}" * text.count("{"))
     assert time.perf_counter() - start < 3  # about 0.2 s; quadratic would be minutes
+
+
+def test_a_million_boxes_are_no_memory() -> None:
+    text = "\\boxed{4}" * 200_000
+    tracemalloc.start()
+    answer = last_box(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer is not None and answer.text == "4" and answer.row is None
+    assert peak < len(text)
