@@ -12,6 +12,8 @@ _WRAPPING |= {"exp": ("e^{", "}"), "abs": ("|", "|"), "Abs": ("|", "|")}
 _CALL = re.compile(r"\\?(?<![A-Za-z])(sqrt|cbrt|exp|[aA]bs|√|∛) ?\(|[()]")
 _MAY_CALL = re.compile(r"(?:sqrt|cbrt|exp|[aA]bs|√|∛) ?\(")
 _IMAGINARY = re.compile(r"(?<=\*) ?I(?![A-Za-z])|(?<![A-Za-z])I ?(?=\*)")
+_SYMPY_NUMBER = re.compile(r"(?:sqrt|exp|pi|I|[-+*/(). 0-9])*")
+"""In `I*R` the letter is a current."""
 _ROOT_OF_NUMBER = re.compile(r"(?<![A-Za-z\\])sqrt ?([0-9]+)")
 _FUNCTIONS = "arcsin arccos arctan sinh cosh tanh sin cos tan cot sec csc ln log max min gcd lcm"
 _NAMES = {name: f"\\{name}" for name in _FUNCTIONS.split()}
@@ -39,7 +41,7 @@ def with_commands(text: str) -> str:
         text = _NOT_EQUAL.sub(r"\\ne ", _GREATER.sub(r"\\ge ", text))
     if "**" in text:
         text = _POWER.sub(lambda match: f"^{{{match[1] or match[2] or match[3]}}}", text)
-    if "*" in text and "I" in text:
+    if "*" in text and "I" in text and _SYMPY_NUMBER.fullmatch(text):
         text = _IMAGINARY.sub("i", text)  # SymPy's
     if "+/-" in text:
         text = text.replace("+/-", "\\pm ")
