@@ -38,6 +38,9 @@ _CONSTANT = re.compile(r"[CcABKkD](?:_(?:[0-9]|\{[0-9]+\}))?")
 _BOUND = re.compile(r"([a-z]) ?\\in ?\\mathbb ?\{? ?[ZN]")
 _FUNCTION = re.compile(r"[xyzuw]|[A-Za-z]\([a-z](?:,[a-z])*\)")
 _FIXED = frozenset("eid")
+_EXPONENT = re.compile(r"\^ ?(\{[^{}]*\}|[A-Za-z])")
+_QUESTIONS = frozenset("abmnpqr")
+"""Beside these a lone c or k is the question's too: `a+c` is not `a+k`."""
 _ROUND = re.compile(r"\\pi(?![A-Za-z])|\^\\circ")
 _MULTIPLE = re.compile(r"[0-9a-z(){}\[\]+\-*/., ]*")
 _IN_MULTIPLE = re.compile(r"\\(?:frac|pi|cdot|pm|mp|infty|arcsin|arccos|arctan)(?![A-Za-z])|\\sqrt\{[0-9]*\}|\^\\circ")
@@ -129,7 +132,7 @@ def _free_letters(raw: str, text: str) -> dict[str, str]:
 def _kind(letter: str, raw: str, body: str, terms: list[str], name: str, letters: set[str]) -> str:
     if letter in _WHOLE and letters == {letter} and _is_whole(letter, raw, body, terms, bool(name)):
         return "whole"
-    if letter in _PARAMETERS and letters - set("ijk") == {letter} and _is_vector(body):
+    if letter in _PARAMETERS and letters - (set("ijk") - {letter}) == {letter} and _is_vector(body):
         return "parameter"
     if _CONSTANT.fullmatch(letter) and set(_letters(body)) - {letter} and _is_constant(letter, terms, name):
         return "constant"
@@ -149,7 +152,10 @@ def _is_whole(letter: str, raw: str, body: str, terms: list[str], has_name: bool
 
 
 def _is_constant(letter: str, terms: list[str], name: str) -> bool:
-    if _FUNCTION.fullmatch(name) or letter in map(compact, terms):
+    if any(letter in _letters(exponent) for term in terms for exponent in _EXPONENT.findall(term)):
+        return False  # e^{kx}
+    others = {other for term in terms for other in _letters(term)} - {letter}
+    if _FUNCTION.fullmatch(name) or (letter in map(compact, terms) and not _QUESTIONS & others):
         return True
     return any(compact(term).startswith(f"{letter}e^") for term in terms)
 
