@@ -70,11 +70,17 @@ def truths_of_text(label: object) -> tuple[str, ...] | None:
 
 def ground_truths_of(value: object) -> tuple[str, ...]:
     """A text, a number (its JSON text) or a list of those; everything else is unusable: ()."""
+    check_alternatives(value)
     alternatives = value if isinstance(value, list) else [value]
-    if len(alternatives) > MAX_ALTERNATIVES:
-        raise InvalidRequest(f"the ground truth has {len(alternatives)} alternatives; {MAX_ALTERNATIVES} are the most")
     texts = tuple(_ground_truth_text(item) for item in alternatives)
     return texts if all(text.strip() for text in texts) else ()
+
+
+def check_alternatives(label: object) -> None:
+    """Raises InvalidRequest for a label, or the ground truth in one, of more than MAX_ALTERNATIVES."""
+    value = label.get("ground_truth") if isinstance(label, dict) else label
+    if isinstance(value, list) and len(value) > MAX_ALTERNATIVES:
+        raise InvalidRequest(f"the ground truth has {len(value)} alternatives; {MAX_ALTERNATIVES} are the most")
 
 
 def group_of(value: object) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reward_server.dialects.label import flip_of, group_of, is_null, labelled, visit_of
+from reward_server.dialects.label import check_alternatives, flip_of, group_of, is_null, labelled, visit_of
 from reward_server.dialects.reply import REASONS, Reply, to_json
 from reward_server.dialects.rollout import completion_of, prompt_of_params
 from reward_server.errors import shortened
@@ -62,7 +62,10 @@ def parse(raw: bytes) -> tuple[dict[str, Any], Sample]:
         flip=True if row.get("flip") is None else flip_of(row["flip"]),
     )
     key = ground_truth_key(row)
-    return row, sample if key is None else labelled(sample, body.label(key))
+    if key is None:
+        return row, sample
+    check_alternatives(row[key])  # before it is read a second time, numbers as they are written
+    return row, labelled(sample, body.label(key))
 
 
 def render(reply: Reply, row: dict[str, Any]) -> bytes:
