@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from reward_server.rewards.flat_text import flat
+
 _LETTER = re.compile(r"\(?([A-J])\)?[.:]?")
 _OPERATOR = r"\\(?:cup|cap|setminus|cdot|to|in|subset|lor|land)(?![A-Za-z])|[-+*/=<>^_(]"
 _WITH_CONTENT = re.compile(rf"([A-J])[.:] (?!=)|([A-J])\) ?(?!{_OPERATOR})|\(([A-J])\) (?!{_OPERATOR})")
@@ -20,20 +22,19 @@ _NO_CONTENT = re.compile(
     r"[\^_'!/+]|\\(?:ne|cap|cup|lor|land|cdot)(?![A-Za-z])|(?:is|are|was|not|or|and)(?![A-Za-z]| \w+ \w)"
 )
 """What follows a letter that is worked on, or doubted: `(C)^2`, `(C) is wrong`; but `(C) not enough information`."""
-_TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
 
 
 def choice_matches(ground_truth: str, answer: str) -> bool | None:
     """`A`, `(A)`, `A)`, `A.`, `A: text`, `Option A`, `a`; several letters in any order. Another letter is wrong."""
-    wanted = _flat(ground_truth)
+    wanted = flat(ground_truth)
     if not wanted or not (wanted[0] == "(" or "A" <= wanted[0] <= "J"):
         return None
     if letter := _LETTER.fullmatch(wanted):
-        return _chosen(_flat(answer)) == letter[1]
+        return _chosen(flat(answer)) == letter[1]
     if (letters := _several(wanted)) and "".join(letters) == wanted:  # in order: `CAB` is an angle, or a word
-        return _several(_flat(answer)) == letters
+        return _several(flat(answer)) == letters
     if letter := _WITH_CONTENT.match(wanted):
-        return _chosen_with_content(wanted, letter, _flat(answer))
+        return _chosen_with_content(wanted, letter, flat(answer))
     return None
 
 
@@ -67,9 +68,3 @@ def _several(text: str) -> list[str] | None:
 
 def _ink(text: str) -> str:
     return "".join(text.split())
-
-
-def _flat(text: str) -> str:
-    """The text without `\\text{}` around its parts."""
-    flat = " ".join(_TEXT.sub(r" \1 ", text).split()) if "\\text" in text else text
-    return flat.replace("{", "").replace("}", "")
