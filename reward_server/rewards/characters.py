@@ -7,6 +7,7 @@ Latin ones (they stay other letters), arrows as implications.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 _GREEK_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩϵϑϕ"
 _GREEK_NAMES = (
@@ -79,8 +80,12 @@ def as_latex(text: str) -> str:
         return ", ".join(_CIRCLED[character] for character in text if character in _CIRCLED)
     text = _BEHIND.sub(_unit, text)
     for pattern, sign, small in _SCRIPTS:
-        text = pattern.sub(lambda run, sign=sign, small=small: f"{sign}{{{run[0].translate(small)}}}", text)  # type: ignore[misc]
+        text = pattern.sub(partial(_script, sign, small), text)
     return _MU.sub(r"\\mu ", text.translate(_TABLE))
+
+
+def _script(sign: str, small: dict[int, int], run: re.Match[str]) -> str:
+    return f"{sign}{{{run[0].translate(small)}}}"
 
 
 def _unit(match: re.Match[str]) -> str:
