@@ -77,6 +77,8 @@ _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]")
 _A_BOLD = r"\\(?:mathbf|boldsymbol|bm) ?\{ ?([a-cf-hj-z]) ?\}"
 _BOLD = re.compile(rf"{_A_BOLD}(?=.*\S)|(?:(?<=\S)|(?<=\S )){_A_BOLD}")
 """A bold letter in an expression is a vector; alone it may be anything."""
+_ONE_VECTOR = re.compile(r"\\vec ?\{? ?([A-Za-z]) ?\}?")
+"""Alone it is its letter, as a bold one is."""
 _QUANTITY = re.compile(r"([-+]?[0-9][0-9.,/]*) ([A-Za-zμ][A-Za-zμ /.-]*(?:\^[0-9])?)")
 """An upright number with its unit: `\\text{3.5 m}`."""
 _MAX_WRAPPERS = 5
@@ -128,7 +130,9 @@ def _undecorated(text: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """`{…}` and `\\text{…}` around all of the text add nothing."""
+    """`{…}` and `\\text{…}` around all of the text add nothing, nor does the arrow over a vector that stands alone."""
+    if text.startswith("\\vec") and (letter := _ONE_VECTOR.fullmatch(text)):
+        return letter[1]
     opening = next((start for start in ("\\text{", "{") if text.startswith(start)), None)
     if opening is None or closing_brace(text, len(opening) - 1) != len(text) - 1:
         return text
