@@ -24,6 +24,7 @@ from reward_server.dialects.nemo_gym import GROUND_TRUTH_KEYS, ground_truth_key
 from reward_server.errors import InvalidRequest
 from reward_server.json_body import JsonBody
 from reward_server.offline import BadRow
+from reward_server.processes.pool import QUICK_SHARE, ProcessPool, WorkerKilled
 from reward_server.rewards.answer import last_box
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.grading_process import judge_and_time, prepare_worker
@@ -32,7 +33,6 @@ from reward_server.rewards.turn import own_turn
 from reward_server.rewards.verifier import judge_cheaply
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample
-from reward_server.workers.process_pool import QUICK_SHARE, ProcessPool, WorkerKilled
 
 EXAMPLES, SHOWN_CHARS = 4, 60
 AT_ONCE = 64

@@ -21,6 +21,7 @@ from reward_server.metrics import Metrics
 from reward_server.model_scoring import ModelRequest, check_prompts
 from reward_server.model_slot import ModelSlot
 from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
+from reward_server.processes.pool import PoolEvents, ProcessPool
 from reward_server.rewards.flip import NoiseRates
 from reward_server.rewards.grading_process import prepare_worker
 from reward_server.rewards.rpr import Rpr
@@ -28,7 +29,6 @@ from reward_server.rewards.settlement import is_exposed
 from reward_server.settings import Settings
 from reward_server.types import Sample, Verdict
 from reward_server.verdicts import Verdicts, cheaply, pair_of
-from reward_server.workers.process_pool import PoolEvents, ProcessPool
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)

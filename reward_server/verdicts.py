@@ -18,11 +18,11 @@ from typing import NamedTuple, TypeVar
 
 from reward_server.derivation import Reading
 from reward_server.metrics import Metrics
+from reward_server.processes.pool import QUICK_SHARE, Job, ProcessPool, WorkerDied, WorkerKilled
 from reward_server.rewards.box_row import answer_for
 from reward_server.rewards.math_verify_tier import judge_with_math_verify
 from reward_server.rewards.verifier import judge_cheaply, judge_string
 from reward_server.types import Outcome, Sample, Verdict
-from reward_server.workers.process_pool import QUICK_SHARE, Job, ProcessPool, WorkerDied, WorkerKilled
 
 log = logging.getLogger(__name__)
 V = TypeVar("V")

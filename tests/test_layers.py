@@ -10,18 +10,40 @@ import reward_server
 PACKAGE = Path(reward_server.__file__).parent
 LAYERS = (  # a module may import from its own row and from the rows below
     {"__main__", "cli", "options", "terminal"},
-    {"server", "offline", "calibrate", "ground_truth_check"},
-    {"app", "connection"},
-    {"routes", "middleware", "body", "responses", "openapi", "auth", "logs"},
-    {"service", "explanation", "sample_row"},
+    {"offline", "calibrate", "ground_truth_check"},
+    {
+        "app",
+        "server",
+        "connection",
+        "routes",
+        "middleware",
+        "body",
+        "responses",
+        "openapi",
+        "auth",
+        "service",
+        "web",
+        "logs",
+    },
+    {"explanation", "sample_row"},
     {"dialects"},
-    {"scoring", "model_scoring", "verdicts", "admission"},
-    {"model_slot", "reward_model"},
-    {"derivation", "catalog", "metrics"},
+    {
+        "scoring",
+        "model_scoring",
+        "model_slot",
+        "verdicts",
+        "reward_model",
+        "grading",
+        "admission",
+        "derivation",
+        "catalog",
+        "metrics",
+    },
     {"rewards"},
     {"workers"},
-    {"parameters", "json_body", "settings"},
-    {"json_text", "json_outline"},
+    {"processes"},
+    {"parameters", "settings"},
+    {"json_body", "json_text", "json_outline"},
     {"types", "errors"},
 )
 NOT_IN_REWARDS = {"anyio", "asyncio", "fastapi", "httpx", "logging", "pydantic_settings", "starlette", "uvicorn"}
@@ -55,13 +77,14 @@ def test_every_module_imports_only_from_its_own_layer_and_those_below() -> None:
                 assert level(importer) <= level(imported), f"{path.name} imports {name}"
 
 
-def test_rewards_are_pure_and_the_workers_know_nothing_of_rewards() -> None:
+def test_rewards_are_pure_and_the_processes_know_nothing_of_rewards() -> None:
     for path in (PACKAGE / "rewards").glob("*.py"):
         roots = {name.split(".")[0] for name in imports(path)}
         allowed = {"logging"} if path.name in MAY_SILENCE_LOGS else set()
         assert not roots & NOT_IN_REWARDS - allowed, path.name
-    for path in (PACKAGE / "workers").glob("*.py"):
-        assert not any(name.startswith("reward_server.") and "workers" not in name for name in imports(path)), path.name
+    for path in (PACKAGE / "processes").glob("*.py"):
+        foreign = {name for name in imports(path) if name.startswith("reward_server.")}
+        assert not {name for name in foreign if not name.startswith("reward_server.processes")}, path.name
 
 
 def test_client_and_server_share_no_code() -> None:

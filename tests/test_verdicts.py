@@ -13,8 +13,8 @@ from running_server import HANG_S
 
 from reward_server import verdicts
 from reward_server.metrics import Metrics
+from reward_server.processes.pool import Job, ProcessPool
 from reward_server.types import Outcome, Verdict
-from reward_server.workers.process_pool import Job, ProcessPool
 
 
 def broken(ground_truth: str, answer: str, _ordered: bool) -> Verdict:

@@ -6,9 +6,9 @@ import gc
 import signal
 import time
 
+from reward_server.processes.budget import die_with_parent, limit_memory
 from reward_server.rewards.math_verify_tier import judge_with_math_verify, warm_up
 from reward_server.types import Verdict
-from reward_server.workers.budget import die_with_parent, limit_memory
 
 
 def prepare_worker(memory_mb: int) -> None:

@@ -20,6 +20,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from reward_server.processes.budget import BudgetExceeded, Unfinished, cpu_budget
 from reward_server.rewards.additions import without_additions
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.equations import sides_of
@@ -34,7 +35,6 @@ from reward_server.rewards.units import split_unit
 from reward_server.rewards.values import compare_values
 from reward_server.rewards.verifier import judge_by_rules, shape_of
 from reward_server.types import Outcome, Verdict
-from reward_server.workers.budget import BudgetExceeded, Unfinished, cpu_budget
 
 TIER = "math_verify"
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from reward_server.workers.worker_process import WorkerProcess
+from reward_server.processes.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-from reward_server.workers.budget import cpu_budget
+from reward_server.processes.budget import cpu_budget
 
 BUDGETED = """
 import signal, time
-from reward_server.workers.budget import BudgetExceeded, cpu_budget
+from reward_server.processes.budget import BudgetExceeded, cpu_budget
 
 def burn(cpu_s):
     end = time.process_time() + cpu_s
@@ -131,7 +131,7 @@ def test_a_budget_must_be_positive(seconds: float) -> None:
 
 def test_memory_beyond_the_limit_is_a_memory_error() -> None:
     done = _run(
-        "from reward_server.workers.budget import limit_memory\n"
+        "from reward_server.processes.budget import limit_memory\n"
         "limit_memory(1 << 29)\n"
         "try: bytearray(1 << 30)\n"
         "except MemoryError: print('stopped')\n"
@@ -143,7 +143,7 @@ def test_memory_beyond_the_limit_is_a_memory_error() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux")
 def test_a_worker_dies_with_its_parent() -> None:
     worker = (
-        "from reward_server.workers.budget import die_with_parent; die_with_parent(); print(1, flush=True); input()"
+        "from reward_server.processes.budget import die_with_parent; die_with_parent(); print(1, flush=True); input()"
     )
     parent = (
         "import subprocess, sys, os, signal\n"

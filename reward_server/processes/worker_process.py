@@ -39,7 +39,7 @@ class WorkerProcess:
     async def start(cls, warm_up: Callable[..., object], args: tuple[object, ...]) -> WorkerProcess:
         """Starts a process and calls `warm_up(*args)` in it: imports take most of a second. Raises WorkerLost, or what
         `warm_up` raises; then there is no process."""
-        command = (sys.executable, "-m", "reward_server.workers.worker_process")
+        command = (sys.executable, "-m", "reward_server.processes.worker_process")
         environment = {**os.environ, **ENVIRONMENT}  # noqa: TID251 - handed on as it is, and read by nobody here
         worker = cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment))
         try:

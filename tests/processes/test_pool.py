@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from reward_server.processes import place
+from reward_server.processes import pool as pools
+from reward_server.processes.pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
+from reward_server.processes.worker_process import WorkerLost, WorkerProcess
 from reward_server.rewards.math_verify_tier import judge_with_math_verify, warm_up
 from reward_server.types import Outcome
-from reward_server.workers import place, process_pool
-from reward_server.workers.process_pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
-from reward_server.workers.worker_process import WorkerLost, WorkerProcess
 
 HANGS = range(10**12)
 """Its sum is one C call that uses the CPU for hours."""
@@ -223,7 +224,7 @@ def stops_the_first(first: str) -> None:
 def test_a_worker_that_stops_while_it_starts_is_ended_and_replaced(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(process_pool, "START_LIMIT_S", 5.0)
+    monkeypatch.setattr(pools, "START_LIMIT_S", 5.0)
 
     async def scenario(pool: ProcessPool) -> None:
         assert pool.living_workers == 1
@@ -248,7 +249,7 @@ def test_a_job_has_any_number_of_waiters_and_survives_one_that_leaves() -> None:
 
 
 def test_queued_work_is_dropped_only_after_everybody_left_and_the_grace_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_pool, "ABANDONED_GRACE_S", 0.2)
+    monkeypatch.setattr(pools, "ABANDONED_GRACE_S", 0.2)
 
     async def scenario(pool: ProcessPool) -> None:
         busy = pool.submit(time.sleep, 0.6)

@@ -16,10 +16,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from reward_server.workers.budget import Unfinished
-from reward_server.workers.lanes import Lane, Lanes
-from reward_server.workers.place import Place
-from reward_server.workers.worker_process import WorkerLost, WorkerProcess
+from reward_server.processes.budget import Unfinished
+from reward_server.processes.lanes import Lane, Lanes
+from reward_server.processes.place import Place
+from reward_server.processes.worker_process import WorkerLost, WorkerProcess
 
 R = TypeVar("R")
 

@@ -1,6 +1,6 @@
 """Which job runs next: decided without I/O or clock."""
 
-from reward_server.workers.lanes import IDLE_S, Lane, Lanes
+from reward_server.processes.lanes import IDLE_S, Lane, Lanes
 
 
 def fill(lanes: Lanes[str], quick: int, slow: int, now: float = 0.0) -> tuple[int, int]:
