@@ -40,13 +40,13 @@ import torch
 from tqdm import tqdm
 
 from reward_server.parameters import RmParameters
+from reward_server.reward_model.engine import Group
+from reward_server.reward_model.local.folder import load_tokenizer
+from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.tokenizer import ChatTokenizer, Encoded
 from reward_server.rewards.rm_settlement import settle_rm
 from reward_server.rewards.rpr import load_phrases, rpr
 from reward_server.types import Outcome
-from reward_server.workers.engine import Group
-from reward_server.workers.engine_transformers import TransformersModel
-from reward_server.workers.model_folder import load_tokenizer
-from reward_server.workers.tokenizer import ChatTokenizer, Encoded
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 TASKS: dict[str, dict[str, Any]] = {

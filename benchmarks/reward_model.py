@@ -42,8 +42,8 @@ import transformers
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, Qwen2Config
 from transformers.utils.logging import disable_progress_bar
 
-from reward_server.workers.batcher import Batcher
-from reward_server.workers.engine_transformers import TransformersModel
+from reward_server.reward_model.local.batcher import Batcher
+from reward_server.reward_model.local.model import TransformersModel
 
 Ids: TypeAlias = "array[int]"  # array takes no subscript at run time before Python 3.12
 Request: TypeAlias = list[tuple[Ids, Ids]]

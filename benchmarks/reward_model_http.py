@@ -37,8 +37,8 @@ from transformers import PreTrainedTokenizerFast
 from benchmarks import reward_model
 from benchmarks.processes import cpu_seconds, reward_server
 from benchmarks.rounds import Cost, report, take_turns
-from reward_server.workers.model_folder import load_tokenizer
-from reward_server.workers.tokenizer import ChatTokenizer
+from reward_server.reward_model.local.folder import load_tokenizer
+from reward_server.reward_model.tokenizer import ChatTokenizer
 
 TEMPLATE = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
 Text = tuple[str, str]

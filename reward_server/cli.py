@@ -23,10 +23,10 @@ from reward_server.ground_truth_check import FoundInRow, findings_table, ground_
 from reward_server.offline import BadRow, CannotResume, offline_scorer, rows_done, score_rows
 from reward_server.options import options_of
 from reward_server.parameters import PARAMETERS, RmParameters
+from reward_server.reward_model.engine import EngineError
 from reward_server.rewards.affine_fit import CannotFit
 from reward_server.settings import PREFIX, Settings, UnknownSetting
 from reward_server.terminal import fail, opened, progress, write
-from reward_server.workers.engine import EngineError
 
 app = typer.Typer(
     help="Rewards for reinforcement learning of language models.",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reward_server.catalog import Plan
 from reward_server.errors import InvalidRequest
 from reward_server.parameters import FlipParameters, RmParameters, RprParameters, VerifierParameters
+from reward_server.reward_model.model import ModelScore
 from reward_server.rewards.answer import Answer, last_box
 from reward_server.rewards.damaged import repaired
 from reward_server.rewards.flip import flip_draw, group_of_prompt
@@ -20,7 +21,6 @@ from reward_server.rewards.string_check import last_box_string
 from reward_server.rewards.turn import has_eaten_escape, own_turn
 from reward_server.rewards.verifier import MAX_GROUND_TRUTH_CHARS
 from reward_server.types import Message, Outcome, Sample, Score, Verdict
-from reward_server.workers.reward_model import ModelScore
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ import uvicorn
 
 from reward_server.app import create_app
 from reward_server.connection import Connection
+from reward_server.reward_model.engine import EngineRefused
 from reward_server.settings import Settings
-from reward_server.workers.engine import EngineRefused
 
 log = logging.getLogger(__name__)
 BACKLOG = 16_384

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from reward_server.workers.engine import TokenIds
+from reward_server.reward_model.engine import TokenIds
 
 
 def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:

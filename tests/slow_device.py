@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from reward_server.workers.engine import Group, Mode, Work
+from reward_server.reward_model.engine import Group, Mode, Work
 
 
 class SlowSum:

@@ -12,8 +12,8 @@ from experiments.lm.arms import ARMS
 from experiments.lm.policy import CHAT, END, encoded, tokenizer
 from experiments.lm.report import row
 from experiments.lm.task import corpus_text, questions, reasoned
-from reward_server.rewards.answer_format import answer_in
-from reward_server.workers.tokenizer import ChatTokenizer
+from reward_server.reward_model.answer_format import answer_in
+from reward_server.reward_model.tokenizer import ChatTokenizer
 
 
 def scored(server: RunningServer, path: str, completions: list[str], truths: list[str]) -> list[float]:

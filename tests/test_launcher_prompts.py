@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reward_server.rewards.chat import chat_of
+from reward_server.reward_model.chat import chat_of
 from trainer_client.openrlhf_grpo.options import Template
 from trainer_client.openrlhf_grpo.template import CHAT_INSTRUCTION, PAPER_INSTRUCTION, render
 

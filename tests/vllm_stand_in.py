@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from reward_server.workers.engine import EngineRefused
-from reward_server.workers.engine_vllm import VllmEngine
+from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.vllm.engine import VllmEngine
 
 MAX_LENGTH = 100
 

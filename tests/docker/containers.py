@@ -52,8 +52,8 @@ def test_the_image_tokenises_for_vllm_without_torch(images: None, tmp_path: Path
     make_tokenizer().save_pretrained(tmp_path)
     readable(tmp_path)
     script = (
-        "from pathlib import Path; from reward_server.workers.model_folder import load_tokenizer; "
-        "from reward_server.workers.tokenizer import ChatTokenizer; "
+        "from pathlib import Path; from reward_server.reward_model.local.folder import load_tokenizer; "
+        "from reward_server.reward_model.tokenizer import ChatTokenizer; "
         "tokenizer = ChatTokenizer(load_tokenizer(Path('/model')), max_tokens=4096); "
         "print(repr(tokenizer.encode([{'role': 'user', 'content': 'hi'}], 'there').text))"
     )

@@ -21,10 +21,10 @@ import atheris
 
 with atheris.instrument_imports(include=["reward_server"]):
     from reward_server.dialects.completion import without_prompt
+    from reward_server.reward_model.answer_format import answer_in
+    from reward_server.reward_model.chat import UnusablePrompt, chat_of
     from reward_server.rewards import algebra
     from reward_server.rewards.answer import last_box
-    from reward_server.rewards.answer_format import answer_in
-    from reward_server.rewards.chat import UnusablePrompt, chat_of
     from reward_server.rewards.exact_number import read_number
     from reward_server.rewards.normalise import compact, normalise
     from reward_server.rewards.shape import read_shape

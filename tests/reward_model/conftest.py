@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from tiny_models import MakeFolder
 
 _NEEDS_MODELS = [
-    "test_batcher.py",
-    "test_engine_transformers.py",
+    "local/test_batcher.py",
+    "local/test_model.py",
     "test_failures.py",
     "test_length_bound.py",
-    "test_model_folder.py",
+    "local/test_folder.py",
     "test_offline.py",
-    "test_openrlhf_models.py",
-    "test_prompt_attention.py",
-    "test_refused_folders.py",
-    "test_reward_model.py",
+    "local/test_openrlhf_models.py",
+    "local/test_prompt_attention.py",
+    "local/test_refused_folders.py",
+    "test_model.py",
     "test_special_tokens.py",
-    "test_stored_heads.py",
+    "local/test_stored_heads.py",
     "test_tokenizer.py",
 ]
 collect_ignore = [] if find_spec("torch") and find_spec("transformers") else _NEEDS_MODELS

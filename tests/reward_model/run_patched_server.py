@@ -19,9 +19,10 @@ import torch
 from transformers import PreTrainedModel
 
 from reward_server.cli import app
-from reward_server.workers import batcher, model_folder
-from reward_server.workers.engine import Group, Mode, Work
-from reward_server.workers.engine_transformers import TransformersModel
+from reward_server.reward_model.engine import Group, Mode, Work
+from reward_server.reward_model.local import batcher
+from reward_server.reward_model.local import folder as model_folder
+from reward_server.reward_model.local.model import TransformersModel
 
 CONTROL = Path(sys.argv.pop(1))
 load, score = model_folder.load_model, TransformersModel.score

@@ -14,10 +14,10 @@ from tiny_models import CHATML, LLAMA3, SPECIAL, make_tokenizer
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from reward_server.reward_model.engine import TooLong
+from reward_server.reward_model.length_bound import LengthBound
+from reward_server.reward_model.tokenizer import ChatTokenizer, WhenTooLong
 from reward_server.types import Message
-from reward_server.workers.engine import TooLong
-from reward_server.workers.length_bound import LengthBound
-from reward_server.workers.tokenizer import ChatTokenizer, WhenTooLong
 
 QUESTION: list[Message] = [{"role": "user", "content": "What is 2 + 3?"}]
 

@@ -9,10 +9,10 @@ from tiny_models import CHATML, CORPUS, make_tokenizer
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from reward_server.reward_model.engine import ForgedTurn, UnusableChat
+from reward_server.reward_model.special_tokens import SpecialTokens, is_ordinary
+from reward_server.reward_model.tokenizer import ChatTokenizer
 from reward_server.types import Message
-from reward_server.workers.engine import ForgedTurn, UnusableChat
-from reward_server.workers.special_tokens import SpecialTokens, is_ordinary
-from reward_server.workers.tokenizer import ChatTokenizer
 
 FAMILIES = {
     "gpt-oss": ["<|start|>", "<|message|>", "<|channel|>", "<|return|>", "<|reserved_200000|>"],

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tiny_models import CHATML, LLAMA3, make_tokenizer
 
+from reward_server.reward_model.engine import TooLong, UnusableChat
+from reward_server.reward_model.tokenizer import ChatTokenizer
 from reward_server.types import Message
-from reward_server.workers.engine import TooLong, UnusableChat
-from reward_server.workers.tokenizer import ChatTokenizer
 
 QUESTION: list[Message] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 2 + 3?"}]
 TEXT = (

@@ -28,9 +28,9 @@ import httpx
 import torch
 from tiny_models import make_tokenizer, new_model, token_ids
 
-from reward_server.workers.engine import EngineRefused, EngineUnavailable, Group
-from reward_server.workers.engine_transformers import TransformersModel
-from reward_server.workers.engine_vllm import VllmEngine
+from reward_server.reward_model.engine import EngineRefused, EngineUnavailable, Group
+from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.vllm.engine import VllmEngine
 
 TOLERANCE = 0.02
 LENGTHS = [(40, 60), (300, 20), (20, 300), (257, 255), (5, 1), (600, 5)]

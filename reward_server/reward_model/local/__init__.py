@@ -1,0 +1,1 @@
+"""The reward model in this process, by PyTorch and transformers."""

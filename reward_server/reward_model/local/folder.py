@@ -1,0 +1,155 @@
+"""A reward model on disk, loaded only if it can give right scores.
+
+transformers would serve most broken models without an exception: a missing head is initialised at random, a bias or a
+layer that its class does not have is left aside, several labels are returned as they are, a text beyond the rotary
+cache is scaled by what came before it. No code of the folder is ever run.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.local.folder_config import read_config, refuse_config
+from reward_server.reward_model.local.head import find_head, named_labels, refuse_unused
+from reward_server.reward_model.local.stored_weights import StoredWeights
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+_COUNTS = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
+"""Endings of the files that can change a score: weights, configurations, templates, vocabularies."""
+
+_STATELESS_ROTARY = {"default", "linear", "llama3", "yarn", "proportional"}
+"""Rotary types whose frequencies do not depend on the length of the text, nor on the text before it."""
+
+_LAYERS = {"full_attention", "sliding_attention"}
+"""Layers whose state is a KV cache, which can be shared without being changed."""
+
+
+def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+    """The model: body in `dtype`, head in float32 as it is stored, in inference mode. Raises EngineRefused."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSequenceClassification
+
+    raw = read_config(folder)
+    refuse_config(folder, raw)
+    config, hidden = _checked_structure(folder, raw)
+    weights = StoredWeights(folder)
+    head = find_head(folder, raw, weights, hidden)
+    model: PreTrainedModel
+    try:
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=weights.is_safetensors,
+            weights_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
+        raise EngineRefused(f"{folder} cannot be loaded as a sequence classifier: {error}") from error
+    _refuse_missing(folder, loading, weights)
+    refuse_unused(folder, head, map(str, loading["unexpected_keys"]), weights)
+    for parameter in model.base_model.parameters():
+        parameter.data = parameter.data.to(dtype)  # not `.to` of the module: it would round the rotary frequencies too
+    model.score = head.load(weights)
+    model.to(device)  # type: ignore[arg-type]  # its wrapper hides the argument from mypy
+    model.requires_grad_(False).train(False)
+    return model
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer. Raises EngineRefused when there is none, or when it has no chat template."""
+    from transformers import AutoTokenizer
+
+    if not folder.is_dir():
+        raise EngineRefused(f"{folder} is not a folder")
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineRefused(f"{folder} has no usable tokenizer: {error}") from error
+    if tokenizer.chat_template is None:
+        raise EngineRefused(f"the tokenizer of {folder} has no chat template: the model's input cannot be rendered")
+    return tokenizer
+
+
+def digest(folder: Path) -> str:
+    """12 hex digits over the names and bytes of all files of the folder that can change a score; reads them whole."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix in _COUNTS:
+            with path.open("rb") as file:
+                whole.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()[:12]
+
+
+def longest_text(config: PretrainedConfig) -> int | None:
+    """Tokens the positions of the model reach; None when it does not say."""
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def _checked_structure(folder: Path, raw: Mapping[str, Any]) -> tuple[PretrainedConfig, int]:
+    """The configuration, with one label where it names none, and the length H of a hidden state.
+
+    The model is built without memory for its numbers, so that a folder is refused before gigabytes are read.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if named_labels(raw) is None:
+            config.num_labels = 1
+        with torch.device("meta"):
+            skeleton: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+                copy.deepcopy(config), trust_remote_code=False
+            )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise EngineRefused(f"{folder} cannot be loaded as a sequence classifier: {error}") from error
+    _refuse_bad_structure(folder, skeleton)
+    return config, cast("torch.nn.Linear", skeleton.score).in_features
+
+
+def _refuse_missing(folder: Path, loading: Mapping[str, Any], weights: StoredWeights) -> None:
+    """`score.weight` may be missing under that name: the head is loaded by `Head`."""
+    missing = sorted(set(loading["missing_keys"]) - {"score.weight"}) + sorted(map(str, loading["mismatched_keys"]))
+    if missing:
+        raise EngineRefused(
+            f"{folder} lacks weights: {', '.join(missing[:5])}; without them the scores would be random (its files hold"
+            f" {', '.join(sorted(weights.tensors)[:3])}, …: are they of another model, or cut off?)"
+        )
+
+
+def _refuse_bad_structure(folder: Path, model: PreTrainedModel) -> None:
+    labels = model.config.num_labels
+    if labels != 1:
+        raise EngineRefused(f"{folder} has {labels} labels, by its config.json; a reward model has one")
+    head = getattr(model, "score", None)
+    if getattr(head, "out_features", None) != 1:
+        raise EngineRefused(f"{type(model).__name__} is not a decoder with a linear head `score`")
+    config = model.config.get_text_config()
+    strange = set(getattr(config, "layer_types", None) or ()) - _LAYERS
+    if strange:
+        raise EngineRefused(f"{folder} has layers of type {', '.join(sorted(strange))}, whose state cannot be shared")
+    strange = _rotary_types(config) - _STATELESS_ROTARY
+    if strange:
+        raise EngineRefused(
+            f"{folder} has rotary embeddings of type {', '.join(sorted(strange))}: a score would depend on the length"
+            " of other texts"
+        )
+
+
+def _rotary_types(config: PretrainedConfig) -> set[str]:
+    """`rope_parameters` is one table, or one for each type of layer."""
+    parameters = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    tables = [parameters] if "rope_type" in parameters else [t for t in parameters.values() if isinstance(t, dict)]
+    return {str(table.get("rope_type", "default")) for table in tables}

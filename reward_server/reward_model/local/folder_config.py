@@ -1,0 +1,98 @@
+"""`config.json` of a model folder, as it is written, and what in it makes a right score impossible here.
+
+transformers passes over most of this in silence: it drops the scales of quantised weights, and takes its own class of
+a model where the folder names another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from reward_server.reward_model.engine import EngineRefused
+
+_DTYPES = {"float64", "float32", "float16", "bfloat16", "auto"}
+_QUANTISED = ("quantization_config", "compression_config", "quantization")
+_QUANTISED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The object in config.json. Raises EngineRefused where there is none."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise EngineRefused(
+            f"{folder} is not a model folder: it has no config.json (`hf download ID --local-dir DIR` makes one)"
+        )
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise EngineRefused(f"{path} cannot be loaded: {error}") from error
+    if not isinstance(config, dict):
+        raise EngineRefused(f"{path} cannot be loaded: it is no JSON object")
+    return config
+
+
+def refuse_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raises EngineRefused for weights that are quantised or elsewhere, and for code that would have to run."""
+    _refuse_quantised(folder, config)
+    for table in _tables(config):
+        for name in ("dtype", "torch_dtype"):
+            if isinstance(table.get(name), str) and table[name].removeprefix("torch.") not in _DTYPES:
+                raise EngineRefused(
+                    f"{folder}: config.json has {name} {table[name]}; served are {', '.join(sorted(_DTYPES))}: save the"
+                    " model in one of them"
+                )
+    if config.get("transformers_weights") is not None:
+        raise EngineRefused(
+            f"{folder}: config.json names other weights ({config['transformers_weights']}, transformers_weights): name"
+            " the file model.safetensors and delete that entry"
+        )
+    own = _own_code(config)
+    if own is not None:
+        raise EngineRefused(
+            f"{folder} computes its score by code of its own ({own}, auto_map in config.json), which is never run"
+            " (trust_remote_code stays off); serve it by the program that its authors name"
+        )
+
+
+def _refuse_quantised(folder: Path, config: Mapping[str, Any]) -> None:
+    for table in _tables(config):
+        for name in _QUANTISED:
+            found = table.get(name)
+            if found:
+                method = found.get("quant_method", "some method") if isinstance(found, Mapping) else found
+                raise EngineRefused(f"{folder} is quantised ({name} in config.json, {method}): {_INSTEAD}")
+    for name in _QUANTISED_FILES:
+        if (folder / name).exists():
+            raise EngineRefused(f"{folder} is quantised ({name}): {_INSTEAD}")
+
+
+_INSTEAD = (
+    "its scores here would be those of another model. Serve it by vLLM (rm_engine=vllm), or take the model as it was"
+    " before, or save it dequantised in bfloat16 without that entry"
+)
+
+
+def _own_code(config: Mapping[str, Any]) -> str | None:
+    """The class in the folder that would score. What is left of a base model's own code (`AutoModelForCausalLM` of
+    Phi-3, `AutoConfig`) names another class than `architectures`, and does not count."""
+    classes = config.get("auto_map")
+    if not isinstance(classes, Mapping):
+        return None
+    architectures = [str(each) for each in config.get("architectures") or ()]
+    for auto, code in classes.items():
+        named = str(code[0] if isinstance(code, list) and code else code)
+        is_scoring = auto in ("AutoModelForSequenceClassification", "AutoModelForTokenClassification")
+        if is_scoring or (auto.startswith("AutoModel") and named.rpartition(".")[2] in architectures):
+            return named
+    return None
+
+
+def _tables(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The configuration and those inside it (`text_config`)."""
+    yield config
+    for value in config.values():
+        if isinstance(value, Mapping):
+            yield from _tables(value)

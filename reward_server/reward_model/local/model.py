@@ -1,0 +1,213 @@
+"""The reward model in this process, by transformers: prompts computed once, completions unpadded, bitwise repeatable.
+
+    prompt ids ──▶ model, in fixed chunks ──▶ KV cache ──┬─▶ completion 1, in fixed chunks ─▶ last hidden state ─▶ head
+                                                         └─▶ completion 2 …
+
+In `deterministic` mode the shapes of every operation follow from (prompt, completion) alone: the prompt is always run
+by itself, also for one completion, and every completion alone. So a score is bitwise the same for one model, library
+versions, device type, dtype and thread count. Between thread counts it may differ in the last bits.
+
+transformers' own pooling is not used: it reads the rightmost token that is not padding, which is the wrong one where
+the padding token is also the end of turn.
+
+Only run on CPU while it was written; docs/performance.md lists what differs on CUDA. There the same shapes meet the
+same kernels as long as the GPU type and the libraries stay the same; `config` names them. cuBLAS promises equal bits
+only while one stream runs: everything here is on the default stream of one thread.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from reward_server.reward_model.engine import EngineRefused, Group, Mode, OutOfMemory, TokenIds, Work, checked
+from reward_server.reward_model.local import folder as model_folder
+from reward_server.reward_model.local.device import Dtype, steady_cuda, torch_dtype, usable_device
+from reward_server.reward_model.local.packing import Pack, Row, packs
+from reward_server.reward_model.local.prompt_attention import use_causal_kernel
+from reward_server.reward_model.local.prompt_states import PromptStates
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import DynamicCache, PreTrainedModel
+
+_CHUNK_TOKENS = 4096
+"""Tokens a forward pass: on a CPU 512, all behind masks, took 5 to 25 % more time; more would only take memory. A
+constant, since it decides how floats round."""
+
+_EAGER_CHUNK_TOKENS = 512
+"""The same where the attention is not `prompt_attention`, such as Gemma-2's with its soft caps: it holds heads x chunk
+x text products at a time, and with 32 heads and a text of 8,192 tokens 4,096 would take 4 GiB of float32."""
+
+_PACK_TOKENS = {"cpu": 2048, "cuda": 16384}
+_CACHED_TOKENS = 32_768
+"""Tokens whose keys and values a pack holds in `throughput`: twice what prompts are kept by default."""
+
+_SPLIT_TOLERANCE = 0.1
+"""Relative distance between hidden states of a split and a whole text. Seen: 1e-6 in float32, 0.01 in bfloat16; a
+model that looks ahead, or keeps other state, is near 1."""
+
+
+class TransformersModel:
+    """One reward model on one device. Every call from one thread; the thread count is pinned in that thread.
+
+    `dtype` of the body: `auto` is bfloat16 where the device multiplies it in hardware. The head is always float32.
+    `threads`: CPU threads of one operation; default: as many as PyTorch would take. `kept_prompt_tokens`: tokens of
+    prompts whose KV cache is kept for completions that come later (57 KiB each for Qwen2.5-7B).
+    Raises EngineRefused when there is no such device, when the folder does not hold a decoder with one label and its
+    head, or when a text run in two parts gives another result than the whole.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        dtype: Dtype = "auto",
+        device: str = "auto",
+        threads: int | None = None,
+        kept_prompt_tokens: int = 16_384,
+    ) -> None:
+        import torch
+        import transformers
+
+        self._device = usable_device(device)
+        if self._device.type == "cuda":
+            steady_cuda()
+        else:
+            # transformers' own switch: keys that several heads share are not copied for each. On CUDA it would choose
+            # a slow kernel where there is a mask; on a CPU the scores are bitwise the same.
+            os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"  # noqa: TID251 - no setting of ours; it is written, not read
+        self._threads = threads or torch.get_num_threads()
+        self._model: PreTrainedModel = model_folder.load_model(folder, torch_dtype(dtype, self._device), self._device)
+        self._chunk_tokens = _CHUNK_TOKENS if use_causal_kernel(self._model) else _EAGER_CHUNK_TOKENS
+        self._pack_tokens = _PACK_TOKENS[self._device.type]
+        self._head = cast("torch.nn.Linear", self._model.score)  # checked when loaded
+        self._prompts: PromptStates[DynamicCache] = PromptStates(kept_prompt_tokens)
+        self.max_tokens = model_folder.longest_text(self._model.config)
+        self.vocabulary: int = self._model.get_input_embeddings().num_embeddings  # type: ignore[assignment]
+        self.config: dict[str, str | int] = {
+            "engine": "transformers",
+            "weights": model_folder.digest(folder),
+            "dtype": str(self._model.dtype),
+            "device": "cpu" if self._device.type == "cpu" else torch.cuda.get_device_name(self._device),
+            "threads": self._threads,
+            "chunk_tokens": self._chunk_tokens,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
+        if self._head.bias is not None:
+            self.config["head"] = "weight + bias"
+        self._refuse_unsplittable()
+
+    def score(self, groups: Sequence[Group], mode: Mode = "deterministic") -> Work:
+        """One result a completion. Blocks; after an exception the device cannot be relied on any more."""
+        import torch
+
+        self._pin_threads()
+        started = time.perf_counter()
+        work = Work([[OutOfMemory("the device ran out of memory")] * len(group.completions) for group in groups])
+        packed = packs(groups, mode, self._pack_tokens, _CACHED_TOKENS)
+        with torch.inference_mode():
+            scored = [found for pack in packed for found in self._fitting(pack, work)]
+            values = torch.cat([score for _, score in scored]).tolist() if scored else []  # read all at once
+        for (row, _), value in zip(scored, values, strict=True):
+            work.results[row.group][row.completion] = checked(value)
+        work.forward_s = time.perf_counter() - started
+        return work
+
+    def _fitting(self, pack: Pack, work: Work) -> Iterator[tuple[Row, torch.Tensor]]:
+        """Rows with their scores, without those that do not fit in an emptied device, one at a time."""
+        import torch
+
+        for _ in range(2):
+            try:
+                yield from zip(pack.rows, self._scores(pack, work), strict=True)
+                return
+            except torch.OutOfMemoryError:
+                pass  # as long as it is handled, its traceback holds the tensors of the pass that failed
+            self._prompts.clear()  # again with what the kept prompts took
+        if len(pack.rows) > 1:
+            for row in pack.rows:
+                yield from self._fitting(Pack(pack.prompt, (row,)), work)
+
+    def _scores(self, pack: Pack, work: Work) -> list[torch.Tensor]:
+        """A score [1] for each row. Rows leave the batch as they end, so that little padding is computed."""
+        import torch
+
+        cache = self._after(pack.prompt, work)
+        rows = [row.ids for row in pack.rows]
+        work.tokens_saved += len(pack.prompt) * (len(rows) - 1)
+        if len(rows) > 1:
+            cache.batch_repeat_interleave(len(rows))
+        hidden: list[torch.Tensor] = []
+        scores: list[torch.Tensor] = [torch.empty(0)] * len(rows)
+        for start in range(0, len(rows[0]), self._chunk_tokens):
+            parts = [row[start : start + self._chunk_tokens] for row in rows if len(row) > start]
+            if len(parts) < len(hidden):
+                cache.batch_select_indices(torch.arange(len(parts), device=self._device))
+            hidden = list(self._forward(parts, cache, work))
+            for b, part in enumerate(parts):
+                if len(rows[b]) == start + len(part):
+                    # row by row: a product of several rows may be rounded otherwise than one
+                    scores[b] = self._head(hidden[b][len(part) - 1 : len(part)].float())[0]
+        return scores
+
+    def _after(self, prompt: TokenIds[int], work: Work) -> DynamicCache:
+        """A cache that has read the prompt and that the caller may change; empty for an empty prompt."""
+        from transformers import DynamicCache
+
+        cache = self._prompts.get(prompt)
+        if cache is None:
+            cache = DynamicCache(config=self._model.config)
+            for start in range(0, len(prompt), self._chunk_tokens):
+                self._forward([prompt[start : start + self._chunk_tokens]], cache, work)
+            self._prompts.put(prompt, cache)
+        else:
+            work.tokens_saved += len(prompt)
+        return _copied(cache)
+
+    def _forward(self, rows: Sequence[TokenIds[int]], cache: DynamicCache, work: Work) -> torch.Tensor:
+        """Hidden states [B, T, H] of B rows, the first being the longest; the cache grows by T tokens."""
+        import torch
+
+        ids = torch.zeros(len(rows), len(rows[0]), dtype=torch.int32)
+        for b, row in enumerate(rows):
+            ids[b, : len(row)] = torch.frombuffer(row, dtype=torch.int32)
+        work.tokens_computed += sum(map(len, rows))
+        work.padding_tokens += ids.numel() - sum(map(len, rows))
+        # No attention mask: padding is on the right, where no real token of a causal model looks.
+        out = self._model.base_model(input_ids=ids.to(self._device), past_key_values=cache, use_cache=True)
+        return out.last_hidden_state  # type: ignore[no-any-return]
+
+    def _pin_threads(self) -> None:
+        """PyTorch counts threads for each calling thread; whoever changed it since would change the rounding."""
+        import torch
+
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
+
+    def _refuse_unsplittable(self) -> None:
+        import torch
+
+        self._pin_threads()
+        ids = TokenIds("i", (n % self.vocabulary for n in range(5, 53)))
+        with torch.inference_mode():
+            whole = self._model.base_model(input_ids=torch.tensor([ids], device=self._device)).last_hidden_state[0, -1]
+            split = self._forward([ids[20:]], self._after(ids[:20], Work([])), Work([]))[0, -1]
+        distance = float((whole - split).float().norm() / whole.float().norm())
+        if not distance <= _SPLIT_TOLERANCE:  # also NaN
+            raise EngineRefused(
+                f"{type(self._model).__name__} gives another result when a text is run in two parts (relative distance"
+                f" {distance:.2g}): it is not causal, keeps a state that cannot be shared, or is broken"
+            )
+
+
+def _copied(cache: DynamicCache) -> DynamicCache:
+    """Shares the tensors. Full and sliding layers never write into them: they make new ones as they grow."""
+    copied = copy.copy(cache)
+    copied.layers = [copy.copy(layer) for layer in cache.layers]
+    return copied

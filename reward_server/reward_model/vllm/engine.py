@@ -1,0 +1,233 @@
+"""The reward model on a vLLM server: `POST /classify` with token ids. The way to scale: many GPUs, tensor parallel.
+
+    vllm serve MODEL --runner pooling --convert classify --served-model-name rm
+
+One request a sample: a retry or a refusal then costs one sample, and the server's own prefix cache shares the prompts.
+What it does not promise: bitwise repeatable scores. A cold and a warm prefix cache were seen to differ by 0.009.
+
+`use_activation` had another name in earlier versions, and each version ignores the other's: the score would be a
+sigmoid, in silence. So the switch is tried out at start (`vllm_switch`). Text is never sent: the server would add a
+second BOS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from hashlib import blake2b
+from typing import Any, cast
+
+import httpx
+
+from reward_server.reward_model.engine import (
+    BatchReport,
+    EngineRefused,
+    Mode,
+    OnBatch,
+    RemoteForbids,
+    RemoteRefused,
+    RemoteUnavailable,
+    Result,
+    SampleError,
+    TokenIds,
+    checked,
+    count_not_finite,
+    ignore_batch,
+)
+from reward_server.reward_model.vllm.shared_calls import SharedCalls
+from reward_server.reward_model.vllm.switch import refuse_ignorance
+
+_RETRIED = frozenset({502, 503, 504})
+_ANY_FAULT = 500
+"""A server that shuts down, or a sample that it cannot take: retried too, and at last an error of the sample."""
+_WHOLE_SERVER = frozenset({401, 403, 404, 405})
+"""Answers that are not about the sample: a wrong key, URL or model name."""
+
+
+class VllmEngine:
+    """An Engine over HTTP. Open it with `async with VllmEngine.connected(url)`.
+
+    `max_tokens`: the length of the server's model. `config`: what is known here of what can change a score; the
+    weights and versions behind the URL are not.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, *, max_in_flight: int, attempts: int, on_batch: OnBatch) -> None:
+        self._client = client
+        self._calls = SharedCalls(self._one, max_in_flight=max_in_flight)
+        self._attempts = attempts
+        self._on_batch = on_batch
+        self._max_in_flight = max_in_flight
+        self._unready: str | None = "the vLLM server was not asked yet"
+        self.tokens_per_s = 0.0
+        self.max_tokens = 0
+        self.config: dict[str, str | int] = {"engine": "vllm"}
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(
+        cls,
+        url: str,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        max_in_flight: int = 64,
+        attempts: int = 6,
+        timeout_s: float = 60.0,
+        health_interval_s: float = 5.0,
+        on_batch: OnBatch = ignore_batch,
+    ) -> AsyncIterator[VllmEngine]:
+        """Raises EngineRefused when the server answers but cannot give right scores, RemoteUnavailable when it does
+        not answer.
+
+        `model`: its name on the server; default: the first it lists. `max_in_flight`: requests at a time, so that the
+        backlog waits here. `attempts`: for each request. `timeout_s`: for each attempt.
+        """
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        limits = httpx.Limits(
+            max_connections=max_in_flight + 1, max_keepalive_connections=max_in_flight + 1
+        )  # and /health
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, limits=limits, timeout=httpx.Timeout(timeout_s, pool=None), trust_env=False
+        ) as client:
+            engine = cls(client, max_in_flight=max_in_flight, attempts=attempts, on_batch=on_batch)
+            try:
+                await engine._find_model(model)
+                await refuse_ignorance(engine._classify)
+            except RemoteForbids as error:
+                raise EngineRefused(str(error)) from error
+            engine._unready = None
+            watch = asyncio.create_task(engine._watch(health_interval_s), name="vLLM health")
+            try:
+                yield engine
+            finally:
+                await engine._calls.close()
+                watch.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watch
+
+    @property
+    def unready_reason(self) -> str | None:
+        """None while the server's `GET /health` is well; else what it said."""
+        return self._unready
+
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens of the texts that wait for room on the server."""
+        return self._calls.queued_tokens
+
+    async def score(
+        self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
+    ) -> list[Result]:
+        """One result a completion, in order. `mode` changes nothing: the server packs as it likes.
+
+        Raises RemoteUnavailable when the server does not answer after every attempt.
+        """
+        calls = [self._calls.score(prompt + completion) for completion in completions]
+        results = await asyncio.gather(*calls, return_exceptions=True)  # all of them: none goes on unwatched
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, SampleError):
+                raise result
+        return cast("list[Result]", results)
+
+    async def _one(self, ids: TokenIds[int], queue_s: float) -> Result:
+        started = time.perf_counter()
+        try:
+            result: Result = await self._classify(list(ids))
+        except RemoteRefused as error:
+            result = error
+        self._report(len(ids), result, forward_s=time.perf_counter() - started, queue_s=queue_s)
+        return result
+
+    def _report(self, tokens: int, result: Result, *, forward_s: float, queue_s: float) -> None:
+        rate = self._max_in_flight * tokens / max(forward_s, 1e-6)  # that many at a time, when there is a queue
+        self.tokens_per_s = rate if not self.tokens_per_s else 0.98 * self.tokens_per_s + 0.02 * rate
+        self._on_batch(
+            BatchReport(
+                samples=1,
+                tokens_computed=tokens,
+                tokens_saved=0,
+                padding_tokens=0,
+                not_finite=count_not_finite([result]),
+                forward_s=forward_s,
+                queue_s=(queue_s,),
+            )
+        )
+
+    async def _classify(self, ids: list[int], use_activation: object = False) -> Result:
+        body = {
+            "model": self.config.get("model"),
+            "input": [ids],
+            "use_activation": use_activation,
+            "add_special_tokens": False,
+        }
+        answer = await self._ask("POST", "/classify", body, seed=bytes(str(ids), "ascii"))
+        try:
+            (entry,) = answer["data"]
+            (score,) = entry["probs"]
+            return checked(float(score))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RemoteRefused(f"the vLLM server's answer has no single score: {str(answer)[:300]}") from error
+
+    async def _ask(self, method: str, path: str, body: object = None, seed: bytes = b"") -> Any:
+        """The answer's JSON, retried. Raises RemoteUnavailable, or RemoteRefused for an answer about this request."""
+        trouble = ""
+        for attempt in range(self._attempts):
+            if attempt:
+                await asyncio.sleep(retry_delay_s(attempt, seed))
+            try:
+                response = await self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                trouble = f"{type(error).__name__} {error}".strip()
+                continue
+            is_last = attempt + 1 == self._attempts
+            if response.status_code not in _RETRIED and (response.status_code != _ANY_FAULT or is_last):
+                return _json_of(response, path)
+            trouble = _said(response)
+        raise RemoteUnavailable(f"the vLLM server {self._client.base_url} failed {self._attempts} times: {trouble}")
+
+    async def _find_model(self, wanted: str | None) -> None:
+        try:
+            listed = (await self._ask("GET", "/v1/models"))["data"]
+            served = {entry["id"]: entry["max_model_len"] for entry in listed}
+        except (KeyError, TypeError, RemoteRefused) as error:
+            raise EngineRefused(f"{self._client.base_url} is not a vLLM server: {error}") from error
+        name = wanted if wanted is not None else next(iter(served), "")
+        if name not in served:
+            raise EngineRefused(f"the vLLM server has no model {name!r}; it serves {', '.join(served) or 'none'}")
+        self.max_tokens = int(served[name])
+        self.config["model"] = name
+
+    async def _watch(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                response = await self._client.get("/health", timeout=max(interval_s, 1.0))
+                self._unready = None if response.is_success else f"the vLLM server's /health: {_said(response)}"
+            except httpx.TransportError as error:
+                self._unready = f"the vLLM server does not answer: {type(error).__name__} {error}".strip()
+
+
+def retry_delay_s(attempt: int, seed: bytes) -> float:
+    """Seconds before attempt 1, 2, …: 0.25, 0.5, 1, … up to 8, times a share of 0.5 … 1 that differs between samples.
+
+    A hash instead of a random number: the share only has to differ between callers.
+    """
+    share = int.from_bytes(blake2b(seed + bytes([attempt]), digest_size=4).digest(), "big") / 2**32
+    return float(min(8.0, 0.25 * 2 ** (attempt - 1))) * (0.5 + share / 2)
+
+
+def _json_of(response: httpx.Response, path: str) -> Any:
+    if response.status_code in _WHOLE_SERVER:
+        raise RemoteForbids(f"the vLLM server refuses {path}: {_said(response)}")
+    if not response.is_success:
+        raise RemoteRefused(f"the vLLM server refuses the request: {_said(response)}")
+    try:
+        return response.json()
+    except ValueError as error:
+        raise RemoteRefused(f"the vLLM server's answer is not JSON: {response.text[:300]!r}") from error
+
+
+def _said(response: httpx.Response) -> str:
+    return f"{response.status_code} {response.text[:300]}".strip()
