@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from reward_server.catalog import Plan
 from reward_server.errors import InvalidRequest
+from reward_server.grading.answer import Answer, last_box
+from reward_server.grading.string_check import last_box_string
+from reward_server.grading.text.damaged import repaired
+from reward_server.grading.tiers import MAX_GROUND_TRUTH_CHARS
 from reward_server.parameters import FlipParameters, RmParameters, RprParameters, VerifierParameters
 from reward_server.reward_model.model import ModelScore
-from reward_server.rewards.answer import Answer, last_box
-from reward_server.rewards.damaged import repaired
 from reward_server.rewards.flip import flip_draw, group_of_prompt
 from reward_server.rewards.rpr import Rpr, rpr
 from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_verifier
-from reward_server.rewards.string_check import last_box_string
 from reward_server.rewards.turn import has_eaten_escape, own_turn
-from reward_server.rewards.verifier import MAX_GROUND_TRUTH_CHARS
 from reward_server.types import Message, Outcome, Sample, Score, Verdict
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from reward_server import __version__
 from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, group_of, is_answered, repairs
+from reward_server.grading.box_row import answer_for
+from reward_server.grading.math_verify_tier import TIER as MATH_VERIFY
+from reward_server.grading.text.normalise import normalise
 from reward_server.parameters import FlipParameters, VerifierParameters
-from reward_server.rewards.box_row import answer_for
-from reward_server.rewards.math_verify_tier import TIER as MATH_VERIFY
-from reward_server.rewards.normalise import normalise
 from reward_server.rewards.settlement import is_exposed
 from reward_server.types import Outcome, Sample
 

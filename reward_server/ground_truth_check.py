@@ -22,15 +22,15 @@ from rich.text import Text
 from reward_server.dialects.label import ground_truths_of, labelled
 from reward_server.dialects.nemo_gym import GROUND_TRUTH_KEYS, ground_truth_key
 from reward_server.errors import InvalidRequest
+from reward_server.grading.answer import last_box
+from reward_server.grading.process import judge_and_time, prepare_worker
+from reward_server.grading.text.damaged import repaired
+from reward_server.grading.tiers import judge_cheaply
 from reward_server.json_body import JsonBody
 from reward_server.offline import BadRow
 from reward_server.processes.pool import QUICK_SHARE, ProcessPool, WorkerKilled
-from reward_server.rewards.answer import last_box
-from reward_server.rewards.damaged import repaired
-from reward_server.rewards.grading_process import judge_and_time, prepare_worker
 from reward_server.rewards.probes import CONSTANTS, changed, is_other_value, plus_one
 from reward_server.rewards.turn import own_turn
-from reward_server.rewards.verifier import judge_cheaply
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample
 

@@ -17,18 +17,18 @@ from reward_server.admission import Admission, TokenLimit
 from reward_server.catalog import Plan
 from reward_server.derivation import Derivation, Reading, check_inputs, read, repairs, rprs, settle
 from reward_server.errors import Unavailable
+from reward_server.grading.process import prepare_worker
+from reward_server.grading.verdicts import Verdicts, cheaply, pair_of
 from reward_server.metrics import Metrics
 from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
 from reward_server.processes.pool import PoolEvents, ProcessPool
 from reward_server.reward_model.request import ModelRequest, check_prompts
 from reward_server.reward_model.slot import ModelSlot
 from reward_server.rewards.flip import NoiseRates
-from reward_server.rewards.grading_process import prepare_worker
 from reward_server.rewards.rpr import Rpr
 from reward_server.rewards.settlement import is_exposed
 from reward_server.settings import Settings
 from reward_server.types import Sample, Verdict
-from reward_server.verdicts import Verdicts, cheaply, pair_of
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rollouts import KINDS
-from reward_server.rewards.answer import last_box
-from reward_server.rewards.math_verify_tier import judge_with_math_verify
-from reward_server.rewards.verifier import judge_cheaply
+from reward_server.grading.answer import last_box
+from reward_server.grading.math_verify_tier import judge_with_math_verify
+from reward_server.grading.tiers import judge_cheaply
 from reward_server.types import Verdict
 
 QUESTIONS, STRATEGIES = 64, 4

@@ -20,19 +20,19 @@ from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.label import labelled
 from reward_server.dialects.reply import Reply
 from reward_server.errors import InvalidRequest, UnknownReward
+from reward_server.grading.answer import last_box
+from reward_server.grading.numbers.exact_number import read_number
+from reward_server.grading.numbers.units import split_unit
+from reward_server.grading.string_check import is_same_string, last_box_string, string_form
+from reward_server.grading.symbolic import algebra
+from reward_server.grading.text.damaged import repaired
+from reward_server.grading.text.normalise import normalise
+from reward_server.grading.tiers import MAX_ANSWER_CHARS, judge_cheaply
 from reward_server.json_body import JsonBody
 from reward_server.parameters import PARAMETERS, FlipParameters
-from reward_server.rewards import algebra
-from reward_server.rewards.answer import last_box
 from reward_server.rewards.calibration import to_grid
-from reward_server.rewards.damaged import repaired
-from reward_server.rewards.exact_number import read_number
 from reward_server.rewards.flip import flip_draw
-from reward_server.rewards.normalise import normalise
 from reward_server.rewards.settlement import settle_flip
-from reward_server.rewards.string_check import is_same_string, last_box_string, string_form
-from reward_server.rewards.units import split_unit
-from reward_server.rewards.verifier import MAX_ANSWER_CHARS, judge_cheaply
 from reward_server.sample_row import parse_explain
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample, Score

@@ -21,17 +21,17 @@ import atheris
 
 with atheris.instrument_imports(include=["reward_server"]):
     from reward_server.dialects.completion import without_prompt
+    from reward_server.grading.answer import last_box
+    from reward_server.grading.numbers.exact_number import read_number
+    from reward_server.grading.numbers.units import split_unit
+    from reward_server.grading.string_check import is_same_string, last_box_string
+    from reward_server.grading.structures.shape import read_shape
+    from reward_server.grading.symbolic import algebra
+    from reward_server.grading.text.normalise import compact, normalise
+    from reward_server.grading.tiers import MAX_ANSWER_CHARS, judge_cheaply
     from reward_server.reward_model.answer_format import answer_in
     from reward_server.reward_model.chat import UnusablePrompt, chat_of
-    from reward_server.rewards import algebra
-    from reward_server.rewards.answer import last_box
-    from reward_server.rewards.exact_number import read_number
-    from reward_server.rewards.normalise import compact, normalise
-    from reward_server.rewards.shape import read_shape
-    from reward_server.rewards.string_check import is_same_string, last_box_string
     from reward_server.rewards.turn import has_eaten_escape, own_turn
-    from reward_server.rewards.units import split_unit
-    from reward_server.rewards.verifier import MAX_ANSWER_CHARS, judge_cheaply
     from reward_server.types import Outcome
 
 MAX_SECONDS = 2.0  # 2,000 characters; a quadratic step would pass it on any machine

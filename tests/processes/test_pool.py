@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from reward_server.grading.math_verify_tier import judge_with_math_verify, warm_up
 from reward_server.processes import place
 from reward_server.processes import pool as pools
 from reward_server.processes.pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
 from reward_server.processes.worker_process import WorkerLost, WorkerProcess
-from reward_server.rewards.math_verify_tier import judge_with_math_verify, warm_up
 from reward_server.types import Outcome
 
 HANGS = range(10**12)

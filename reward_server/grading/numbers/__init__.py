@@ -1,0 +1,1 @@
+"""Single values: numbers, units, degrees, times, roundings."""

@@ -1,0 +1,1 @@
+"""What has parts: lists, sets, intervals, vectors, matrices, ratios."""

@@ -1,0 +1,1 @@
+"""Expressions and equations, compared by value."""

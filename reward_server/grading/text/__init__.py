@@ -1,0 +1,1 @@
+"""Characters, words and LaTeX, before anything is a number."""

@@ -1,0 +1,201 @@
+"""Verdicts for many samples: cheap rules here, Math-Verify in the worker pool, each question asked once.
+
+A GRPO group repeats its answers, so verdicts are kept by (ground truth, answer), and a pair that is being graded is
+awaited rather than graded again. Kept: verdicts and soft timeouts. Never kept: hard kills and errors, which say more
+about the machine than about the answer; but a pair that was killed is graded in the slow lane from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from hashlib import blake2b
+from typing import NamedTuple, TypeVar
+
+from reward_server.derivation import Reading
+from reward_server.grading.box_row import answer_for
+from reward_server.grading.math_verify_tier import judge_with_math_verify
+from reward_server.grading.tiers import judge_cheaply, judge_string
+from reward_server.metrics import Metrics
+from reward_server.processes.pool import QUICK_SHARE, Job, ProcessPool, WorkerDied, WorkerKilled
+from reward_server.types import Outcome, Sample, Verdict
+
+log = logging.getLogger(__name__)
+V = TypeVar("V")
+CHEAP_RULES: dict[str, Callable[[str, str, bool], Verdict | None]] = {
+    "math": judge_cheaply,
+    "string": lambda ground_truth, answer, _: judge_string(ground_truth, answer),
+}
+PRECEDENCE = (Outcome.CORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.INCORRECT, Outcome.UNPARSEABLE)
+"""Of several ground truths any one may match; failing that, what the sample's outcome is."""
+
+
+class Pair(NamedTuple):
+    """Ground truths, () and None are unusable, and an answer, None is no box; `row` and `ordered`: see `judge_cheaply`
+    and `box_row`."""
+
+    ground_truths: tuple[str, ...] | None
+    answer: str | None
+    row: str | None = None
+    ordered: bool = False
+
+
+Finding = tuple[Outcome, str]
+"""Outcome and tier: what is kept of a verdict, so that the memory of 65,536 does not depend on the texts' length."""
+AT_ONCE = 16
+"""So many of one sample's ground truths are with the workers. The others wait, and one that is right ends it."""
+
+NO_GROUND_TRUTH = Verdict(Outcome.UNGRADABLE, "ground_truth", "", "")
+NO_ANSWER = Verdict(Outcome.UNANSWERED, "box", "", "")
+
+
+class Verdicts:
+    """Grades (ground truths, answer) pairs; owns the cache of verdicts and what is in flight."""
+
+    def __init__(self, pool: ProcessPool, *, soft_timeout_s: float, cache_size: int, metrics: Metrics) -> None:
+        self._pool = pool
+        # Together no more than the budget, and the same for an answer that never was in the quick lane.
+        self._judge = partial(judge_with_math_verify, soft_timeout_s=soft_timeout_s * (1 - QUICK_SHARE))
+        self._judge_quickly = partial(
+            judge_with_math_verify, soft_timeout_s=soft_timeout_s * QUICK_SHARE, is_whole_budget=False
+        )
+        self._cache_size = cache_size
+        self._cache: OrderedDict[bytes, Finding] = OrderedDict()
+        self._killed: OrderedDict[bytes, None] = OrderedDict()
+        self._in_flight: dict[bytes, Job[Verdict]] = {}
+        self._metrics = metrics
+
+    async def complete(self, known: Sequence[Verdict | None], pairs: Sequence[Pair]) -> list[Verdict]:
+        """What `cheaply` said, with Math-Verify's verdict where it said None, in order."""
+        left_open = [pair for verdict, pair in zip(known, pairs, strict=True) if verdict is None]
+        graded = iter(await asyncio.gather(*map(self._any_of, left_open))) if left_open else iter(())
+        verdicts = [next(graded) if verdict is None else verdict for verdict in known]
+        self._metrics.count_tiers(verdicts)
+        return verdicts
+
+    async def _any_of(self, pair: Pair) -> Verdict:
+        ground_truths, answer, row, ordered = pair
+        assert ground_truths and answer is not None  # noqa: S101 - what lacks either is settled by `cheaply`
+        asked = [(truth, answer_for(truth, answer, row)) for truth in ground_truths]
+        if len(asked) == 1:  # by far the commonest, and `cheaply` had no rule for it
+            return await self._math_verify(*asked[0], ordered)
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def graded(truth: str, given: str) -> Verdict:
+            async with room:
+                return await self._math_verify(truth, given, ordered)
+
+        ruled = [_ruled("math", *each, ordered) for each in asked]
+        return await _first_right([verdict or graded(*each) for verdict, each in zip(ruled, asked, strict=True)])
+
+    async def _math_verify(self, ground_truth: str, answer: str, ordered: bool) -> Verdict:
+        outcome, tier = await self._kept_or_graded(ground_truth, answer, ordered)
+        return Verdict(outcome, tier, ground_truth, answer)
+
+    async def _kept_or_graded(self, ground_truth: str, answer: str, ordered: bool) -> Finding:
+        key = _key(ground_truth, answer, ordered)
+        known = self._cache.get(key)
+        if known is not None:
+            self._cache.move_to_end(key)
+            self._metrics.cache.labels("hit").inc()
+            return known
+        job = self._in_flight.get(key)
+        if job is not None and job.future.cancelled():  # dropped a moment ago, since its callers had left
+            job = None
+        self._metrics.cache.labels("miss" if job is None else "joined").inc()
+        if job is None:
+            judge, quickly = (partial(call, ordered=ordered) for call in (self._judge, self._judge_quickly))
+            job = self._in_flight[key] = self._pool.submit(
+                judge, ground_truth, answer, quick_call=quickly, is_slow=key in self._killed
+            )
+            job.future.add_done_callback(partial(self._landed, key, job))
+        try:
+            return _finding(await self._pool.result(job))
+        except WorkerKilled:
+            return Outcome.TIMEOUT, "killed"
+        except WorkerDied:
+            log.error("a verifier worker died twice on one answer; the sample has no reward")
+        except Exception:
+            log.exception("grading failed; the sample has no reward")
+        return Outcome.ERROR, "error"
+
+    def _landed(self, key: bytes, job: Job[Verdict], future: asyncio.Future[Verdict]) -> None:
+        if self._in_flight.get(key) is job:
+            del self._in_flight[key]
+        if future.cancelled():
+            return
+        if (error := future.exception()) is None:
+            _keep(self._cache, key, _finding(future.result()), self._cache_size)
+        elif isinstance(error, WorkerKilled):
+            _keep(self._killed, key, None, self._cache_size)
+
+
+def pair_of(sample: Sample, reading: Reading, ordered: bool) -> Pair:
+    """What is asked about one sample; what its label says of the order wins over the plan's `ordered`."""
+    answer = reading.answer
+    is_ordered = ordered if sample.ordered is None else sample.ordered
+    if answer is None:
+        return Pair(sample.ground_truths, None)
+    return Pair(sample.ground_truths, answer.text, answer.row, is_ordered)
+
+
+def cheaply(check: str, pair: Pair) -> Verdict | None:
+    """What needs no worker; None when Math-Verify must decide."""
+    ground_truths, answer, row, ordered = pair
+    if not ground_truths:
+        return NO_GROUND_TRUTH
+    if answer is None or not answer.strip():
+        return NO_ANSWER
+    verdicts = [_ruled(check, truth, answer_for(truth, answer, row), ordered) for truth in ground_truths]
+    settled = [verdict for verdict in verdicts if verdict is not None]
+    if len(settled) == len(verdicts) or any(verdict.outcome is Outcome.CORRECT for verdict in settled):
+        return best(settled)
+    return None
+
+
+def _ruled(check: str, ground_truth: str, answer: str, ordered: bool) -> Verdict | None:
+    try:
+        return CHEAP_RULES[check](ground_truth, answer, ordered)
+    except Exception:  # a bug in one rule must not fail the other samples of the request
+        log.exception("a rule failed; the sample has no reward")
+        return Verdict(Outcome.ERROR, "error", ground_truth, answer)
+
+
+def best(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of several ground truths: the first in PRECEDENCE; ungradable only when all are."""
+    return min(verdicts, key=lambda verdict: (PRECEDENCE + (verdict.outcome,)).index(verdict.outcome))
+
+
+async def _first_right(verdicts: Sequence[Verdict | Coroutine[None, None, Verdict]]) -> Verdict:
+    """As `best`, without waiting for the rest once one is right: no other verdict can change that."""
+    tasks = [asyncio.ensure_future(verdict) for verdict in verdicts if not isinstance(verdict, Verdict)]
+    try:
+        for task in asyncio.as_completed(tasks):
+            if (verdict := await task).outcome is Outcome.CORRECT:
+                return verdict
+        graded = iter(tasks)
+        return best(verdict if isinstance(verdict, Verdict) else next(graded).result() for verdict in verdicts)
+    finally:
+        for left in tasks:
+            left.cancel()  # does nothing to what has ended; whoever else waits for the same pair still gets it
+
+
+def _finding(verdict: Verdict) -> Finding:
+    return verdict.outcome, sys.intern(verdict.tier)
+
+
+def _keep(kept: OrderedDict[bytes, V], key: bytes, value: V, size: int) -> None:
+    """The newest `size` entries stay."""
+    kept[key] = value
+    if len(kept) > size:
+        kept.popitem(last=False)
+
+
+def _key(ground_truth: str, answer: str, ordered: bool) -> bytes:
+    """A digest, so that the cache's memory does not depend on the texts' length."""
+    text = f"{'ordered ' * ordered}{len(ground_truth)}\0{ground_truth}\0{answer}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
