@@ -10,7 +10,7 @@ False) are paid s. Usually 0 … 1; with transform=identity as far as the model'
 from __future__ import annotations
 
 from reward_server.parameters import RmParameters
-from reward_server.rewards.calibration import calibrated, to_grid
+from reward_server.rewards.grid import calibrated, to_grid
 from reward_server.rewards.rpr import Rpr
 from reward_server.rewards.transform import transformed
 from reward_server.types import Outcome, Score

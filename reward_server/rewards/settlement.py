@@ -10,8 +10,8 @@ unbounded. An unscored sample keeps its null through every step.
 from __future__ import annotations
 
 from reward_server.parameters import FlipParameters, RprParameters, VerifierParameters
-from reward_server.rewards.calibration import to_grid, topped_up
 from reward_server.rewards.flip import NoiseRates, backward_corrected, is_flipped
+from reward_server.rewards.grid import to_grid, topped_up
 from reward_server.rewards.rpr import Rpr
 from reward_server.types import Outcome, Score
 

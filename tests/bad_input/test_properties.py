@@ -30,8 +30,8 @@ from reward_server.grading.text.normalise import normalise
 from reward_server.grading.tiers import MAX_ANSWER_CHARS, judge_cheaply
 from reward_server.json_body import JsonBody
 from reward_server.parameters import PARAMETERS, FlipParameters
-from reward_server.rewards.calibration import to_grid
 from reward_server.rewards.flip import flip_draw
+from reward_server.rewards.grid import to_grid
 from reward_server.rewards.settlement import settle_flip
 from reward_server.sample_row import parse_explain
 from reward_server.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_server.rewards.calibration import calibrated, to_grid, topped_up
+from reward_server.rewards.grid import calibrated, to_grid, topped_up
 
 # --- the tables ---
 
