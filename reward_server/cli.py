@@ -210,9 +210,9 @@ async def _score(settings: Settings, reward: str, query: str, file: str, output:
 
 
 async def _explain(settings: Settings, reward: str, query: str, row: dict[str, object]) -> dict[str, object]:
+    from reward_server.dialects.json_body import JsonBody
+    from reward_server.dialects.row import sample_of
     from reward_server.explanation import explanation
-    from reward_server.json_body import JsonBody
-    from reward_server.sample_row import sample_of
 
     sample = sample_of(JsonBody(json.dumps(row).encode()))
     milliseconds: dict[str, float] = {}

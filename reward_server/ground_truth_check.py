@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import ground_truths_of, labelled
 from reward_server.dialects.nemo_gym import GROUND_TRUTH_KEYS, ground_truth_key
 from reward_server.errors import InvalidRequest
@@ -26,7 +27,6 @@ from reward_server.grading.answer import last_box
 from reward_server.grading.process import judge_and_time, prepare_worker
 from reward_server.grading.text.damaged import repaired
 from reward_server.grading.tiers import judge_cheaply
-from reward_server.json_body import JsonBody
 from reward_server.offline import BadRow
 from reward_server.processes.pool import QUICK_SHARE, ProcessPool, WorkerKilled
 from reward_server.rewards.probes import CONSTANTS, changed, is_other_value, plus_one

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from reward_server.catalog import Catalog, Plan
 from reward_server.derivation import Derivation
+from reward_server.dialects.json_body import JsonBody
+from reward_server.dialects.json_text import read_object
+from reward_server.dialects.row import sample_of
 from reward_server.errors import InvalidRequest, RewardServerError
-from reward_server.json_body import JsonBody
-from reward_server.json_text import read_object
 from reward_server.metrics import Metrics
-from reward_server.sample_row import sample_of
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 from reward_server.types import Sample, Score

@@ -8,8 +8,8 @@ from fastapi.responses import PlainTextResponse
 
 from reward_server.catalog import Catalog
 from reward_server.dialects import native, nemo_gym, openrlhf, slime
+from reward_server.dialects.row import SCHEMA as EXPLAIN_SCHEMA
 from reward_server.parameters import PARAMETERS
-from reward_server.sample_row import SCHEMA as EXPLAIN_SCHEMA
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",

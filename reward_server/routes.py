@@ -18,13 +18,13 @@ from reward_server.admission import HeldBytes
 from reward_server.body import Deadline, read_body
 from reward_server.catalog import Plan
 from reward_server.dialects import Dialect, nemo_gym, recognise
+from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.reply import Reply
+from reward_server.dialects.row import parse_explain
 from reward_server.errors import NotFound
 from reward_server.explanation import explanation
-from reward_server.json_body import JsonBody
 from reward_server.middleware import Endpoint, note
 from reward_server.responses import json_response
-from reward_server.sample_row import parse_explain
 from reward_server.service import Service
 from reward_server.types import Sample
 

@@ -10,9 +10,9 @@ from collections.abc import Collection
 from typing import Protocol
 
 from reward_server.dialects import native, openrlhf, slime
+from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.reply import Reply
 from reward_server.errors import InvalidRequest, shortened
-from reward_server.json_body import JsonBody
 from reward_server.types import Sample
 
 

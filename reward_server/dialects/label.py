@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
+from reward_server.dialects.json_outline import outline
+from reward_server.dialects.json_text import JsonNumber, read_json
 from reward_server.dialects.messages import without_media
 from reward_server.errors import InvalidRequest
-from reward_server.json_outline import outline
-from reward_server.json_text import JsonNumber, read_json
 from reward_server.types import Sample
 
 LABEL_KEYS = frozenset({"ground_truth", "group", "visit", "prompt", "flip", "ordered"})

@@ -11,11 +11,11 @@ from itertools import repeat
 from typing import Any
 
 from reward_server import __version__
+from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import all_labelled, group_of, truths_of_text, visit_of
 from reward_server.dialects.messages import without_media
 from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
-from reward_server.json_body import JsonBody
 from reward_server.types import Message, Sample
 
 NAME = "native"

@@ -13,11 +13,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import check_alternatives, flip_of, group_of, is_null, labelled, visit_of
 from reward_server.dialects.reply import REASONS, Reply, to_json
 from reward_server.dialects.rollout import completion_of, prompt_of_params
 from reward_server.errors import shortened
-from reward_server.json_body import JsonBody
 from reward_server.types import Outcome, Sample, Score
 
 NAME = "nemo_gym"

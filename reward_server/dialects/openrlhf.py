@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from reward_server.dialects.completion import without_prompt
+from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import all_labelled
 from reward_server.dialects.reply import Reply, to_json
 from reward_server.errors import InvalidRequest
-from reward_server.json_body import JsonBody
 from reward_server.types import Sample
 
 NAME = "openrlhf"

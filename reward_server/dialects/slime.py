@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import labelled, prompt_of
 from reward_server.dialects.reply import Reply, to_json
-from reward_server.json_body import JsonBody
 from reward_server.types import Sample
 
 NAME = "slime"

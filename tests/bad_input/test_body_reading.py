@@ -16,12 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from running_server import RunningServer
 
-from reward_server import json_body, json_outline, json_text
-from reward_server.dialects import native, nemo_gym, recognise
+from reward_server.dialects import json_body, json_outline, json_text, native, nemo_gym, recognise
+from reward_server.dialects.json_body import JsonBody
+from reward_server.dialects.json_outline import outline
+from reward_server.dialects.json_text import JsonNumber, read_object
 from reward_server.errors import InvalidRequest, TooLarge
-from reward_server.json_body import JsonBody
-from reward_server.json_outline import outline
-from reward_server.json_text import JsonNumber, read_object
 from reward_server.types import Sample
 
 MIB = 2**20

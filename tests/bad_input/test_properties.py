@@ -17,8 +17,10 @@ from reward_server.auth import is_authorised
 from reward_server.catalog import Catalog
 from reward_server.dialects import native, nemo_gym, openrlhf, recognise, slime
 from reward_server.dialects.completion import without_prompt
+from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import labelled
 from reward_server.dialects.reply import Reply
+from reward_server.dialects.row import parse_explain
 from reward_server.errors import InvalidRequest, UnknownReward
 from reward_server.grading.answer import last_box
 from reward_server.grading.numbers.exact_number import read_number
@@ -28,12 +30,10 @@ from reward_server.grading.symbolic import algebra
 from reward_server.grading.text.damaged import repaired
 from reward_server.grading.text.normalise import normalise
 from reward_server.grading.tiers import MAX_ANSWER_CHARS, judge_cheaply
-from reward_server.json_body import JsonBody
 from reward_server.parameters import PARAMETERS, FlipParameters
 from reward_server.rewards.flip import flip_draw
 from reward_server.rewards.grid import to_grid
 from reward_server.rewards.settlement import settle_flip
-from reward_server.sample_row import parse_explain
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample, Score
 
@@ -226,6 +226,8 @@ def test_no_header_opens_a_server_but_one_with_the_key(header: bytes) -> None:
 
 
 def test_every_module_that_reads_what_others_wrote_is_here_or_has_tests_of_its_own() -> None:
+    tested = {"label", "messages", "reply", "completion", "prompt_ending", "rollout", "row"}
+    tested |= {"__init__", "json_body", "json_outline", "json_text"}
     assert {module.NAME for module in (native, openrlhf, slime, nemo_gym)} == {
         path.stem for path in Path(nemo_gym.__file__).parent.glob("*.py")
-    } - {"__init__", "label", "messages", "reply", "completion", "prompt_ending", "rollout"}
+    } - tested

@@ -15,10 +15,10 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
 from reward_server.dialects.completion import without_prompt
+from reward_server.dialects.json_body import JsonBody
+from reward_server.dialects.json_text import JsonNumber
 from reward_server.dialects.label import flip_of, group_of, labelled, prompt_of, visit_of
 from reward_server.errors import InvalidRequest
-from reward_server.json_body import JsonBody
-from reward_server.json_text import JsonNumber
 from reward_server.types import Sample
 
 SAMPLE_KEYS = ("completion", "prompt", "ground_truth", "group", "visit", "flip")

@@ -14,10 +14,10 @@ from typing import Any, TypeVar, cast
 import msgspec
 import numpy as np
 
-from reward_server import json_text
+from reward_server.dialects import json_text
+from reward_server.dialects.json_outline import CHUNK, QUOTE, outline
+from reward_server.dialects.json_text import MSGSPEC_ERRORS, NOT_JSON, PIECE_BYTES, is_piece
 from reward_server.errors import InvalidRequest, TooLarge
-from reward_server.json_outline import CHUNK, QUOTE, outline
-from reward_server.json_text import MSGSPEC_ERRORS, NOT_JSON, PIECE_BYTES, is_piece
 
 T = TypeVar("T")
 FREE_MARKS = 2**18

@@ -14,8 +14,8 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 
+from reward_server.dialects.json_outline import BACKSLASH, outline
 from reward_server.errors import InvalidRequest, TooLarge
-from reward_server.json_outline import BACKSLASH, outline
 
 PIECE_BYTES = 2**18
 PIECE_MARKS = 2**16
