@@ -57,7 +57,7 @@ def serve(**options: Any) -> None:
 
     Every option is a variable too, named at its end; an option wins.
     """
-    from reward_server.server import serve as run
+    from reward_server.web.server import serve as run
 
     settings = _settings(**options)
     logs.configure(settings)
@@ -178,7 +178,7 @@ def check_golds(
 @app.command()
 def rewards(config: ConfigOption = None) -> None:
     """List the rewards with their parameters."""
-    from reward_server.openapi import rewards as described
+    from reward_server.web.openapi import rewards as described
 
     try:
         catalog = Catalog(_settings(config=config))

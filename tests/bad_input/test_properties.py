@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_server.auth import is_authorised
 from reward_server.catalog import Catalog
 from reward_server.dialects import native, nemo_gym, openrlhf, recognise, slime
 from reward_server.dialects.completion import without_prompt
@@ -36,6 +35,7 @@ from reward_server.rewards.grid import to_grid
 from reward_server.rewards.settlement import settle_flip
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample, Score
+from reward_server.web.auth import is_authorised
 
 PIECES = [
     *"0123456789{}()[]^_=<>,.:;|$%&!?+-*/abxABC~ \n\0", "\\boxed{", "\\fbox{", "\\frac{", "\\sqrt", "\\text{", "\\pm",

@@ -20,7 +20,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reward_server.errors import DeadlineExceeded, MethodNotAllowed, RewardServerError, TooLarge
-from reward_server.responses import error_response
+from reward_server.web.responses import error_response
 
 HEAD_BYTES = 64 * 1024
 """More than any proxy passes on. A read that completes a head is not counted, so one may be larger by a read."""

@@ -9,7 +9,7 @@ import pytest
 from conftest import Starter
 from running_server import RunningServer
 
-from reward_server.auth import is_authorised
+from reward_server.web.auth import is_authorised
 
 KEYS = [b"alpha-key", b"beta-key"]
 

@@ -17,12 +17,12 @@ from typing import Any
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reward_server.auth import is_authorised, is_protected
 from reward_server.dialects.nemo_gym import plain_path
 from reward_server.errors import InternalError, Unauthorized
 from reward_server.logs import FIELDS
 from reward_server.metrics import Metrics
-from reward_server.responses import as_ours, error_response
+from reward_server.web.auth import is_authorised, is_protected
+from reward_server.web.responses import as_ours, error_response
 
 log = logging.getLogger("reward_server.requests")
 Endpoint = Callable[[Request], Awaitable[Response]]

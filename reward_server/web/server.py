@@ -23,10 +23,10 @@ from functools import partial
 
 import uvicorn
 
-from reward_server.app import create_app
-from reward_server.connection import Connection
 from reward_server.reward_model.engine import EngineRefused
 from reward_server.settings import Settings
+from reward_server.web.app import create_app
+from reward_server.web.connection import Connection
 
 log = logging.getLogger(__name__)
 BACKLOG = 16_384

@@ -9,7 +9,7 @@ import weakref
 
 import uvicorn
 
-from reward_server.connection import Connection
+from reward_server.web.connection import Connection
 
 
 async def _answered(scope: object, receive: object, send: object) -> None:

@@ -13,11 +13,11 @@ from reward_server import __version__
 from reward_server.catalog import Catalog
 from reward_server.errors import RewardServerError
 from reward_server.metrics import Metrics
-from reward_server.middleware import RequestLayer, answer_error
-from reward_server.routes import add_routes
 from reward_server.scoring import Scorer
-from reward_server.service import Service
 from reward_server.settings import Settings
+from reward_server.web.middleware import RequestLayer, answer_error
+from reward_server.web.routes import add_routes
+from reward_server.web.service import Service
 
 
 def create_app(settings: Settings) -> tuple[ASGIApp, Service]:

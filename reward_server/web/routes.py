@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from reward_server import __version__, openapi
+from reward_server import __version__
 from reward_server.admission import HeldBytes
-from reward_server.body import Deadline, read_body
 from reward_server.catalog import Plan
 from reward_server.dialects import Dialect, nemo_gym, recognise
 from reward_server.dialects.json_body import JsonBody
@@ -23,10 +22,12 @@ from reward_server.dialects.reply import Reply
 from reward_server.dialects.row import parse_explain
 from reward_server.errors import NotFound
 from reward_server.explanation import explanation
-from reward_server.middleware import Endpoint, note
-from reward_server.responses import json_response
-from reward_server.service import Service
 from reward_server.types import Sample
+from reward_server.web import openapi
+from reward_server.web.body import Deadline, read_body
+from reward_server.web.middleware import Endpoint, note
+from reward_server.web.responses import json_response
+from reward_server.web.service import Service
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
