@@ -16,15 +16,15 @@ from rich.console import Console
 from rich.table import Table
 
 from reward_server import __version__, logs
-from reward_server.calibrate import Labelled, report
 from reward_server.catalog import BadCatalog, Catalog
 from reward_server.errors import RewardServerError
-from reward_server.ground_truth_check import FoundInRow, findings_table, ground_truth_check, ground_truths_in
-from reward_server.offline import BadRow, CannotResume, offline_scorer, rows_done, score_rows
+from reward_server.offline.affine_fit import CannotFit
+from reward_server.offline.calibrate import Labelled, report
+from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
+from reward_server.offline.score_file import BadRow, CannotResume, offline_scorer, rows_done, score_rows
 from reward_server.options import options_of
 from reward_server.parameters import PARAMETERS, RmParameters
 from reward_server.reward_model.engine import EngineError
-from reward_server.rewards.affine_fit import CannotFit
 from reward_server.settings import PREFIX, Settings, UnknownSetting
 from reward_server.terminal import fail, opened, progress, write
 

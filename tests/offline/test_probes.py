@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reward_server.rewards.probes import changed, is_other_value, plus_one
+from reward_server.offline.probes import changed, is_other_value, plus_one
 
 
 def test_one_digit_is_changed_at_the_first_the_last_and_two_between() -> None:

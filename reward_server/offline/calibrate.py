@@ -18,9 +18,9 @@ from rich.table import Table
 from reward_server.catalog import Plan
 from reward_server.dialects.json_text import read_object
 from reward_server.errors import InvalidRequest
-from reward_server.offline import BadRow, derived_rows
+from reward_server.offline.affine_fit import Affine, Quality, fit_affine, quality
+from reward_server.offline.score_file import BadRow, derived_rows
 from reward_server.parameters import RmParameters
-from reward_server.rewards.affine_fit import Affine, Quality, fit_affine, quality
 from reward_server.rewards.transform import transformed
 from reward_server.scoring import Scorer
 from reward_server.types import Outcome

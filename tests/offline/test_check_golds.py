@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_cli import lines, reward_server
 
-from reward_server.ground_truth_check import Kind, _Graded, _judged, findings_table, ground_truths_in
+from reward_server.offline.check_golds import Kind, _Graded, _judged, findings_table, ground_truths_in
 from reward_server.types import Outcome
 
 SOUND = [

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from reward_server.rewards.affine_fit import CannotFit, fit_affine, quality
+from reward_server.offline.affine_fit import CannotFit, fit_affine, quality
 from reward_server.rewards.transform import transformed
 
 

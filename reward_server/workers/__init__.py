@@ -1,1 +1,0 @@
-"""What runs outside the event loop; knows nothing about rewards."""
