@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -63,6 +65,12 @@ class Settings(BaseSettings):
         "transformers", description="Run the reward model in this process, or ask a vLLM server."
     )
     rm_url: str | None = Field(None, description="vllm: URL of the server that serves the reward model.")
+    rm_api_key: SecretStr | None = Field(
+        None, description="vllm: key that its server was started with (`vllm serve --api-key`)."
+    )
+    rm_served_name: str | None = Field(
+        None, description="vllm: which of the models on its server; without it the only one there is."
+    )
     rm_dtype: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="transformers: type of the model's body; auto is bfloat16 where the device has it."
     )
@@ -106,6 +114,19 @@ class Settings(BaseSettings):
             raise ValueError("it is set and holds no key; unset it to leave the server open to everybody")
         return keys
 
+    @field_validator("rm_api_key", mode="before")
+    @classmethod
+    def _strip_key(cls, value: Any) -> Any:
+        """A key is sent in a header: what cannot stand in one would be refused later, with the key in the message."""
+        if not isinstance(value, str):
+            return value
+        key = value.strip()
+        if not key:
+            raise ValueError("it is set and holds no key; unset it where the vLLM server was started without one")
+        if not re.fullmatch("[!-~]+", key):
+            raise ValueError("a key has visible ASCII characters only, without blanks")
+        return key
+
     @model_validator(mode="after")
     def _order_timeouts(self) -> Self:
         if self.hard_timeout_s <= self.soft_timeout_s:
@@ -117,6 +138,12 @@ class Settings(BaseSettings):
         is_remote = self.rm_engine == "vllm"
         if is_remote != bool(self.rm_url) or (is_remote and not self.rm_model):
             raise ValueError("rm_engine=vllm needs rm_url, its server, and rm_model, the folder of its tokenizer")
+        if not is_remote and (self.rm_api_key or self.rm_served_name):
+            raise ValueError(
+                "rm_api_key and rm_served_name are for a vLLM server: leave them out, or set rm_engine=vllm"
+            )
+        if self.rm_api_key and self.rm_url and urlsplit(self.rm_url).username:
+            raise ValueError("rm_url holds a user, whose password would be sent in the place of rm_api_key: give one")
         return self
 
     @property

@@ -19,6 +19,11 @@ from reward_server.reward_model.vllm.engine import VllmEngine
 MAX_LENGTH = 100
 
 
+def model(name: str, *, root: str = "/model", parent: str | None = None) -> dict[str, object]:
+    """An entry of /v1/models; with a parent an adapter's, which has no length."""
+    return {"id": name, "root": root, "parent": parent, "max_model_len": None if parent else MAX_LENGTH}
+
+
 def sigmoid(score: float) -> float:
     return 1 / (1 + math.exp(-score))
 
@@ -36,6 +41,8 @@ class StandIn(ThreadingHTTPServer):
         self.activates = True
         self.activation: Callable[[float], float] = sigmoid
         self.healthy = True
+        self.key: str | None = None
+        self.models: list[dict[str, object]] = [model("rm")]
         self.labels = 1
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[str | None] = []
@@ -69,8 +76,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/health":
             self.reply(200 if self.server.healthy else 503, "")
+        elif not self.may_enter():
+            self.reply(401, '{"error":"Unauthorized"}')
         elif self.path == "/v1/models":
-            self.reply(200, json.dumps({"data": [{"id": "rm", "max_model_len": MAX_LENGTH}]}))
+            self.reply(200, json.dumps({"object": "list", "data": self.server.models}))
         else:
             self.reply(404, "Not Found")
 
@@ -83,12 +92,18 @@ class Handler(BaseHTTPRequestHandler):
             server.in_flight += 1
             server.most_in_flight = max(server.in_flight, server.most_in_flight)
         status, text = server.answer(body) if self.path == "/classify" else (404, "Not Found")
+        if not self.may_enter():
+            status, text = 401, '{"error":"Unauthorized"}'
         with server.lock:
             server.in_flight -= 1
         if status:
             self.reply(status, text)
         else:
             self.close_connection = True  # as a server that is killed: no answer at all
+
+    def may_enter(self) -> bool:
+        """With a key vLLM asks for it under /v1 only, a proxy before it everywhere: here everywhere but at /health."""
+        return self.server.key is None or self.headers["Authorization"] == f"Bearer {self.server.key}"
 
     def reply(self, status: int, text: str) -> None:
         self.send_response(status)

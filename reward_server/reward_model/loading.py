@@ -6,7 +6,7 @@ Base install and all other rewards work without torch and transformers: both are
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
     config: dict[str, str | int]
     device: TransformersModel | None
-    url: str | None
+    settings: Settings
     ends_at: EndsAt = "template"
     remarks: tuple[str, ...] = ()
 
@@ -58,10 +58,19 @@ class LoadedModel:
                 with closing(RewardModel(tokenizer, batcher)) as model:
                     yield model, self.config
         else:
-            async with VllmEngine.connected(self.url or "", on_batch=on_batch) as engine:
+            async with self._connected(on_batch) as engine:
                 tokenizer = ChatTokenizer(self.tokenizer, max_tokens=engine.max_tokens, ends_at=self.ends_at)
                 with closing(RewardModel(tokenizer, engine)) as model:
                     yield model, self.config | engine.config
+
+    def _connected(self, on_batch: OnBatch) -> AbstractAsyncContextManager[VllmEngine]:
+        key = self.settings.rm_api_key
+        return VllmEngine.connected(
+            self.settings.rm_url or "",
+            served_name=self.settings.rm_served_name,
+            api_key=None if key is None else key.get_secret_value(),
+            on_batch=on_batch,
+        )
 
 
 def load_model(settings: Settings, folder: Path) -> LoadedModel:
@@ -96,4 +105,4 @@ def _as_read(
     if where == "eos":
         config = config | {"ends_at": str(tokenizer.eos_token)}
     said = tuple(remarks(described, tokenizer, where))
-    return LoadedModel(tokenizer, config, device, settings.rm_url, where, said)
+    return LoadedModel(tokenizer, config, device, settings, where, said)

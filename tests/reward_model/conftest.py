@@ -27,6 +27,7 @@ _NEEDS_MODELS = [
     "test_special_tokens.py",
     "local/test_stored_heads.py",
     "test_tokenizer.py",
+    "vllm/test_key_over_http.py",
 ]
 collect_ignore = [] if find_spec("torch") and find_spec("transformers") else _NEEDS_MODELS
 

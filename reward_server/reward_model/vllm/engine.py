@@ -36,13 +36,15 @@ from reward_server.reward_model.engine import (
     count_not_finite,
     ignore_batch,
 )
+from reward_server.reward_model.vllm.served_models import chosen_model, served_models
 from reward_server.reward_model.vllm.shared_calls import SharedCalls
 from reward_server.reward_model.vllm.switch import refuse_ignorance
 
 _RETRIED = frozenset({502, 503, 504})
 _ANY_FAULT = 500
 """A server that shuts down, or a sample that it cannot take: retried too, and at last an error of the sample."""
-_WHOLE_SERVER = frozenset({401, 403, 404, 405})
+_WRONG_KEY = frozenset({401, 403})
+_WHOLE_SERVER = _WRONG_KEY | {404, 405}
 """Answers that are not about the sample: a wrong key, URL or model name."""
 
 
@@ -55,6 +57,7 @@ class VllmEngine:
 
     def __init__(self, client: httpx.AsyncClient, *, max_in_flight: int, attempts: int, on_batch: OnBatch) -> None:
         self._client = client
+        self._address = client.base_url.copy_with(userinfo=b"")  # for messages: a password may stand in it
         self._calls = SharedCalls(self._one, max_in_flight=max_in_flight)
         self._attempts = attempts
         self._on_batch = on_batch
@@ -70,7 +73,7 @@ class VllmEngine:
         cls,
         url: str,
         *,
-        model: str | None = None,
+        served_name: str | None = None,
         api_key: str | None = None,
         max_in_flight: int = 64,
         attempts: int = 6,
@@ -81,8 +84,9 @@ class VllmEngine:
         """Raises EngineRefused when the server answers but cannot give right scores, RemoteUnavailable when it does
         not answer.
 
-        `model`: its name on the server; default: the first it lists. `max_in_flight`: requests at a time, so that the
-        backlog waits here. `attempts`: for each request. `timeout_s`: for each attempt.
+        `served_name`: of the model on the server, not needed where it has only one. `api_key`: the server's.
+        `max_in_flight`: requests at a time, so that the backlog waits here. `attempts`: for each request. `timeout_s`:
+        for each attempt.
         """
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         limits = httpx.Limits(
@@ -93,7 +97,7 @@ class VllmEngine:
         ) as client:
             engine = cls(client, max_in_flight=max_in_flight, attempts=attempts, on_batch=on_batch)
             try:
-                await engine._find_model(model)
+                await engine._find_model(served_name)
                 await refuse_ignorance(engine._classify)
             except RemoteForbids as error:
                 raise EngineRefused(str(error)) from error
@@ -185,19 +189,16 @@ class VllmEngine:
             if response.status_code not in _RETRIED and (response.status_code != _ANY_FAULT or is_last):
                 return _json_of(response, path)
             trouble = _said(response)
-        raise RemoteUnavailable(f"the vLLM server {self._client.base_url} failed {self._attempts} times: {trouble}")
+        raise RemoteUnavailable(f"the vLLM server {self._address} failed {self._attempts} times: {trouble}")
 
     async def _find_model(self, wanted: str | None) -> None:
         try:
-            listed = (await self._ask("GET", "/v1/models"))["data"]
-            served = {entry["id"]: entry["max_model_len"] for entry in listed}
-        except (KeyError, TypeError, RemoteRefused) as error:
-            raise EngineRefused(f"{self._client.base_url} is not a vLLM server: {error}") from error
-        name = wanted if wanted is not None else next(iter(served), "")
-        if name not in served:
-            raise EngineRefused(f"the vLLM server has no model {name!r}; it serves {', '.join(served) or 'none'}")
-        self.max_tokens = int(served[name])
-        self.config["model"] = name
+            models = served_models(await self._ask("GET", "/v1/models"))
+        except (KeyError, TypeError, ValueError, AttributeError, RemoteRefused) as error:
+            raise EngineRefused(f"{self._address} is not a vLLM server: {error}") from error
+        model = chosen_model(models, wanted)
+        self.max_tokens = model.max_tokens
+        self.config["model"] = model.name
 
     async def _watch(self, interval_s: float) -> None:
         while True:
@@ -220,7 +221,8 @@ def retry_delay_s(attempt: int, seed: bytes) -> float:
 
 def _json_of(response: httpx.Response, path: str) -> Any:
     if response.status_code in _WHOLE_SERVER:
-        raise RemoteForbids(f"the vLLM server refuses {path}: {_said(response)}")
+        hint = "; rm_api_key must be the key that it was started with" if response.status_code in _WRONG_KEY else ""
+        raise RemoteForbids(f"the vLLM server refuses {path}: {_said(response)}{hint}")
     if not response.is_success:
         raise RemoteRefused(f"the vLLM server refuses the request: {_said(response)}")
     try:

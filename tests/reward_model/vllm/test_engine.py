@@ -55,7 +55,7 @@ def test_several_labels_are_refused(server: StandIn) -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(server: StandIn) -> None:
-    assert "no model 'mine'; it serves rm" in refused(server, model="mine")
+    assert "no model 'mine' (rm_served_name); it serves rm" in refused(server, served_name="mine")
 
 
 def test_something_else_than_vllm_is_refused(server: StandIn) -> None:
@@ -65,8 +65,8 @@ def test_something_else_than_vllm_is_refused(server: StandIn) -> None:
 
 def test_no_server_is_unavailable() -> None:
     async def body() -> None:
-        with pytest.raises(RemoteUnavailable, match="failed 2 times: ConnectError"):
-            async with VllmEngine.connected("http://127.0.0.1:9", attempts=2):
+        with pytest.raises(RemoteUnavailable, match=r"server http://127.0.0.1:9 failed 2 times: ConnectError"):
+            async with VllmEngine.connected("http://user:password@127.0.0.1:9", attempts=2):
                 pass
 
     run(body)
