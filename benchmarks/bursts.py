@@ -29,8 +29,8 @@ from benchmarks.rollouts import make_rollouts
 from benchmarks.rounds import record, show
 from benchmarks.rpr import direct
 from benchmarks.wire import Connection, percentile, raise_file_limit
-from reward_server.rewards.flip import flip_draw
-from reward_server.rewards.rpr import load_phrases
+from reward_server.rewards.noise import flip_draw
+from reward_server.rewards.reasoning import load_phrases
 
 HERE = Path(__file__).parent
 TRAINERS_PYTHON = HERE.parent / ".venv-trainers" / "bin" / "python"

@@ -39,14 +39,16 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from reward_server.parameters import RmParameters
+from reward_server.grading.reading import Reading
 from reward_server.reward_model.engine import Group
 from reward_server.reward_model.local.folder import load_tokenizer
 from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.request import ModelAnswer
 from reward_server.reward_model.tokenizer import ChatTokenizer, Encoded
-from reward_server.rewards.rm_settlement import settle_rm
-from reward_server.rewards.rpr import load_phrases, rpr
-from reward_server.types import Outcome
+from reward_server.rewards.found import Found
+from reward_server.rewards.reasoning import load_phrases, rpr
+from reward_server.rewards.rm import RmReward
+from reward_server.types import Outcome, Sample
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 TASKS: dict[str, dict[str, Any]] = {
@@ -219,12 +221,17 @@ def calibrated(scores: torch.Tensor, share_right: float, share_wrong: float, see
     (RPR reads thoughts and answer; the answers have no phrases)."""
     chosen = random.Random(seed)
     phrases = load_phrases("open_ended")
-    parameters = RmParameters()
+    reward, sample = RmReward(), Sample("")
     rewards = []
     for n, score in enumerate(scores.tolist()):
         has_thoughts = chosen.random() < (share_wrong if n % 2 else share_right)
         thoughts = " ".join(chosen.sample(phrases.phrases, THOUGHTS)) if has_thoughts else "Five is a number."
-        rewards.append(settle_rm(Outcome.SCORED, score, rpr(thoughts, phrases), parameters).reward)
+        found = Found(
+            Reading(thoughts, None, lost_backslash=False),
+            rpr=rpr(thoughts, phrases),
+            model=ModelAnswer(Outcome.SCORED, score),
+        )
+        rewards.append(reward.settle(sample, found).reward)
     return torch.tensor(rewards)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.rollouts import CHARACTERS, reasoning
 from benchmarks.rounds import Cost, report, take_turns
-from reward_server.rewards.rpr import PhraseList, load_phrases, rpr
+from reward_server.rewards.reasoning import PhraseList, load_phrases, rpr
 
 
 def direct(text: str, phrases: PhraseList) -> float:

@@ -29,15 +29,10 @@ from pydantic import ValidationError
 
 from reward_server import __version__
 from reward_server.errors import InvalidRequest, UnknownReward, shortened
-from reward_server.parameters import (
-    PARAMETERS,
-    DialectParameters,
-    RewardParameters,
-    RmParameters,
-    RprParameters,
-    VerifierParameters,
-)
-from reward_server.rewards.rpr import PhraseList, load_phrases
+from reward_server.rewards.found import Needs
+from reward_server.rewards.reasoning import PhraseList, load_phrases
+from reward_server.rewards.reward import Reward
+from reward_server.rewards.table import REWARDS
 from reward_server.settings import Settings
 
 PACKAGED_LISTS = ("math", "open_ended")
@@ -52,14 +47,16 @@ class BadCatalog(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One URL, understood: what to score with, and `config`, 12 hex digits over all that can change a value."""
+    """One URL, understood: the reward with its parameters set, under the name that the URL gives it.
+
+    `config`: 12 hex digits over all that can change a value.
+    """
 
     name: str
-    base: str
-    parameters: RewardParameters
+    reward: Reward
+    needs: Needs
     phrases: PhraseList
     config: str
-    warnings: tuple[str, ...]
 
 
 class Catalog:
@@ -72,7 +69,7 @@ class Catalog:
         tables = _read(settings.config)
         self._lists = {name: load_phrases(name) for name in PACKAGED_LISTS} | _phrase_lists(tables.pop("phrases", {}))
         self._variants = {name: _variant(name, table) for name, table in tables.items()}
-        self.names = (*PARAMETERS, *self._variants)
+        self.names = (*REWARDS, *self._variants)
         self.resolve = lru_cache(maxsize=1024)(self._resolve)
         for name in self._variants:
             self._check_variant(name)
@@ -95,51 +92,44 @@ class Catalog:
     def _resolve(self, name: str, query: str) -> Plan:
         """The plan of one URL. Raises UnknownReward, or InvalidRequest that names the parameter and the valid ones;
         for `rm` what `model()` raises, which is not kept."""
-        base, parameters = self._parameters(name, query)
-        phrases = self._lists[parameters.phrases]
-        return Plan(name, base, parameters, phrases, self._digest(base, parameters, phrases), _warnings(parameters))
+        reward = self._reward(name, query)
+        needs, phrases = reward.needs(), self._lists[reward.phrases]
+        return Plan(name, reward, needs, phrases, self._digest(self.base(name), reward, needs, phrases))
 
-    def _parameters(self, name: str, query: str) -> tuple[str, RewardParameters]:
+    def _reward(self, name: str, query: str) -> Reward:
         self.check_name(name)
-        base = self.base(name)
-        model = PARAMETERS[base]
+        kind = REWARDS[self.base(name)]
         try:
-            parameters = model.model_validate(_merged(base, self.defaults(name), _parsed(query)))
+            reward = kind.model_validate(kind.merged(self.defaults(name), _parsed(query)))
         except ValidationError as error:
-            raise _explained(error, name, model) from None
-        if parameters.phrases not in self._lists:
+            raise _explained(error, name, kind) from None
+        if reward.phrases not in self._lists:
             raise InvalidRequest(
-                f"phrases: no list is called {shortened(parameters.phrases, 100)!r}; known: {', '.join(self._lists)}"
+                f"phrases: no list is called {shortened(reward.phrases, 100)!r}; known: {', '.join(self._lists)}"
             )
-        return base, parameters
+        return reward
 
-    def _digest(self, base: str, parameters: RewardParameters, phrases: PhraseList) -> str:
+    def _digest(self, base: str, reward: Reward, needs: Needs, phrases: PhraseList) -> str:
         all_that_counts: dict[str, object] = {
             "version": __version__,
             "reward": base,
-            "parameters": counting(parameters),
+            "parameters": reward.counted(),
             "phrases": phrases.phrases,
         }
-        if isinstance(parameters, VerifierParameters):
+        if needs.check is not None:
             all_that_counts["graders"] = {name: version(name) for name in GRADERS}
             all_that_counts["budget"] = self._settings.model_dump(
                 include={"soft_timeout_s", "hard_timeout_s", "worker_memory_mb"}
             )
-        if isinstance(parameters, RmParameters):
+        if needs.model is not None:
             all_that_counts["model"] = self._model()
         return blake2b(dumps(all_that_counts, sort_keys=True).encode(), digest_size=6).hexdigest()
 
     def _check_variant(self, name: str) -> None:
         try:
-            self._parameters(name, "")
+            self._reward(name, "")
         except InvalidRequest as error:
             raise BadCatalog(f"rewards.toml: [{name}]: {error.message}") from None
-
-
-def counting(parameters: RewardParameters) -> dict[str, object]:
-    """What can change a value. `ordered` came later: left out where it is off, so that older digests stay."""
-    dumped = parameters.model_dump(exclude={"reply", "unscored", "phrases"})
-    return {key: value for key, value in dumped.items() if key != "ordered" or value}
 
 
 def _read(path: Path | None) -> dict[str, object]:
@@ -168,19 +158,11 @@ def _phrase_lists(table: object) -> dict[str, PhraseList]:
 
 
 def _variant(name: str, table: object) -> tuple[str, dict[str, object]]:
-    if name in PARAMETERS or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+    if name in REWARDS or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise BadCatalog(f"rewards.toml: [{name}]: a variant needs a name of its own, of a-z, 0-9, - and _")
-    if not isinstance(table, dict) or table.get("base") not in PARAMETERS:
-        raise BadCatalog(f"rewards.toml: [{name}]: base must be one of {', '.join(PARAMETERS)}")
+    if not isinstance(table, dict) or table.get("base") not in REWARDS:
+        raise BadCatalog(f"rewards.toml: [{name}]: base must be one of {', '.join(REWARDS)}")
     return table["base"], {key: value for key, value in table.items() if key != "base"}
-
-
-def _merged(base: str, defaults: dict[str, object], given: dict[str, str]) -> dict[str, object]:
-    """The query string over the variant; a noise level given in one way replaces the variant's in the other."""
-    rates = {"flip_prob", "false_positive_prob", "false_negative_prob"}
-    if base == "flip" and rates & set(given):
-        defaults = {key: value for key, value in defaults.items() if key not in rates}
-    return {**defaults, **given}
 
 
 def _parsed(query: str) -> dict[str, str]:
@@ -194,7 +176,7 @@ def _parsed(query: str) -> dict[str, str]:
     return given
 
 
-def _explained(error: ValidationError, name: str, model: type[DialectParameters]) -> InvalidRequest:
+def _explained(error: ValidationError, name: str, kind: type[Reward]) -> InvalidRequest:
     """The first thing wrong in words, all of them in the detail."""
     problems = [
         {
@@ -205,15 +187,9 @@ def _explained(error: ValidationError, name: str, model: type[DialectParameters]
     ]
     first = problems[0]
     where = f"{first['parameter']}: " if first["parameter"] else ""
-    valid = ", ".join(model.model_fields)
+    valid = ", ".join(kind.model_fields)
     return InvalidRequest(f"{where}{first['problem']} (parameters of {name}: {valid})", problems)
 
 
 def _problem(kind: str, message: str) -> str:
     return "no such parameter" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
-
-
-def _warnings(parameters: RewardParameters) -> tuple[str, ...]:
-    if not isinstance(parameters, RprParameters) and 0 < parameters.alpha < 0.01:
-        return ("alpha below 0.01: rewards are rounded to 1/1024, which swallows bonuses under 0.0005",)
-    return ()

@@ -23,8 +23,9 @@ from reward_server.offline.calibrate import Labelled, report
 from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
 from reward_server.offline.score_file import BadRow, CannotResume, offline_scorer, rows_done, score_rows
 from reward_server.options import options_of
-from reward_server.parameters import PARAMETERS, RmParameters
 from reward_server.reward_model.engine import EngineError
+from reward_server.rewards.rm import RmReward
+from reward_server.rewards.table import REWARDS
 from reward_server.settings import PREFIX, Settings, UnknownSetting
 from reward_server.terminal import fail, opened, progress, write
 
@@ -68,7 +69,7 @@ def serve(**options: Any) -> None:
 
 
 @app.command()
-@options_of(*PARAMETERS.values())
+@options_of(*REWARDS.values())
 @options_of(Settings, variables=PREFIX, only=MODEL)
 def score(
     file: Annotated[
@@ -93,7 +94,7 @@ def score(
 
 
 @app.command()
-@options_of(*PARAMETERS.values())
+@options_of(*REWARDS.values())
 @options_of(Settings, variables=PREFIX, only=MODEL)
 def explain(
     completion: Annotated[str, typer.Argument(help="File with the completion; - is stdin.")],
@@ -120,7 +121,7 @@ def explain(
 
 
 @app.command()
-@options_of(RmParameters)
+@options_of(RmReward)
 @options_of(Settings, variables=PREFIX, only=MODEL)
 def calibrate(
     file: Annotated[str, typer.Argument(help="JSONL: completion, prompt, correct (true, false, 1, 0).")],

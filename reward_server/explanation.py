@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from reward_server import __version__
 from reward_server.catalog import Plan
-from reward_server.derivation import Derivation, group_of, is_answered, repairs
 from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import TIER as MATH_VERIFY
+from reward_server.grading.reading import repairs
 from reward_server.grading.text.normalise import normalise
-from reward_server.parameters import FlipParameters, VerifierParameters
-from reward_server.rewards.settlement import is_exposed
-from reward_server.types import Outcome, Sample
+from reward_server.rewards.found import Derivation
+from reward_server.types import Outcome, Sample, Score
 
 MEANINGS = {
     Outcome.CORRECT: "the answer equals the ground truth",
@@ -21,7 +22,7 @@ MEANINGS = {
     Outcome.UNGRADABLE: "the ground truth itself is unusable, so there is no reward",
     Outcome.ERROR: "grading failed on our side, so there is no reward; the log says why",
     Outcome.SCORED: "scored",
-    Outcome.BAD_FORMAT: "the completion has not the format that was asked for, which scores 0",
+    Outcome.BAD_FORMAT: "the completion does not have the requested format, so it scores 0",
     Outcome.TOO_LONG: "the text has more tokens than the model takes, so there is no reward",
 }
 
@@ -35,7 +36,7 @@ def explanation(
     plan: Plan, sample: Sample, derivation: Derivation, milliseconds: dict[str, float]
 ) -> dict[str, object]:
     """Every step that led to the reward; a step that the reward lacks is left out."""
-    reading, score = derivation.reading, derivation.score
+    reading, score = derivation.found.reading, derivation.score
     return {
         "reward": plan.name,
         "value": score.reward,
@@ -45,12 +46,12 @@ def explanation(
         "turn": {"characters": len(reading.text), "ignored_characters": len(sample.completion) - len(reading.text)},
         "answer": _answer(sample, derivation),
         **_verdict(sample, derivation),
-        **_noise(plan, sample, derivation),
+        **_noise(score),
         **_rpr(plan, derivation),
         **_model(derivation),
         "milliseconds": milliseconds,
         "warnings": _warnings(plan, sample, derivation),
-        "parameters": plan.parameters.model_dump(),
+        "parameters": plan.reward.model_dump(),
         "version": __version__,
         "config": plan.config,
     }
@@ -58,16 +59,16 @@ def explanation(
 
 def _answer(sample: Sample, derivation: Derivation) -> dict[str, object] | None:
     """`boxes`: the boxes side by side that were compared as one list, instead of the last box alone."""
-    answer = derivation.reading.answer
+    answer = derivation.found.reading.answer
     if answer is None:
         return None
     shown: dict[str, object] = {"text": answer.text, "start": answer.start, "end": answer.end}
     used = [answer_for(truth, answer.text, answer.row) for truth in sample.ground_truths or ()]
-    return {**shown, "boxes": answer.row} if derivation.verdict and answer.row in used else shown
+    return {**shown, "boxes": answer.row} if derivation.found.verdict and answer.row in used else shown
 
 
 def _verdict(sample: Sample, derivation: Derivation) -> dict[str, object]:
-    verdict = derivation.verdict
+    verdict = derivation.found.verdict
     if verdict is None:
         return {}
     form = normalise if verdict.tier == MATH_VERIFY else str  # only outcomes are kept of what workers grade
@@ -82,35 +83,20 @@ def _verdict(sample: Sample, derivation: Derivation) -> dict[str, object]:
     }
 
 
-def _noise(plan: Plan, sample: Sample, derivation: Derivation) -> dict[str, object]:
-    parameters, clean = plan.parameters, derivation.score.outcome.clean
-    if not isinstance(parameters, FlipParameters):
-        return {}
-    false_positive_prob, false_negative_prob = parameters.noise_rates
-    return {
-        "noise": {
-            "seed": parameters.seed,
-            "group": group_of(sample),
-            "visit": sample.visit,
-            "scope": parameters.flip_scope,
-            "draw": derivation.draw,
-            "threshold": false_negative_prob if clean == 1 else false_positive_prob,
-            "exposed": sample.flip and is_exposed(derivation.score.outcome, parameters),
-            "flipped": bool(derivation.score.parts["flipped"]),
-        }
-    }
+def _noise(score: Score) -> dict[str, object]:
+    return {} if score.noise is None else {"noise": asdict(score.noise)}
 
 
 def _rpr(plan: Plan, derivation: Derivation) -> dict[str, object]:
-    rpr = derivation.rpr
+    rpr = derivation.found.rpr
     if rpr is None:
         return {}
-    spans = plan.phrases.spans(derivation.reading.text)
+    spans = plan.phrases.spans(derivation.found.reading.text)
     return {
         "rpr": {
             "value": rpr.value,
             "hits": rpr.hits,
-            "saturation": plan.parameters.saturation,
+            "saturation": plan.reward.saturation,
             "repetition": rpr.repetition,
             "user_turns": rpr.user_turns,
             "phrases": [{"phrase": phrase, "start": start, "end": end} for phrase, start, end in spans],
@@ -119,18 +105,18 @@ def _rpr(plan: Plan, derivation: Derivation) -> dict[str, object]:
 
 
 def _model(derivation: Derivation) -> dict[str, object]:
-    model = derivation.model
-    if model is None:
+    answer = derivation.found.model
+    if answer is None or answer.read is None:
         return {}
-    encoded = model.encoded
+    read = answer.read
     return {
         "model": {
-            "text": encoded.text,
-            "tokens": encoded.tokens,
-            "prompt_tokens": len(encoded.prompt),
-            "truncated": encoded.truncated,
-            "read_at": encoded.read_at,
-            "score": model.value,
+            "text": read.text,
+            "tokens": read.tokens,
+            "prompt_tokens": len(read.prompt),
+            "truncated": read.truncated,
+            "read_at": read.read_at,
+            "score": answer.value,
             "transformed": derivation.score.parts["rm"],
             "calibrated": derivation.score.parts["calibrated"],
         }
@@ -138,14 +124,14 @@ def _model(derivation: Derivation) -> dict[str, object]:
 
 
 def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
-    reading = derivation.reading
-    warnings = list(plan.warnings)
+    reading = derivation.found.reading
+    warnings = list(plan.reward.warnings())
     if reading.lost_backslash:
         warnings.append("a JSON escape ate a backslash; write \\\\boxed")
-    for meant in repairs(plan, sample):
+    for meant in repairs(sample.ground_truths, plan.needs.check):
         warnings.append(f"the ground truth is damaged (a backslash lost to JSON, or the like); read as {meant}")
     if len(reading.text) < len(sample.completion.rstrip()) - 32:
         warnings.append(f"what follows character {len(reading.text)} is after the end of the turn and does not count")
-    if isinstance(plan.parameters, VerifierParameters) and not is_answered(reading) and "boxed" in reading.text:
+    if plan.needs.check is not None and not reading.is_answered and "boxed" in reading.text:
         warnings.append("there is a box, but it is empty or never closed")
     return warnings

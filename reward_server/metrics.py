@@ -17,7 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from reward_server.errors import DeadlineExceeded, Draining, InternalError, Overloaded, Unavailable
 from reward_server.reward_model.engine import BatchReport
-from reward_server.types import Outcome, Score, Verdict
+from reward_server.types import Noise, Outcome, Score, Verdict
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
 MODEL_SCORES = (
@@ -53,6 +53,19 @@ RPR_VALUES = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 
 
 STAGES = ("parse", "extract", "judge", "grade", "queue", "verify", "rpr", "model", "render")
 """`grade` is all of Math-Verify for one request: `queue` and `verify` of each answer, in parallel."""
+GAUGES = {
+    "reward_ready": "1 while /ready answers 200, else 0.",
+    "reward_workers": "Living processes that run Math-Verify.",
+    "reward_pending_samples_max": "Beyond it a request gets 503.",
+    "reward_oldest_pending_seconds": "Age of the oldest request under work.",
+    "reward_pending_samples": "Samples admitted and not yet answered.",
+    "reward_pending_bytes": "Bytes of the bodies of pending requests.",
+    "reward_queue_depth": "Answers that wait for a worker.",
+    "reward_queue_slow_depth": "Those that began again in the slow lane.",
+    "reward_queue_wait_seconds": "Estimated wait of an answer queued now.",
+    "reward_model_queue_tokens": "Tokens that wait for the reward model.",
+    "reward_model_queue_wait_seconds": "Estimated wait of a sample queued now.",
+}
 # Prometheus knows when a series began; the extra lines would double the page.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the package lacks this annotation
 
@@ -174,9 +187,10 @@ class Metrics:
         """Counts one request that was refused."""
         self._series(self.rejected, code).inc()
 
-    def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
-        """A value read when Prometheus asks."""
-        Gauge(name, meaning, registry=self.registry).set_function(read)
+    def export(self, read: Mapping[str, Callable[[], float]]) -> None:
+        """Values of `GAUGES` that are read when Prometheus asks."""
+        for name, function in read.items():
+            Gauge(name, GAUGES[name], registry=self.registry).set_function(function)
 
     def begin(self, rewards: Sequence[str]) -> None:
         """Starts at 0 what alerts look at: from a series that begins at 5, Prometheus cannot see an increase of 5."""
@@ -211,6 +225,18 @@ class Metrics:
         rprs = self._series(self.rprs, reward)
         for value in values:
             rprs.observe(value)
+
+    def count_noise(self, reward: str, noises: Sequence[Noise]) -> None:
+        """Counts what noise could flip, what it did flip, and how much its rates promise."""
+        if noises:
+            thresholds = [noise.threshold for noise in noises if noise.exposed]
+            self._series(self.flips, reward).inc(sum(noise.flipped for noise in noises))
+            self._series(self.exposed, reward).inc(len(thresholds))
+            self._series(self.expected_flips, reward).inc(sum(thresholds))
+
+    def count_lookup(self, result: str) -> None:
+        """Counts one look-up of a verdict: hit, joined, miss."""
+        self._series(self.cache, result).inc()
 
     def count_tiers(self, verdicts: Sequence[Verdict]) -> None:
         """Counts which rule decided each verdict."""

@@ -13,22 +13,21 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import TypeVar
 
-from reward_server.admission import Admission, TokenLimit
+from reward_server.admission import Admission
 from reward_server.catalog import Plan
-from reward_server.derivation import Derivation, Reading, check_inputs, read, repairs, rprs, settle
-from reward_server.errors import Unavailable
+from reward_server.errors import InvalidRequest, Unavailable
 from reward_server.grading.process import prepare_worker
-from reward_server.grading.verdicts import Verdicts, cheaply, pair_of
+from reward_server.grading.reading import Check, Reading, read, repairs
+from reward_server.grading.verdicts import Pair, VerdictEvents, Verdicts, judge_at_once, pair_of
 from reward_server.metrics import Metrics
-from reward_server.parameters import FlipParameters, RmParameters, VerifierParameters
 from reward_server.processes.pool import PoolEvents, ProcessPool
-from reward_server.reward_model.request import ModelRequest, check_prompts
+from reward_server.reward_model.request import ModelRequest
 from reward_server.reward_model.slot import ModelSlot
-from reward_server.rewards.flip import NoiseRates
-from reward_server.rewards.rpr import Rpr
-from reward_server.rewards.settlement import is_exposed
+from reward_server.reward_model.token_limit import TokenLimit
+from reward_server.rewards.found import Derivation, Found, Needs
+from reward_server.rewards.reasoning import Rpr
 from reward_server.settings import Settings
-from reward_server.types import Sample, Verdict
+from reward_server.types import Outcome, Sample, Score, Verdict
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class Scorer:
             self._pool,
             soft_timeout_s=settings.soft_timeout_s,
             cache_size=settings.verdict_cache_size,
-            metrics=metrics,
+            events=VerdictEvents(on_lookup=metrics.count_lookup, on_verdicts=metrics.count_tiers),
         )
         self.admission = Admission(
             max_pending_samples=settings.max_pending_samples,
@@ -89,15 +88,20 @@ class Scorer:
 
         Raises InvalidRequest, TooLarge, NoRewardModel, Unavailable; a sample that cannot be scored raises nothing.
         """
-        if isinstance(plan.parameters, RmParameters):
-            return await self._derive_rm(plan, plan.parameters, samples, times)
-        check_inputs(plan, samples)
-        with self.admission.admit(len(samples), self._wait_s(plan)):
-            size = _size(samples)
-            readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
-            verdicts = await self._grade(plan, samples, readings, times, size)
-            paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
-            return await self.run(size, lambda: self._settled(plan, samples, readings, verdicts, paid))
+        needs, request = plan.needs, self._model_request(plan.needs)
+        _refuse_incomplete(plan, samples)
+        if request is not None:
+            request.admit()
+        with self.admission.admit(len(samples), self._wait_s(needs)):
+            size, nothing = _size(samples), [None] * len(samples)
+            texts = [sample.completion for sample in samples]
+            readings = await self._timed("extract", times, self.run(size, lambda: read(texts, needs.check)))
+            verdicts = await self._grade(needs.check, plan, samples, readings, times) if needs.check else nothing
+            rprs = await self._timed("rpr", times, self.run(size, lambda: _rprs(plan, readings)))
+            asked = request.ask(samples, [reading.text for reading in readings]) if request else None
+            answers = await self._timed("model", times, asked) if asked else nothing
+            found = [Found(*row) for row in zip(readings, verdicts, rprs, answers, strict=True)]
+            return await self.run(size, lambda: self._settled(plan, samples, found))
 
     def check_ready(self) -> None:
         """Raises Loading or Unavailable with the reason while not all rewards can be scored."""
@@ -107,29 +111,17 @@ class Scorer:
 
     def check_room(self, plan: Plan) -> None:
         """Raises Overloaded where a request would be refused whatever it holds."""
-        self.admission.check(1, self._wait_s(plan))
+        self.admission.check(1, self._wait_s(plan.needs))
 
-    def _wait_s(self, plan: Plan) -> float:
+    def _wait_s(self, needs: Needs) -> float:
         """How long the queue is that the reward needs."""
-        if isinstance(plan.parameters, RmParameters):
+        if needs.model is not None:
             return self.model_slot.wait_s
-        needs_workers = isinstance(plan.parameters, VerifierParameters) and plan.parameters.check == "math"
-        return self._pool.estimated_wait_s if needs_workers else 0.0
+        return self._pool.estimated_wait_s if needs.check == "math" else 0.0
 
-    async def _derive_rm(
-        self, plan: Plan, parameters: RmParameters, samples: list[Sample], times: Times
-    ) -> list[Derivation]:
-        model = self.model_slot.model
-        check_prompts(plan, samples)
-        self._token_limit.admit(model.queued_tokens, model.wait_s)
-        with self.admission.admit(len(samples), self._wait_s(plan)):
-            size = _size(samples)
-            readings = await self._timed("extract", times, self.run(size, lambda: read(plan, samples)))
-            paid = await self._timed("rpr", times, self.run(size, lambda: rprs(plan, readings)))
-            request = ModelRequest(model, parameters, self._token_limit)
-            derivations = await self._timed("model", times, request.derive(samples, readings, paid))
-        self._count(plan, samples, derivations)
-        return derivations
+    def _model_request(self, needs: Needs) -> ModelRequest | None:
+        """Raises NoRewardModel, Loading or Unavailable where the reward asks a model that is not there."""
+        return ModelRequest(self.model_slot.model, needs.model, self._token_limit) if needs.model else None
 
     async def run(self, size: int, work: Callable[[], R]) -> R:
         """Runs pure work on `size` characters: small work here, large work in the thread."""
@@ -138,16 +130,14 @@ class Scorer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _grade(
-        self, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times, size: int
-    ) -> list[Verdict] | list[None]:
-        if not isinstance(plan.parameters, VerifierParameters):
-            return [None] * len(samples)
-        check, ordered = plan.parameters.check, plan.parameters.ordered
-        pairs = [pair_of(sample, reading, ordered) for sample, reading in zip(samples, readings, strict=True)]
-        texts = (text for pair in pairs for text in (*(pair.ground_truths or ()), pair.answer or "", pair.row or ""))
-        size += sum(WORK_OF_A_CHAR * len(text) for text in texts)
-        known = await self._timed("judge", times, self.run(size, lambda: [cheaply(check, pair) for pair in pairs]))
-        return await self._timed("grade", times, self._verdicts.complete(known, pairs))
+        self, check: Check, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times
+    ) -> list[Verdict]:
+        asked = [pair_of(*row, plan.needs.ordered) for row in zip(samples, readings, strict=True)]
+        pairs = [pair for pair in asked if isinstance(pair, Pair)]
+        texts = (text for pair in pairs for text in (*pair.ground_truths, pair.answer, pair.row or ""))
+        size = _size(samples) + sum(WORK_OF_A_CHAR * len(text) for text in texts)
+        judged = await self._timed("judge", times, self.run(size, lambda: _judged(check, asked)))
+        return await self._timed("grade", times, self._verdicts.complete(judged))
 
     async def _timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:
         started = perf_counter()
@@ -158,39 +148,21 @@ class Scorer:
             times[stage] = round(seconds * 1000, 3)
         return result
 
-    def _settled(
-        self,
-        plan: Plan,
-        samples: list[Sample],
-        readings: list[Reading],
-        verdicts: Sequence[Verdict | None],
-        paid: list[Rpr | None],
-    ) -> list[Derivation]:
-        rows = zip(samples, readings, verdicts, paid, strict=True)
-        derivations = [settle(plan, *row) for row in rows]
+    def _settled(self, plan: Plan, samples: list[Sample], found: list[Found]) -> list[Derivation]:
+        derivations = [_derivation(plan, *row) for row in zip(samples, found, strict=True)]
         self._count(plan, samples, derivations)
         return derivations
 
     def _count(self, plan: Plan, samples: list[Sample], derivations: list[Derivation]) -> None:
-        metrics = self._metrics
-        metrics.count_scores(plan.name, [derivation.score for derivation in derivations])
-        metrics.count_rprs(plan.name, [derivation.rpr.value for derivation in derivations if derivation.rpr])
+        metrics, scores = self._metrics, [derivation.score for derivation in derivations]
+        metrics.count_scores(plan.name, scores)
+        metrics.count_rprs(plan.name, [each.found.rpr.value for each in derivations if each.found.rpr])
+        metrics.count_noise(plan.name, [score.noise for score in scores if score.noise])
+        metrics.escapes.inc(sum(derivation.found.reading.lost_backslash for derivation in derivations))
+        metrics.repaired.inc(sum(bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples))
+        if plan.needs.model is not None:
+            metrics.count_model_scores(plan.name, [score.parts for score in scores])
         self._count_lost(plan, samples)
-        metrics.escapes.inc(sum(derivation.reading.lost_backslash for derivation in derivations))
-        metrics.repaired.inc(sum(bool(repairs(plan, sample)) for sample in samples))
-        if isinstance(plan.parameters, RmParameters):
-            metrics.count_model_scores(plan.name, [derivation.score.parts for derivation in derivations])
-        if isinstance(plan.parameters, FlipParameters):
-            parts = [derivation.score.parts for derivation in derivations]
-            metrics.flips.labels(plan.name).inc(sum(part["flipped"] or 0.0 for part in parts))
-            exposed = [
-                derivation.score.outcome.clean
-                for sample, derivation in zip(samples, derivations, strict=True)
-                if sample.flip and is_exposed(derivation.score.outcome, plan.parameters)
-            ]
-            metrics.exposed.labels(plan.name).inc(len(exposed))
-            rates = NoiseRates(*plan.parameters.noise_rates)
-            metrics.expected_flips.labels(plan.name).inc(sum(rates.of(clean) for clean in exposed))
 
     def _count_lost(self, plan: Plan, samples: list[Sample]) -> None:
         lost = sum(sample.is_lost for sample in samples)
@@ -204,18 +176,46 @@ class Scorer:
             )
 
     def _export_gauges(self) -> None:
-        gauge, pool = self._metrics.gauge, self._pool
-        gauge("reward_workers", "Living processes that run Math-Verify.", lambda: pool.living_workers)
-        gauge("reward_pending_samples_max", "Beyond it a request gets 503.", lambda: self._settings.max_pending_samples)
-        gauge("reward_oldest_pending_seconds", "Age of the oldest request under work.", lambda: self.admission.oldest_s)
-        gauge("reward_pending_samples", "Samples admitted and not yet answered.", lambda: self.admission.pending)
-        gauge("reward_pending_bytes", "Bytes of the bodies of pending requests.", lambda: self.admission.pending_bytes)
-        gauge("reward_queue_depth", "Answers that wait for a worker.", lambda: pool.queued)
-        gauge("reward_queue_slow_depth", "Those that began again in the slow lane.", lambda: pool.queued_slow)
-        gauge("reward_queue_wait_seconds", "Estimated wait of an answer queued now.", lambda: pool.estimated_wait_s)
-        slot = self.model_slot
-        gauge("reward_model_queue_tokens", "Tokens that wait for the reward model.", lambda: slot.queued_tokens)
-        gauge("reward_model_queue_wait_seconds", "Estimated wait of a sample queued now.", lambda: slot.wait_s)
+        pool, slot, admission = self._pool, self.model_slot, self.admission
+        self._metrics.export(
+            {
+                "reward_workers": lambda: pool.living_workers,
+                "reward_pending_samples_max": lambda: self._settings.max_pending_samples,
+                "reward_oldest_pending_seconds": lambda: admission.oldest_s,
+                "reward_pending_samples": lambda: admission.pending,
+                "reward_pending_bytes": lambda: admission.pending_bytes,
+                "reward_queue_depth": lambda: pool.queued,
+                "reward_queue_slow_depth": lambda: pool.queued_slow,
+                "reward_queue_wait_seconds": lambda: pool.estimated_wait_s,
+                "reward_model_queue_tokens": lambda: slot.queued_tokens,
+                "reward_model_queue_wait_seconds": lambda: slot.wait_s,
+            }
+        )
+
+
+def _refuse_incomplete(plan: Plan, samples: list[Sample]) -> None:
+    """Raises InvalidRequest where a sample lacks what the reward cannot do without."""
+    for row, sample in enumerate(samples):
+        if (lacking := plan.reward.lacks(sample)) is not None:
+            raise InvalidRequest(lacking.format(name=plan.name, row=row))
+
+
+def _judged(check: Check, asked: Sequence[Pair | Verdict]) -> list[Pair | Verdict]:
+    return [each if isinstance(each, Verdict) else judge_at_once(check, each) for each in asked]
+
+
+def _rprs(plan: Plan, readings: list[Reading]) -> Sequence[Rpr | None]:
+    if not plan.needs.rpr:
+        return [None] * len(readings)
+    return [plan.reward.reasoning(reading.text, plan.phrases) for reading in readings]
+
+
+def _derivation(plan: Plan, sample: Sample, found: Found) -> Derivation:
+    score = plan.reward.settle(sample, found)
+    if not sample.is_lost:
+        return Derivation(found, score)
+    # nothing is known of what the policy wrote: what was found is about an empty text
+    return Derivation(Found(found.reading), Score(Outcome.ERROR, None, shown=None, parts=dict.fromkeys(score.parts)))
 
 
 def _size(samples: list[Sample]) -> int:

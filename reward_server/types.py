@@ -85,6 +85,25 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """What was drawn for one sample.
+
+    `draw`: u in [0, 1), keyed by seed, group and visit, and in scope `sample` by the completion. `threshold`: the
+    probability that its clean score is inverted. `exposed`: may noise flip it at all? `flipped`: it is exposed, and u
+    is below the threshold.
+    """
+
+    seed: int
+    group: str
+    visit: int
+    scope: str
+    draw: float
+    threshold: float
+    exposed: bool
+    flipped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """What one sample earned.
 
@@ -97,3 +116,5 @@ class Score:
     reward: float | None
     shown: float | None
     parts: dict[str, float | None]
+    noise: Noise | None = None
+    """None where the reward draws nothing."""

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from reward_server.catalog import BadCatalog, Catalog, counting
+from reward_server.catalog import BadCatalog, Catalog
 from reward_server.errors import InvalidRequest, UnknownReward
-from reward_server.parameters import FlipParameters
+from reward_server.rewards.flip import FlipReward
+from reward_server.rewards.noise import NoiseRates
 from reward_server.settings import Settings
 
 
@@ -20,19 +21,16 @@ def catalog(tmp_path: Path, text: str) -> Catalog:
 
 def test_the_query_string_sets_the_parameters() -> None:
     plan = Catalog(Settings()).resolve("flip", "flip_prob=0.4&seed=17&flip_unanswered=true")
-    assert isinstance(plan.parameters, FlipParameters)
-    assert (plan.parameters.noise_rates, plan.parameters.seed, plan.parameters.flip_unanswered) == (
-        (0.4, 0.4),
-        17,
-        True,
-    )
+    assert isinstance(plan.reward, FlipReward)
+    assert plan.reward.rates == NoiseRates(0.4, 0.4)
+    assert (plan.reward.seed, plan.reward.flip_unanswered) == (17, True)
 
 
 def test_a_plan_that_asks_for_no_order_has_the_digest_it_had_before() -> None:
     """`ordered` came later; whoever resumes a run without it must not be refused."""
     rewards = Catalog(Settings())
     plan = rewards.resolve("verifier", "")
-    assert "ordered" not in counting(plan.parameters)
+    assert "ordered" not in plan.reward.counted()
     assert rewards.resolve("verifier", "ordered=false").config == plan.config
     assert rewards.resolve("verifier", "ordered=true").config != plan.config
 
@@ -67,11 +65,11 @@ def test_a_variant_gives_defaults_that_the_query_string_may_change(tmp_path: Pat
     rewards = catalog(tmp_path, '[math-noisy]\nbase = "flip"\nflip_prob = 0.4\nseed = 3\n')
     assert rewards.names == ("verifier", "flip", "rpr", "rm", "math-noisy")
     same = rewards.resolve("flip", "flip_prob=0.4&seed=3")
-    assert rewards.resolve("math-noisy", "").parameters == same.parameters
+    assert rewards.resolve("math-noisy", "").reward == same.reward
     assert rewards.resolve("math-noisy", "").config == same.config
-    asymmetric = rewards.resolve("math-noisy", "false_positive_prob=0&false_negative_prob=0.1").parameters
-    assert isinstance(asymmetric, FlipParameters)
-    assert (asymmetric.noise_rates, asymmetric.seed) == ((0.0, 0.1), 3)
+    asymmetric = rewards.resolve("math-noisy", "false_positive_prob=0&false_negative_prob=0.1").reward
+    assert isinstance(asymmetric, FlipReward)
+    assert (asymmetric.rates, asymmetric.seed) == (NoiseRates(0.0, 0.1), 3)
 
 
 def test_phrase_lists_are_named_in_rewards_toml(tmp_path: Path) -> None:

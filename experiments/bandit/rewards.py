@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.bandit.canned import Canned
-from reward_server.parameters import FlipParameters
-from reward_server.rewards.flip import flip_draw
-from reward_server.rewards.settlement import settle_flip
-from reward_server.types import Outcome
+from reward_server.grading.reading import Reading
+from reward_server.rewards.flip import FlipReward
+from reward_server.rewards.found import Found
+from reward_server.types import Sample
 from trainer_client import RewardClient
 
 Floats = NDArray[np.float64]
@@ -79,15 +79,16 @@ class InProcess:
     """The same by the pure functions; the verdicts are made once."""
 
     def __init__(self, query: str, answers: Canned) -> None:
-        self._parameters = FlipParameters.model_validate(dict(parse_qsl(query)))
+        self._reward = FlipReward.model_validate(dict(parse_qsl(query)))
         rows, columns = answers.is_right.shape
-        self._outcomes: Sequence[Sequence[Outcome]] = [
-            [answers.verdict(q, s).outcome for s in range(columns)] for q in range(rows)
+        nothing = Reading("", None, lost_backslash=False)  # scope `question`: no draw reads the completion
+        self._found: Sequence[Sequence[Found]] = [
+            [Found(nothing, answers.verdict(q, s)) for s in range(columns)] for q in range(rows)
         ]
 
     def __call__(self, asked: Asked) -> Floats:
         rewards = []
         for group, q, s in zip(asked.groups, asked.questions, asked.strategies, strict=True):
-            draw = flip_draw(seed=self._parameters.seed, group=group, visit=asked.visit)
-            rewards.append(settle_flip(self._outcomes[q][s], draw, True, None, self._parameters).reward)
+            sample = Sample("", group=group, visit=asked.visit)
+            rewards.append(self._reward.settle(sample, self._found[q][s]).reward)
         return np.array(rewards, float)

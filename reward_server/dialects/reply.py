@@ -36,7 +36,7 @@ class Reply:
 
     def check(self) -> None:
         """Raises Unscored for the first sample without a reward, where the caller asked for that."""
-        if self.unscored and self.plan.parameters.unscored == "error":
+        if self.unscored and self.plan.reward.unscored == "error":
             row = next(row for row, score in enumerate(self.scores) if score.reward is None)
             outcome = self.scores[row].outcome
             raise Unscored(
@@ -47,7 +47,7 @@ class Reply:
 
     def reward(self, score: Score) -> float:
         """The reward for a dialect that cannot carry a null."""
-        return self.plan.parameters.fallback_reward if score.reward is None else score.reward
+        return self.plan.reward.fallback_reward if score.reward is None else score.reward
 
     def shown(self, score: Score) -> float:
         """What the trainer may filter by, in 0 … 1."""

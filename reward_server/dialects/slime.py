@@ -37,7 +37,7 @@ def parse(body: JsonBody) -> list[Sample]:
 def render(reply: Reply) -> bytes:
     (score,) = reply.scores
     reward = reply.reward(score)
-    if reply.plan.parameters.reply == "number":
+    if reply.plan.reward.reply == "number":
         return to_json(reward).encode()
     clean = score.parts.get("clean")
     answer = {

@@ -24,11 +24,11 @@ from typing import Any
 from reward_server.grading.numbers.exact_number import read_number
 from reward_server.grading.numbers.spelling import plain_pair
 from reward_server.grading.numbers.units import split_unit
-from reward_server.grading.numbers.values import compare_values
 from reward_server.grading.structures.additions import without_additions
 from reward_server.grading.structures.left_sides import right_side
 from reward_server.grading.structures.matching import compare_texts
 from reward_server.grading.structures.structure import Shape
+from reward_server.grading.structures.values import compare_values
 from reward_server.grading.symbolic.equations import sides_of
 from reward_server.grading.symbolic.identities import is_solved, same_equation, same_value, share_roots
 from reward_server.grading.text.damaged import repaired

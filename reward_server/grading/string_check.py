@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from reward_server.grading.answer import Answer
+
 _FRACTION, _ROOT, _UNIT = "\\frac", "\\sqrt", "\\text{ "
 
 _REMOVED = ("\\left", "\\right", "^{\\circ}", "^\\circ", "\\$")
@@ -35,6 +37,17 @@ def last_box_string(text: str) -> str | None:
             whole = text[start : brace.end()]
             return whole[len(opening) : -1] if whole.startswith(opening) else whole
     return None
+
+
+def string_box(text: str) -> Answer | None:
+    """As `last_box_string`, with its place."""
+    content = last_box_string(text)
+    if content is None:
+        return None
+    box = text.rfind("\\boxed")
+    box = box if box >= 0 else text.rfind("\\fbox")
+    start = box if content and text.startswith(content, box) else box + len("\\boxed{")
+    return Answer(content, start, start + len(content))
 
 
 def is_same_string(ground_truth: str, answer: str) -> bool:

@@ -35,13 +35,13 @@ from functools import lru_cache
 from reward_server.grading.numbers.clock import Instant, instant_matches, read_instant
 from reward_server.grading.numbers.exact_number import Number, is_same_number, read_ground_truth, read_number
 from reward_server.grading.numbers.not_mathematics import numeral_matches
-from reward_server.grading.numbers.values import compare_values
 from reward_server.grading.string_check import is_same_string, string_form
 from reward_server.grading.structures.additions import without_additions
 from reward_server.grading.structures.comparison import Leaf, in_order
 from reward_server.grading.structures.matching import compare, compare_texts
 from reward_server.grading.structures.shape import read_shape
 from reward_server.grading.structures.structure import Shape
+from reward_server.grading.structures.values import compare_values
 from reward_server.grading.text.brackets import MAX_DEPTH, depth
 from reward_server.grading.text.choices import choice_matches
 from reward_server.grading.text.damaged import repaired

@@ -12,21 +12,21 @@ import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from reward_server.derivation import Reading
 from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import judge_with_math_verify
+from reward_server.grading.reading import Check, Reading
 from reward_server.grading.tiers import judge_cheaply, judge_string
-from reward_server.metrics import Metrics
 from reward_server.processes.pool import QUICK_SHARE, Job, ProcessPool, WorkerDied, WorkerKilled
 from reward_server.types import Outcome, Sample, Verdict
 
 log = logging.getLogger(__name__)
 V = TypeVar("V")
-CHEAP_RULES: dict[str, Callable[[str, str, bool], Verdict | None]] = {
+CHEAP_RULES: dict[Check, Callable[[str, str, bool], Verdict | None]] = {
     "math": judge_cheaply,
     "string": lambda ground_truth, answer, _: judge_string(ground_truth, answer),
 }
@@ -34,14 +34,19 @@ PRECEDENCE = (Outcome.CORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.INCORRECT
 """Of several ground truths any one may match; failing that, what the sample's outcome is."""
 
 
-class Pair(NamedTuple):
-    """Ground truths, () and None are unusable, and an answer, None is no box; `row` and `ordered`: see `judge_cheaply`
-    and `box_row`."""
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Ground truths, at least one, and an answer that is not blank. `row`: see `box_row`. `ordered`: see `tiers`."""
 
-    ground_truths: tuple[str, ...] | None
-    answer: str | None
+    ground_truths: tuple[str, ...]
+    answer: str
     row: str | None = None
     ordered: bool = False
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Each ground truth with what is compared with it."""
+        return [(truth, answer_for(truth, self.answer, self.row)) for truth in self.ground_truths]
 
 
 Finding = tuple[Outcome, str]
@@ -53,10 +58,24 @@ NO_GROUND_TRUTH = Verdict(Outcome.UNGRADABLE, "ground_truth", "", "")
 NO_ANSWER = Verdict(Outcome.UNANSWERED, "box", "", "")
 
 
+def _ignore(_seen: object) -> None:
+    """For whoever does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictEvents:
+    """What is told to whoever counts: `hit`, `joined` or `miss` a pair, and the verdicts of each request."""
+
+    on_lookup: Callable[[str], None] = _ignore
+    on_verdicts: Callable[[Sequence[Verdict]], None] = _ignore
+
+
 class Verdicts:
     """Grades (ground truths, answer) pairs; owns the cache of verdicts and what is in flight."""
 
-    def __init__(self, pool: ProcessPool, *, soft_timeout_s: float, cache_size: int, metrics: Metrics) -> None:
+    def __init__(
+        self, pool: ProcessPool, *, soft_timeout_s: float, cache_size: int, events: VerdictEvents | None = None
+    ) -> None:
         self._pool = pool
         # Together no more than the budget, and the same for an answer that never was in the quick lane.
         self._judge = partial(judge_with_math_verify, soft_timeout_s=soft_timeout_s * (1 - QUICK_SHARE))
@@ -67,21 +86,19 @@ class Verdicts:
         self._cache: OrderedDict[bytes, Finding] = OrderedDict()
         self._killed: OrderedDict[bytes, None] = OrderedDict()
         self._in_flight: dict[bytes, Job[Verdict]] = {}
-        self._metrics = metrics
+        self._events = events or VerdictEvents()
 
-    async def complete(self, known: Sequence[Verdict | None], pairs: Sequence[Pair]) -> list[Verdict]:
-        """What `cheaply` said, with Math-Verify's verdict where it said None, in order."""
-        left_open = [pair for verdict, pair in zip(known, pairs, strict=True) if verdict is None]
-        graded = iter(await asyncio.gather(*map(self._any_of, left_open))) if left_open else iter(())
-        verdicts = [next(graded) if verdict is None else verdict for verdict in known]
-        self._metrics.count_tiers(verdicts)
+    async def complete(self, judged: Sequence[Verdict | Pair]) -> list[Verdict]:
+        """What `judge_at_once` decided, and Math-Verify's verdicts of the pairs that it left, in order."""
+        left = [pair for pair in judged if isinstance(pair, Pair)]
+        graded = iter(await asyncio.gather(*map(self._any_of, left))) if left else iter(())
+        verdicts = [each if isinstance(each, Verdict) else next(graded) for each in judged]
+        self._events.on_verdicts(verdicts)
         return verdicts
 
     async def _any_of(self, pair: Pair) -> Verdict:
-        ground_truths, answer, row, ordered = pair
-        assert ground_truths and answer is not None  # noqa: S101 - what lacks either is settled by `cheaply`
-        asked = [(truth, answer_for(truth, answer, row)) for truth in ground_truths]
-        if len(asked) == 1:  # by far the commonest, and `cheaply` had no rule for it
+        asked, ordered = pair.asked, pair.ordered
+        if len(asked) == 1:  # by far the commonest, and `judge_at_once` had no rule for it
             return await self._math_verify(*asked[0], ordered)
         room = asyncio.Semaphore(AT_ONCE)
 
@@ -101,12 +118,12 @@ class Verdicts:
         known = self._cache.get(key)
         if known is not None:
             self._cache.move_to_end(key)
-            self._metrics.cache.labels("hit").inc()
+            self._events.on_lookup("hit")
             return known
         job = self._in_flight.get(key)
         if job is not None and job.future.cancelled():  # dropped a moment ago, since its callers had left
             job = None
-        self._metrics.cache.labels("miss" if job is None else "joined").inc()
+        self._events.on_lookup("miss" if job is None else "joined")
         if job is None:
             judge, quickly = (partial(call, ordered=ordered) for call in (self._judge, self._judge_quickly))
             job = self._in_flight[key] = self._pool.submit(
@@ -134,30 +151,26 @@ class Verdicts:
             _keep(self._killed, key, None, self._cache_size)
 
 
-def pair_of(sample: Sample, reading: Reading, ordered: bool) -> Pair:
-    """What is asked about one sample; what its label says of the order wins over the plan's `ordered`."""
-    answer = reading.answer
-    is_ordered = ordered if sample.ordered is None else sample.ordered
-    if answer is None:
-        return Pair(sample.ground_truths, None)
-    return Pair(sample.ground_truths, answer.text, answer.row, is_ordered)
-
-
-def cheaply(check: str, pair: Pair) -> Verdict | None:
-    """What needs no worker; None when Math-Verify must decide."""
-    ground_truths, answer, row, ordered = pair
-    if not ground_truths:
+def pair_of(sample: Sample, reading: Reading, ordered: bool) -> Pair | Verdict:
+    """What is asked about one sample; a verdict where nothing can be. What its label says of the order wins."""
+    if not sample.ground_truths:
         return NO_GROUND_TRUTH
-    if answer is None or not answer.strip():
+    if reading.answer is None or not reading.is_answered:
         return NO_ANSWER
-    verdicts = [_ruled(check, truth, answer_for(truth, answer, row), ordered) for truth in ground_truths]
+    is_ordered = ordered if sample.ordered is None else sample.ordered
+    return Pair(sample.ground_truths, reading.answer.text, reading.answer.row, is_ordered)
+
+
+def judge_at_once(check: Check, pair: Pair) -> Verdict | Pair:
+    """What needs no worker; the pair itself where Math-Verify must decide."""
+    verdicts = [_ruled(check, truth, answer, pair.ordered) for truth, answer in pair.asked]
     settled = [verdict for verdict in verdicts if verdict is not None]
     if len(settled) == len(verdicts) or any(verdict.outcome is Outcome.CORRECT for verdict in settled):
         return best(settled)
-    return None
+    return pair
 
 
-def _ruled(check: str, ground_truth: str, answer: str, ordered: bool) -> Verdict | None:
+def _ruled(check: Check, ground_truth: str, answer: str, ordered: bool) -> Verdict | None:
     try:
         return CHEAP_RULES[check](ground_truth, answer, ordered)
     except Exception:  # a bug in one rule must not fail the other samples of the request

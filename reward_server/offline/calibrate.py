@@ -18,9 +18,9 @@ from rich.table import Table
 from reward_server.catalog import Plan
 from reward_server.dialects.json_text import read_object
 from reward_server.errors import InvalidRequest
-from reward_server.offline.affine_fit import Affine, Quality, fit_affine, quality
+from reward_server.offline.affine_fit import Affine, CannotFit, Quality, fit_affine, quality
 from reward_server.offline.score_file import BadRow, derived_rows
-from reward_server.parameters import RmParameters
+from reward_server.rewards.rm import RmReward
 from reward_server.rewards.transform import transformed
 from reward_server.scoring import Scorer
 from reward_server.types import Outcome
@@ -73,16 +73,18 @@ def _label(number: int, line: bytes) -> bool:
 
 def report(labelled: Labelled, plan: Plan, given: dict[str, Any], console: Console) -> str:
     """Prints figures before and after the fit; returns the query string to paste. Raises CannotFit."""
-    assert isinstance(plan.parameters, RmParameters)  # noqa: S101 - for mypy
-    parameters, threshold = plan.parameters, plan.parameters.threshold
+    reward = plan.reward
+    if not isinstance(reward, RmReward):  # the one place that asks which reward it is: only this one has a map to fit
+        raise CannotFit(f"{plan.name} has no map of a model's scores: calibrate fits rm")
+    threshold = reward.threshold
     for outcome, number in labelled.unscored.items():
         console.print(f"{number} samples are {outcome} and left out: the map does not change what they earn")
     fit = fit_affine(labelled.scores, labelled.is_right)
-    options = {"mean": parameters.mean, "sigma": parameters.sigma}
-    before = [transformed(x, parameters.transform, **options) for x in labelled.scores]
+    options = {"mean": reward.mean, "sigma": reward.sigma}
+    before = [transformed(x, reward.transform, **options) for x in labelled.scores]
     after = [transformed(x, "affine", mean=fit.mean, sigma=fit.sigma) for x in labelled.scores]
     qualities = {
-        f"before: {parameters.transform}": quality(before, labelled.is_right, threshold),
+        f"before: {reward.transform}": quality(before, labelled.is_right, threshold),
         "after: affine": quality(after, labelled.is_right, threshold),
     }
     console.print(_table(qualities, len(labelled.scores), threshold))

@@ -27,10 +27,10 @@ from reward_server.grading.answer import last_box
 from reward_server.grading.process import judge_and_time, prepare_worker
 from reward_server.grading.text.damaged import repaired
 from reward_server.grading.tiers import judge_cheaply
+from reward_server.grading.turn import own_turn
 from reward_server.offline.probes import CONSTANTS, changed, is_other_value, plus_one
 from reward_server.offline.score_file import BadRow
 from reward_server.processes.pool import QUICK_SHARE, ProcessPool, WorkerKilled
-from reward_server.rewards.turn import own_turn
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample
 

@@ -13,12 +13,12 @@ from itertools import islice
 from pathlib import Path
 
 from reward_server.catalog import Catalog, Plan
-from reward_server.derivation import Derivation
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.json_text import read_object
 from reward_server.dialects.row import sample_of
 from reward_server.errors import InvalidRequest, RewardServerError
 from reward_server.metrics import Metrics
+from reward_server.rewards.found import Derivation
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 from reward_server.types import Sample, Score
@@ -44,11 +44,11 @@ class BadRow(ValueError):
 async def offline_scorer(settings: Settings, reward: str, query: str) -> AsyncIterator[tuple[Scorer, Plan]]:
     """A running scorer and its plan; the reward model is loaded for `rm` alone. Raises as Catalog and ModelSlot do."""
     checked = Catalog(settings).resolve(reward, query)
-    needless = {"verifier_workers": 1} if checked.base == "rm" else {"rm_model": None}
+    needless = {"verifier_workers": 1} if checked.needs.model else {"rm_model": None}
     settings = settings.model_copy(update=needless)
     scorer = Scorer(settings, Metrics())
     async with scorer.running():
-        if checked.base == "rm":
+        if checked.needs.model:
             await scorer.model_slot.settled()
         yield scorer, Catalog(settings, scorer.model_slot.config).resolve(reward, query)
 
@@ -64,7 +64,7 @@ async def derived_rows(
 ) -> AsyncIterator[tuple[list[Row], list[Derivation]]]:
     """The rows, some at a time, with the derivation of each. Raises BadRow."""
     rows = islice(((number, line) for number, line in enumerate(lines, 1) if line.strip()), done, None)
-    while chunk := list(islice(rows, ROWS_AT_ONCE_RM if plan.base == "rm" else ROWS_AT_ONCE)):
+    while chunk := list(islice(rows, ROWS_AT_ONCE_RM if plan.needs.model else ROWS_AT_ONCE)):
         samples = [_sample(number, line) for number, line in chunk]
         try:
             derivations = await scorer.derive(plan, samples)

@@ -1,48 +1,62 @@
-"""`rm`: samples to a reward model and back, one Derivation each; what fails for one sample fails for no other."""
+"""The samples of one request on their way to the reward model and back; what fails for one fails for no other."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from reward_server.admission import TokenLimit
-from reward_server.catalog import Plan
-from reward_server.derivation import Derivation, Reading
-from reward_server.errors import InvalidRequest, Unavailable
-from reward_server.parameters import RmParameters
-from reward_server.reward_model.answer_format import answer_in
+from reward_server.errors import Unavailable
+from reward_server.reward_model.answer_format import AnswerFormat, answer_in
 from reward_server.reward_model.chat import UnusablePrompt, chat_of, control_token
-from reward_server.reward_model.engine import EngineUnavailable, ForgedTurn, SampleError, TooLong
-from reward_server.reward_model.model import ModelScore, RewardModel
-from reward_server.rewards.rm_settlement import settle_rm
-from reward_server.rewards.rpr import Rpr
+from reward_server.reward_model.engine import EngineUnavailable, ForgedTurn, Mode, SampleError, TooLong
+from reward_server.reward_model.model import RewardModel
+from reward_server.reward_model.token_limit import TokenLimit
+from reward_server.reward_model.tokenizer import Encoded, WhenTooLong
 from reward_server.types import Outcome, Sample
 
 log = logging.getLogger(__name__)
 
 
-def check_prompts(plan: Plan, samples: list[Sample]) -> None:
-    """Raises InvalidRequest where a sample has no prompt."""
-    for row, sample in enumerate(samples):
-        if sample.prompt is None:
-            raise InvalidRequest(f"{plan.name} needs a prompt (prompts, or in the label): row {row} has none")
+@dataclass(frozen=True, slots=True)
+class ModelQuestion:
+    """How the model is asked: what a valid completion looks like, what is done with a long one, and the mode."""
+
+    format: AnswerFormat = "tags"
+    too_long: WhenTooLong = "null"
+    mode: Mode = "deterministic"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """`value`: the raw score, None where the outcome is not `scored`. `read`: exactly what the model read."""
+
+    outcome: Outcome
+    value: float | None = None
+    read: Encoded | None = None
 
 
 class ModelRequest:
-    """The samples of one request on their way to the model and back."""
+    """One request's samples. What it brings of tokens is held against the limit."""
 
-    def __init__(self, model: RewardModel, parameters: RmParameters, limit: TokenLimit) -> None:
+    def __init__(self, model: RewardModel, question: ModelQuestion, limit: TokenLimit) -> None:
         self._model = model
-        self._parameters = parameters
+        self._question = question
         self._limit = limit
         self._tokens = 0
         self._failures: list[Exception] = []
 
-    async def derive(self, samples: list[Sample], readings: list[Reading], rprs: list[Rpr | None]) -> list[Derivation]:
-        """One Derivation a sample, in order. Raises TooLarge, and Unavailable when the engine as a whole is gone."""
-        rows = zip(samples, readings, rprs, strict=True)
-        tasks = [asyncio.create_task(self._derive(*row)) for row in rows]
+    def admit(self) -> None:
+        """Raises Overloaded while too many tokens wait for the model."""
+        self._limit.admit(self._model.queued_tokens, self._model.wait_s)
+
+    async def ask(self, samples: Sequence[Sample], texts: Sequence[str]) -> list[ModelAnswer]:
+        """One answer a sample, in order; `texts`: their own turns.
+
+        Raises TooLarge, and Unavailable when the engine as a whole is gone.
+        """
+        tasks = [asyncio.create_task(self._ask(*row)) for row in zip(samples, texts, strict=True)]
         try:
             return await asyncio.gather(*tasks)
         except EngineUnavailable as error:
@@ -52,34 +66,25 @@ class ModelRequest:
                 task.cancel()
             self._log_failures(len(samples))
 
-    async def _derive(self, sample: Sample, reading: Reading, rpr: Rpr | None) -> Derivation:
-        assert rpr is not None  # noqa: S101 - for mypy: rm always pays for phrases
-        outcome, scored = await self._ask(sample, reading.text)
-        value = scored.value if scored else None
-        score = settle_rm(outcome, value, rpr, self._parameters, wanted=sample.flip)
-        if sample.is_lost:  # its phrases are unknown too
-            score = replace(score, parts=dict.fromkeys(score.parts))
-        return Derivation(reading, score, rpr=rpr, model=scored)
-
-    async def _ask(self, sample: Sample, text: str) -> tuple[Outcome, ModelScore | None]:
+    async def _ask(self, sample: Sample, text: str) -> ModelAnswer:
         if sample.is_lost:
-            return Outcome.ERROR, None
-        answer = answer_in(text, self._parameters.format)
+            return ModelAnswer(Outcome.ERROR)
+        answer = answer_in(text, self._question.format)
         if answer is None or control_token(answer) is not None:  # the model would read another turn in it
-            return Outcome.BAD_FORMAT, None
-        assert sample.prompt is not None  # noqa: S101 - for mypy: `check_prompts` came first
+            return ModelAnswer(Outcome.BAD_FORMAT)
         try:
-            encoded = await self._model.encode(chat_of(sample.prompt), answer, self._parameters.too_long)
+            encoded = await self._model.encode(chat_of(sample.prompt or []), answer, self._question.too_long)
             self._tokens += encoded.tokens
             self._limit.check(self._tokens)
-            return Outcome.SCORED, await self._model.score(encoded, self._parameters.mode)
+            scored = await self._model.score(encoded, self._question.mode)
         except ForgedTurn:
-            return Outcome.BAD_FORMAT, None
+            return ModelAnswer(Outcome.BAD_FORMAT)
         except TooLong:
-            return Outcome.TOO_LONG, None
+            return ModelAnswer(Outcome.TOO_LONG)
         except (UnusablePrompt, SampleError) as error:
             self._failures.append(error)
-            return Outcome.ERROR, None
+            return ModelAnswer(Outcome.ERROR)
+        return ModelAnswer(Outcome.SCORED, scored.value, scored.encoded)
 
     def _log_failures(self, size: int) -> None:
         """One line a request, however many samples failed."""

@@ -1,82 +1,127 @@
-"""Noise on purpose: which clean scores are turned, decided by a hash.
+"""`flip`: the verifier, lied to on purpose and reproducibly. What is drawn, and how: `noise.py`.
 
-    u = (int(blake2b(seed ‖ 00 ‖ group ‖ 00 ‖ visit [‖ 00 ‖ completion], digest_size=8), big endian) >> 11) / 2^53
-    flip iff u < p,   p = false_negative_prob if the clean score is 1, else false_positive_prob
+    clean → flip → where the result is 0 and an answer was given, min(1, alpha · rpr) → grid
 
-The draw u is uniform on the 2^53 multiples of 2^-53 in [0, 1). It depends on nothing but what is hashed, so a retry,
-another batch, another replica or a restart gives the same flip.
-
-**Scope.** Scope `question` leaves the completion out: all rollouts of one visit of a question share one draw, and at
-equal probabilities they flip together, as in the source (Lv et al. 2025, arXiv 2505.22653). Scope `sample` hashes the
-completion too: rollouts flip one by one, but identical completions of one visit share their fate.
-
-**Nested.** p is not hashed. What flips at 0.2 also flips at 0.4, so runs at several rates differ only in the rate.
-
-**Visits.** A question that comes back under the same `visit` gets the same draw, hence the same wrong label each time.
-That is no longer noise but a fixed label error: training then learns the wrong labels and tends to accuracy 1 - p (and
-p = 0.5 looks like learning, at 0.52). One epoch without visits is the setting of the paper; in longer training the
-visit must be the epoch or the step.
-
-Not covered: who is exposed to noise at all (unanswered and timed-out samples, and evaluation rows, are not; the caller
-knows). The parts are joined by NUL without escaping, so a group or completion that itself holds a NUL can share another
-key's draw.
+Evaluation rows (`flip` False) are paid the clean score: no noise and no RPR. Range 0 … 1, but for
+`correction=backward`, which is unbounded. An unscored sample keeps its null through every step.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from hashlib import blake2b
+from collections.abc import Sequence
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from reward_server.rewards.found import Found, asked
+from reward_server.rewards.grid import to_grid
+from reward_server.rewards.noise import NoiseRates, backward_corrected, flip_draw, group_of_prompt, is_flipped
+from reward_server.rewards.verify import VerifierReward, rpr_part
+from reward_server.types import Message, Noise, Outcome, Sample, Score
+
+RATES = {"flip_prob", "false_positive_prob", "false_negative_prob"}
 
 
-@dataclass(frozen=True, slots=True)
-class NoiseRates:
-    """How often each clean score is turned; both 0 … 1."""
+class FlipReward(VerifierReward):
+    """The verifier, lied to on purpose and reproducibly."""
 
-    false_positive_prob: float
-    """rho_0: chance that a clean 0 is paid as 1."""
-    false_negative_prob: float
-    """rho_1: chance that a clean 1 is paid as 0."""
+    flip_prob: float | None = Field(None, ge=0, le=1, description="Chance that a clean score is turned.")
+    false_positive_prob: float | None = Field(None, ge=0, le=1, description="Chance that a clean 0 pays 1.")
+    false_negative_prob: float | None = Field(None, ge=0, le=1, description="Chance that a clean 1 pays 0.")
+    seed: int = Field(0, description="Seed of the noise.")
+    flip_scope: Literal["question", "sample"] = Field("question", description="What shares one flip.")
+    flip_unanswered: bool = Field(False, description="Flip unanswered samples too.")
+    correction: Literal["none", "backward"] = Field("none", description="Undo the noise in expectation.")
 
-    def of(self, clean: float | None) -> float:
-        """The rate that belongs to a clean score."""
-        return self.false_negative_prob if clean == 1 else self.false_positive_prob
+    @model_validator(mode="after")
+    def _has_one_noise_level(self) -> Self:
+        single = self.flip_prob is not None
+        pair = (self.false_positive_prob is not None, self.false_negative_prob is not None)
+        if single == any(pair) or (not single and not all(pair)):
+            raise ValueError("give flip_prob, or both false_positive_prob and false_negative_prob")
+        return self
+
+    @model_validator(mode="after")
+    def _is_correctable(self) -> Self:
+        if self.correction == "none":
+            return self
+        if self.rates.false_positive_prob + self.rates.false_negative_prob >= 1:
+            raise ValueError(
+                "correction=backward needs false_positive_prob + false_negative_prob < 1: at 1 and above the noisy"
+                " reward says nothing, or the opposite"
+            )
+        if self.alpha > 0:
+            raise ValueError(
+                "correction=backward and alpha > 0 do not go together: RPR would be added to a corrected reward"
+            )
+        return self
+
+    @classmethod
+    def merged(cls, defaults: dict[str, object], given: dict[str, str]) -> dict[str, object]:
+        """As for every reward; a noise level given in one way replaces the variant's in the other."""
+        if RATES & set(given):
+            defaults = {key: value for key, value in defaults.items() if key not in RATES}
+        return super().merged(defaults, given)
+
+    @property
+    def rates(self) -> NoiseRates:
+        """How often a clean 0, a clean 1, is turned."""
+        if self.flip_prob is not None:
+            return NoiseRates(self.flip_prob, self.flip_prob)
+        return NoiseRates(self.false_positive_prob or 0.0, self.false_negative_prob or 0.0)
+
+    def lacks(self, sample: Sample) -> str | None:
+        """A ground truth, or a key for the noise."""
+        return super().lacks(sample) or _lacks_key(sample)
+
+    def settle(self, sample: Sample, found: Found) -> Score:
+        """The clean score, turned or not, then as for the verifier."""
+        outcome = asked(found.verdict).outcome
+        noise = self.noise(sample, outcome, found.reading.text)
+        clean = outcome.clean
+        noisy = 1.0 - clean if noise.flipped and clean is not None else clean
+        parts: dict[str, float | None] = {"clean": clean, "flipped": float(noise.flipped), "flip_draw": noise.draw}
+        if noisy is not None and noise.exposed and self.correction == "backward":
+            reward: float | None = to_grid(backward_corrected(noisy, self.rates))
+        else:
+            reward = self.earned(noisy, outcome, found.rpr if sample.flip else None)
+        return Score(outcome, reward, shown=noisy, parts={**parts, **rpr_part(found.rpr)}, noise=noise)
+
+    def noise(self, sample: Sample, outcome: Outcome, text: str) -> Noise:
+        """What is drawn for a sample, keyed by question and visit; `text`, its own turn, counts in scope `sample`."""
+        group = sample.group if sample.group is not None else group_of_prompt(sample.prompt or "")
+        keyed = text if self.flip_scope == "sample" else None
+        draw = flip_draw(seed=self.seed, group=group, visit=sample.visit, completion=keyed)
+        clean, rates = outcome.clean, self.rates
+        exposed = sample.flip and self._may_flip(outcome)
+        return Noise(
+            seed=self.seed,
+            group=group,
+            visit=sample.visit,
+            scope=self.flip_scope,
+            draw=draw,
+            threshold=rates.of(clean),
+            exposed=exposed,
+            flipped=exposed and clean is not None and is_flipped(clean, draw, rates),
+        )
+
+    def _may_flip(self, outcome: Outcome) -> bool:
+        return outcome.is_exposed or (self.flip_unanswered and outcome is Outcome.UNANSWERED)
 
 
-def flip_draw(*, seed: int, group: str, visit: int, completion: str | None = None) -> float:
-    """The uniform draw u in [0, 1) of one sample; `completion` only in scope `sample`. Formula: see the module."""
-    parts = [str(seed), group, str(visit)]
-    if completion is not None:
-        parts.append(completion)
-    key = "\0".join(parts).encode("utf-8", "surrogatepass")  # trainers do send lone surrogates
-    digest = int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
-    return (digest >> 11) / 2**53  # a float64 holds 53 bits exactly
+def _lacks_key(sample: Sample) -> str | None:
+    """All rows of one key share their noise: a blank one is a mistake, and would flip a whole data set at once."""
+    if sample.group is not None and not sample.group.strip():
+        return (
+            "{name}: the group of row {row} is blank, and rows of one group share their noise;"
+            " name the question, or leave the group out where there is a prompt"
+        )
+    if sample.group is None and not _asks_something(sample.prompt):
+        return "{name} needs a group or a prompt, which its noise is keyed by: row {row} has neither"
+    return None
 
 
-def is_flipped(clean: float, draw: float, rates: NoiseRates) -> bool:
-    """draw < the rate that belongs to the clean score: never at rate 0, always at rate 1."""
-    return draw < rates.of(clean)
-
-
-def backward_corrected(noisy: float, rates: NoiseRates) -> float:
-    """(noisy - rho_0) / (1 - rho_0 - rho_1), whose expectation over the flip is the clean score.
-
-    Source: backward correction of label noise (Natarajan et al. 2013). Range: below 0 for 0, above 1 for 1. A mean
-    baseline keeps the correction; a group z-score cancels it, being blind to shift and scale.
-
-    ValueError when rho_0 + rho_1 >= 1: then the noisy score carries nothing, or the opposite.
-    """
-    informative = 1 - rates.false_positive_prob - rates.false_negative_prob
-    if informative <= 0:
-        raise ValueError("backward correction needs false_positive_prob + false_negative_prob < 1")
-    return (noisy - rates.false_positive_prob) / informative
-
-
-def group_of_prompt(prompt: str | list[dict[str, object]]) -> str:
-    """The group of a sample that names none: its prompt's text, or its chat messages as canonical JSON.
-
-    Canonical: sorted keys, no spaces, no ASCII escapes, so two clients that order keys differently agree.
-    """
-    if isinstance(prompt, str):
-        return prompt
-    return json.dumps(prompt, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _asks_something(prompt: str | Sequence[Message] | None) -> bool:
+    """False for no prompt, a blank one, and messages of which none has a content."""
+    contents = [prompt] if isinstance(prompt, str) else [message.get("content") for message in prompt or ()]
+    return any(content.strip() if isinstance(content, str) else content for content in contents)

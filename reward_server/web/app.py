@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
     catalog = Catalog(settings, scorer.model_slot.config)
     metrics.begin(catalog.names)
     service = Service(settings, metrics, catalog, scorer)
-    metrics.gauge("reward_ready", "1 while /ready answers 200, else 0.", lambda: float(service.is_ready))
+    metrics.export({"reward_ready": lambda: float(service.is_ready)})
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

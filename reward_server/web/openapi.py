@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 from reward_server.catalog import Catalog
 from reward_server.dialects import native, nemo_gym, openrlhf, slime
 from reward_server.dialects.row import SCHEMA as EXPLAIN_SCHEMA
-from reward_server.parameters import PARAMETERS
+from reward_server.rewards.table import REWARDS
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -70,9 +70,9 @@ def rewards(catalog: Catalog) -> list[dict[str, Any]]:
         {
             "name": name,
             "base": catalog.base(name),
-            "meaning": (PARAMETERS[catalog.base(name)].__doc__ or "").strip(),
+            "meaning": (REWARDS[catalog.base(name)].__doc__ or "").strip(),
             "sets": catalog.defaults(name),
-            "parameters": PARAMETERS[catalog.base(name)].model_json_schema()["properties"],
+            "parameters": REWARDS[catalog.base(name)].model_json_schema()["properties"],
         }
         for name in catalog.names
     ]
@@ -91,7 +91,7 @@ def _route(catalog: Catalog, name: str, summary: str, body: dict[str, Any]) -> R
 
 def _query_parameters(catalog: Catalog, name: str) -> list[dict[str, Any]]:
     """One entry a parameter; a variant's own settings are its defaults."""
-    properties = PARAMETERS[catalog.base(name)].model_json_schema()["properties"]
+    properties = REWARDS[catalog.base(name)].model_json_schema()["properties"]
     sets = catalog.defaults(name)
     parameters = []
     for parameter, schema in properties.items():

@@ -24,17 +24,19 @@ from reward_server.errors import InvalidRequest, UnknownReward
 from reward_server.grading.answer import last_box
 from reward_server.grading.numbers.exact_number import read_number
 from reward_server.grading.numbers.units import split_unit
+from reward_server.grading.reading import Reading
 from reward_server.grading.string_check import is_same_string, last_box_string, string_form
 from reward_server.grading.symbolic import algebra
 from reward_server.grading.text.damaged import repaired
 from reward_server.grading.text.normalise import normalise
 from reward_server.grading.tiers import MAX_ANSWER_CHARS, judge_cheaply
-from reward_server.parameters import PARAMETERS, FlipParameters
-from reward_server.rewards.flip import flip_draw
+from reward_server.rewards.flip import FlipReward
+from reward_server.rewards.found import Found
 from reward_server.rewards.grid import to_grid
-from reward_server.rewards.settlement import settle_flip
+from reward_server.rewards.noise import flip_draw
+from reward_server.rewards.table import REWARDS
 from reward_server.settings import Settings
-from reward_server.types import Outcome, Sample, Score
+from reward_server.types import Outcome, Sample, Score, Verdict
 from reward_server.web.auth import is_authorised
 
 PIECES = [
@@ -140,12 +142,14 @@ def test_a_noisy_reward_is_a_reward_and_follows_its_draw(
 ) -> None:
     if corrected and low + high >= 1:
         return
-    parameters = FlipParameters(
-        false_positive_prob=low, false_negative_prob=high, correction="backward" if corrected else "none"
+    reward = FlipReward(
+        false_positive_prob=low, false_negative_prob=high, correction="backward" if corrected else "none", seed=3
     )
     draw = flip_draw(seed=3, group=group, visit=visit)
-    assert 0 <= draw < 1 and draw == flip_draw(seed=3, group=group, visit=visit)
-    score = settle_flip(outcome, draw, wanted, None, parameters)
+    assert 0 <= draw < 1
+    found = Found(Reading("", None, lost_backslash=False), Verdict(outcome, "text", "", ""))
+    score = reward.settle(Sample("", group=group, visit=visit, flip=wanted), found)
+    assert score.noise and score.noise.draw == draw
     assert (score.reward is None) == (outcome.clean is None)
     assert score.reward is None or corrected or score.reward in (0.0, 1.0)
     assert wanted or score.reward == outcome.clean
@@ -210,8 +214,8 @@ def test_any_label_gives_ground_truths_or_none_or_is_refused(label: object) -> N
 
 @modest
 @given(
-    st.sampled_from([*PARAMETERS, "nobody"]),
-    st.dictionaries(st.sampled_from([*FlipParameters.model_fields, "x"]), QUERY_VALUES),
+    st.sampled_from([*REWARDS, "nobody"]),
+    st.dictionaries(st.sampled_from([*FlipReward.model_fields, "x"]), QUERY_VALUES),
 )
 def test_any_query_string_is_a_plan_or_refused(catalog: Catalog, name: str, query: dict[str, str]) -> None:
     with suppress(InvalidRequest, UnknownReward):

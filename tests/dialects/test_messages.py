@@ -8,7 +8,7 @@ import pytest
 from running_server import RunningServer
 
 from reward_server.dialects.messages import without_media
-from reward_server.rewards.flip import group_of_prompt
+from reward_server.rewards.noise import group_of_prompt
 
 FOUR = "\\boxed{4}"
 TEXT = {"type": "text", "text": "How many?"}

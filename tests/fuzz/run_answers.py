@@ -29,9 +29,9 @@ with atheris.instrument_imports(include=["reward_server"]):
     from reward_server.grading.symbolic import algebra
     from reward_server.grading.text.normalise import compact, normalise
     from reward_server.grading.tiers import MAX_ANSWER_CHARS, judge_cheaply
+    from reward_server.grading.turn import has_eaten_escape, own_turn
     from reward_server.reward_model.answer_format import answer_in
     from reward_server.reward_model.chat import UnusablePrompt, chat_of
-    from reward_server.rewards.turn import has_eaten_escape, own_turn
     from reward_server.types import Outcome
 
 MAX_SECONDS = 2.0  # 2,000 characters; a quadratic step would pass it on any machine

@@ -146,5 +146,5 @@ def test_the_answer_is_never_evaluated() -> None:
 
 
 def test_the_server_process_imports_no_sympy() -> None:
-    code = "import sys; from reward_server.rewards import math_verify_tier, verifier; sys.exit('sympy' in sys.modules)"
+    code = "import sys; from reward_server.grading import math_verify_tier, tiers; sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,7 +12,6 @@ import pytest
 from running_server import HANG_S
 
 from reward_server.grading import verdicts
-from reward_server.metrics import Metrics
 from reward_server.processes.pool import Job, ProcessPool
 from reward_server.types import Outcome, Verdict
 
@@ -28,8 +27,8 @@ def test_a_rule_that_raises_is_an_error_of_that_sample(
 ) -> None:
     monkeypatch.setitem(verdicts.CHEAP_RULES, "math", broken)
     with caplog.at_level(logging.ERROR):
-        found = [verdicts.cheaply("math", verdicts.Pair(("5",), answer)) for answer in "34"]
-    outcomes = [verdict and verdict.outcome for verdict in found]
+        found = [verdicts.judge_at_once("math", verdicts.Pair(("5",), answer)) for answer in "34"]
+    outcomes = [isinstance(each, Verdict) and each.outcome for each in found]
     assert outcomes == [Outcome.INCORRECT, Outcome.ERROR]
     assert "a rule failed" in caplog.text
 
@@ -45,12 +44,12 @@ def test_a_pair_that_was_dropped_a_moment_ago_is_graded_anew(monkeypatch: pytest
     async def come_back() -> list[Verdict]:
         pool = ProcessPool(workers=1, hard_timeout_s=1)
         monkeypatch.setattr(pool, "submit", submit)
-        graded = verdicts.Verdicts(pool, soft_timeout_s=1, cache_size=8, metrics=Metrics())
-        first = asyncio.create_task(graded.complete([None], [verdicts.Pair(("4",), "x")]))
+        graded = verdicts.Verdicts(pool, soft_timeout_s=1, cache_size=8)
+        first = asyncio.create_task(graded.complete([verdicts.Pair(("4",), "x")]))
         while not jobs:
             await asyncio.sleep(0)
         jobs[0].future.cancel()
-        second = asyncio.create_task(graded.complete([None], [verdicts.Pair(("4",), "x")]))
+        second = asyncio.create_task(graded.complete([verdicts.Pair(("4",), "x")]))
         while len(jobs) < 2:
             await asyncio.sleep(0)
             assert not second.done()
@@ -77,7 +76,7 @@ def graded_by_hand(
     async def run() -> Verdict:
         pool = ProcessPool(workers=1, hard_timeout_s=1)
         monkeypatch.setattr(pool, "submit", submit)
-        return await ask(verdicts.Verdicts(pool, soft_timeout_s=1, cache_size=64, metrics=Metrics()), jobs)
+        return await ask(verdicts.Verdicts(pool, soft_timeout_s=1, cache_size=64), jobs)
 
     return asyncio.run(run())
 
@@ -90,7 +89,7 @@ def test_several_ground_truths_have_one_verdict_whatever_order_they_end_in(
     others = (Outcome.INCORRECT, Outcome.TIMEOUT, Outcome.UNPARSEABLE)
 
     async def ask(graded: verdicts.Verdicts, jobs: dict[str, Job[Verdict]]) -> Verdict:
-        asked = asyncio.create_task(graded.complete([None], [verdicts.Pair(TRUTHS, "x")]))
+        asked = asyncio.create_task(graded.complete([verdicts.Pair(TRUTHS, "x")]))
         while len(jobs) < len(TRUTHS):  # all are with the workers at once
             await asyncio.sleep(0)
         for place in order:
@@ -110,8 +109,8 @@ def test_a_right_ground_truth_does_not_wait_for_a_slow_one_which_others_still_ge
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def ask(graded: verdicts.Verdicts, jobs: dict[str, Job[Verdict]]) -> Verdict:
-        both = asyncio.create_task(graded.complete([None], [verdicts.Pair(TRUTHS[:2], "x")]))
-        slow_only = asyncio.create_task(graded.complete([None], [verdicts.Pair(TRUTHS[:1], "x")]))
+        both = asyncio.create_task(graded.complete([verdicts.Pair(TRUTHS[:2], "x")]))
+        slow_only = asyncio.create_task(graded.complete([verdicts.Pair(TRUTHS[:1], "x")]))
         while len(jobs) < 2:
             await asyncio.sleep(0)
         jobs[TRUTHS[1]].future.set_result(Verdict(Outcome.CORRECT, "math_verify", "", ""))
@@ -132,7 +131,7 @@ def test_what_is_kept_does_not_grow_with_the_texts(monkeypatch: pytest.MonkeyPat
         before = tracemalloc.get_traced_memory()[0]
         for number in range(pairs):
             truth = f"{number}" + "x" * chars
-            asked = asyncio.create_task(graded.complete([None], [verdicts.Pair((truth,), "y" * 1000)]))
+            asked = asyncio.create_task(graded.complete([verdicts.Pair((truth,), "y" * 1000)]))
             while truth not in jobs:
                 await asyncio.sleep(0)
             jobs.pop(truth).future.set_result(Verdict(Outcome.INCORRECT, "math_verify", truth, "y" * 1000))

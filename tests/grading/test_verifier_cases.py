@@ -12,7 +12,7 @@ import pytest
 from reward_server.grading.answer import last_box
 from reward_server.grading.math_verify_tier import judge_with_math_verify
 from reward_server.grading.tiers import judge_cheaply
-from reward_server.rewards.turn import own_turn
+from reward_server.grading.turn import own_turn
 from reward_server.types import Outcome
 
 PATH = Path(__file__).parents[1] / "data" / "verifier_cases_dev2.jsonl"

@@ -6,18 +6,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_server.parameters import FlipParameters, RprParameters, VerifierParameters
-from reward_server.rewards.rpr import Rpr
-from reward_server.rewards.settlement import settle_flip, settle_rpr, settle_verifier
-from reward_server.types import Outcome
+from reward_server.grading.answer import Answer
+from reward_server.grading.reading import Reading
+from reward_server.rewards.flip import FlipReward
+from reward_server.rewards.found import Found
+from reward_server.rewards.noise import flip_draw
+from reward_server.rewards.reasoning import Rpr
+from reward_server.rewards.reward import Reward
+from reward_server.rewards.rpr import RprReward
+from reward_server.rewards.verify import VerifierReward
+from reward_server.types import Outcome, Sample, Score, Verdict
 
-NEVER, ALWAYS = 0.999999, 0.0
-"""Draws that a flip at 0.4 never, always, turns."""
-FLIP = FlipParameters(flip_prob=0.4)
+DRAWS = {str(group): flip_draw(seed=0, group=str(group), visit=0) for group in range(100)}
+NEVER = max(DRAWS, key=DRAWS.__getitem__)
+ALWAYS = min(DRAWS, key=DRAWS.__getitem__)
+"""Questions whose draws, 0.99 and 0.003, a flip at 0.1 to 0.9 never, always, turns."""
+FLIP = FlipReward(flip_prob=0.4)
 
 
 def reasoning(value: float) -> Rpr:
     return Rpr(value=value, hits=3, repetition=0.0, user_turns=0)
+
+
+def settled(
+    reward: Reward, outcome: Outcome, group: str = NEVER, *, wanted: bool = True, rpr: float | None = None
+) -> Score:
+    """What a sample earns when its answer was graded so."""
+    reading = Reading("", None, lost_backslash=False)
+    found = Found(reading, Verdict(outcome, "text", "", ""), None if rpr is None else reasoning(rpr))
+    return reward.settle(Sample("", group=group, flip=wanted), found)
 
 
 @pytest.mark.parametrize(
@@ -33,16 +50,16 @@ def reasoning(value: float) -> Rpr:
     ],
 )
 def test_the_outcome_table(outcome: Outcome, clean: float | None, noisy: float | None) -> None:
-    assert settle_verifier(outcome, None, VerifierParameters()).reward == clean
-    assert settle_flip(outcome, NEVER, True, None, FLIP).reward == clean
-    assert settle_flip(outcome, ALWAYS, True, None, FLIP).reward == noisy
-    assert settle_flip(outcome, ALWAYS, False, None, FLIP).reward == clean  # evaluation
+    assert settled(VerifierReward(), outcome).reward == clean
+    assert settled(FLIP, outcome, NEVER).reward == clean
+    assert settled(FLIP, outcome, ALWAYS).reward == noisy
+    assert settled(FLIP, outcome, ALWAYS, wanted=False).reward == clean  # evaluation
 
 
 def test_unanswered_is_flipped_only_on_request() -> None:
-    parameters = FlipParameters(flip_prob=0.4, flip_unanswered=True)
-    assert settle_flip(Outcome.UNANSWERED, ALWAYS, True, None, parameters).reward == 1.0
-    assert settle_flip(Outcome.TIMEOUT, ALWAYS, True, None, parameters).reward == 0.0
+    reward = FlipReward(flip_prob=0.4, flip_unanswered=True)
+    assert settled(reward, Outcome.UNANSWERED, ALWAYS).reward == 1.0
+    assert settled(reward, Outcome.TIMEOUT, ALWAYS).reward == 0.0
 
 
 @pytest.mark.parametrize(
@@ -57,55 +74,58 @@ def test_unanswered_is_flipped_only_on_request() -> None:
     ],
 )
 def test_alpha_1_is_the_published_format_reward_when_wrong(outcome: Outcome, reward: float | None) -> None:
-    score = settle_verifier(outcome, reasoning(0.3), VerifierParameters(alpha=1))
+    score = settled(VerifierReward(alpha=1), outcome, rpr=0.3)
     assert score.reward == reward
     assert score.parts["rpr"] == 0.3  # unrounded
 
 
 def test_evaluation_rows_get_neither_noise_nor_rpr() -> None:
-    parameters = FlipParameters(flip_prob=0.4, alpha=1)
+    reward = FlipReward(flip_prob=0.4, alpha=1)
     for outcome in (Outcome.INCORRECT, Outcome.CORRECT, Outcome.UNPARSEABLE):
-        assert settle_flip(outcome, ALWAYS, False, reasoning(0.5), parameters).reward == outcome.clean
-        score = settle_verifier(outcome, reasoning(0.5), VerifierParameters(alpha=1), wanted=False)
+        assert settled(reward, outcome, ALWAYS, wanted=False, rpr=0.5).reward == outcome.clean
+        score = settled(VerifierReward(alpha=1), outcome, wanted=False, rpr=0.5)
         assert (score.reward, score.parts["rpr"]) == (outcome.clean, 0.5)
 
 
 def test_rpr_comes_after_the_flip() -> None:
-    parameters = FlipParameters(flip_prob=0.4, alpha=0.5)
-    turned_down = settle_flip(Outcome.CORRECT, ALWAYS, True, reasoning(0.5), parameters)
+    reward = FlipReward(flip_prob=0.4, alpha=0.5)
+    turned_down = settled(reward, Outcome.CORRECT, ALWAYS, rpr=0.5)
     assert (turned_down.reward, turned_down.shown) == (0.25, 0.0)
-    turned_up = settle_flip(Outcome.INCORRECT, ALWAYS, True, reasoning(0.5), parameters)
+    turned_up = settled(reward, Outcome.INCORRECT, ALWAYS, rpr=0.5)
     assert (turned_up.reward, turned_up.shown) == (1.0, 1.0)
 
 
 def test_the_correction_is_for_exposed_samples_only() -> None:
-    parameters = FlipParameters(false_positive_prob=0.1, false_negative_prob=0.4, correction="backward")
+    reward = FlipReward(false_positive_prob=0.1, false_negative_prob=0.4, correction="backward")
     # (1 - 0.1) / 0.5 = 1.8 = 1843.2/1024 and (0 - 0.1) / 0.5 = -0.2 = -204.8/1024
-    assert settle_flip(Outcome.CORRECT, NEVER, True, None, parameters).reward == 1843 / 1024
-    assert settle_flip(Outcome.CORRECT, ALWAYS, True, None, parameters).reward == -205 / 1024
-    assert settle_flip(Outcome.UNANSWERED, ALWAYS, True, None, parameters).reward == 0.0
-    assert settle_flip(Outcome.CORRECT, ALWAYS, False, None, parameters).reward == 1.0
+    assert settled(reward, Outcome.CORRECT, NEVER).reward == 1843 / 1024
+    assert settled(reward, Outcome.CORRECT, ALWAYS).reward == -205 / 1024
+    assert settled(reward, Outcome.UNANSWERED, ALWAYS).reward == 0.0
+    assert settled(reward, Outcome.CORRECT, ALWAYS, wanted=False).reward == 1.0
 
 
 def test_rpr_pays_nothing_without_an_answer_unless_told_to() -> None:
-    unanswered = settle_rpr(reasoning(0.5), False, RprParameters())
+    def paid(reward: RprReward, answer: Answer | None) -> Score:
+        return reward.settle(Sample(""), Found(Reading("", answer, lost_backslash=False), rpr=reasoning(0.5)))
+
+    unanswered = paid(RprReward(), None)
     assert (unanswered.reward, unanswered.outcome, unanswered.parts["rpr"]) == (0.0, Outcome.UNANSWERED, 0.5)
-    assert settle_rpr(reasoning(0.5), False, RprParameters(require_answer=False)).reward == 0.5
-    assert settle_rpr(reasoning(0.5), True, RprParameters()).reward == 0.5
+    assert paid(RprReward(require_answer=False), None).reward == 0.5
+    assert paid(RprReward(), Answer("4", 0, 1)).reward == 0.5
 
 
 @given(
     st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.SCORED]),
-    st.floats(0, 1, exclude_max=True),
+    st.text(min_size=1),
     st.booleans(),
     st.floats(0, 1),
     st.floats(0, 1),
     st.floats(0, 2),
 )
 def test_every_reward_is_null_exactly_when_unscored_and_else_on_the_grid_in_0_to_1(
-    outcome: Outcome, draw: float, wanted: bool, rpr: float, p: float, alpha: float
+    outcome: Outcome, group: str, wanted: bool, rpr: float, p: float, alpha: float
 ) -> None:
-    score = settle_flip(outcome, draw, wanted, reasoning(rpr), FlipParameters(flip_prob=p, alpha=alpha))
+    score = settled(FlipReward(flip_prob=p, alpha=alpha), outcome, group, wanted=wanted, rpr=rpr)
     assert (score.reward is None) == outcome.is_unscored
     if score.reward is not None:
         assert 0 <= score.reward <= 1

@@ -9,14 +9,14 @@ from conftest import Starter
 from prometheus_client.parser import text_string_to_metric_families
 from running_server import RunningServer
 
-from reward_server.parameters import PARAMETERS
+from reward_server.rewards.table import REWARDS
 from reward_server.types import Outcome
 
 
 def test_rewards_lists_every_reward_with_its_parameters(server: RunningServer) -> None:
     listed = {reward["name"]: reward for reward in server.get("/rewards").json()["rewards"]}
-    assert set(listed) == set(PARAMETERS)
-    for name, model in PARAMETERS.items():
+    assert set(listed) == set(REWARDS)
+    for name, model in REWARDS.items():
         assert set(listed[name]["parameters"]) == set(model.model_fields)
         assert listed[name]["meaning"]
         assert all("description" in schema for schema in listed[name]["parameters"].values())
@@ -24,7 +24,7 @@ def test_rewards_lists_every_reward_with_its_parameters(server: RunningServer) -
 
 def test_the_openapi_page_has_every_parameter_with_its_type(server: RunningServer) -> None:
     paths = server.get("/openapi.json").json()["paths"]
-    for name, model in PARAMETERS.items():
+    for name, model in REWARDS.items():
         for path in (f"/score/{name}", f"/explain/{name}", f"/score/{name}/verify"):
             parameters = {entry["name"]: entry for entry in paths[path]["post"]["parameters"]}
             assert set(parameters) == set(model.model_fields)
@@ -84,7 +84,7 @@ def test_the_flips_that_were_promised_are_counted_beside_those_that_came(server:
 def test_what_alerts_look_at_begins_at_0(start_server: Starter) -> None:
     with start_server() as server:
         page = server.get("/metrics").text.splitlines()
-    for reward in PARAMETERS:
+    for reward in REWARDS:
         for outcome in Outcome:
             assert f'reward_samples_total{{outcome="{outcome}",reward="{reward}"}} 0.0' in page
         assert f'reward_unscored_total{{reward="{reward}"}} 0.0' in page

@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from reward_server.grading.numbers.values import compare_values
 from reward_server.grading.structures.matching import compare
 from reward_server.grading.structures.shape import read_shape
+from reward_server.grading.structures.values import compare_values
 from reward_server.grading.text.brackets import split_top
 from reward_server.grading.text.normalise import compact
 

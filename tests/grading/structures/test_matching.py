@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reward_server.grading.numbers.values import compare_values
 from reward_server.grading.structures.matching import compare
 from reward_server.grading.structures.shape import read_shape
+from reward_server.grading.structures.values import compare_values
 from reward_server.grading.text.normalise import normalise
 
 LETTERS = [chr(0x4E00 + place) for place in range(400)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_server.rewards.turn import END_OF_TURN, has_eaten_escape, own_turn
+from reward_server.grading.turn import END_OF_TURN, has_eaten_escape, own_turn
 
 
 @pytest.mark.parametrize("token", END_OF_TURN)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reward_server.rewards.flip import NoiseRates, backward_corrected, flip_draw, group_of_prompt, is_flipped
+from reward_server.rewards.noise import NoiseRates, backward_corrected, flip_draw, group_of_prompt, is_flipped
 
 GOLDEN = [
     json.loads(line) for line in (Path(__file__).parent.parent / "data" / "noise_golden.jsonl").read_text().splitlines()

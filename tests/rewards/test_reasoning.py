@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_server.rewards import rpr as module
-from reward_server.rewards.rpr import PhraseList, Rpr, load_phrases, rpr
+from reward_server.rewards import reasoning as module
+from reward_server.rewards.reasoning import PhraseList, Rpr, load_phrases, rpr
 
 MATH = load_phrases("math")
 OPEN_ENDED = load_phrases("open_ended")

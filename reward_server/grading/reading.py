@@ -1,0 +1,45 @@
+"""What a completion says: the policy's own turn, and the answer in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reward_server.grading.answer import Answer, last_box
+from reward_server.grading.string_check import string_box
+from reward_server.grading.text.damaged import repaired
+from reward_server.grading.tiers import MAX_GROUND_TRUTH_CHARS
+from reward_server.grading.turn import has_eaten_escape, own_turn
+
+Check = Literal["math", "string"]
+"""By which rule an answer is found and graded: mathematics, or the paper's string equality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read from one completion: the policy's own turn, the answer in it, and whether a backslash was eaten."""
+
+    text: str
+    answer: Answer | None
+    lost_backslash: bool
+
+    @property
+    def is_answered(self) -> bool:
+        """True when there is a box with something in it."""
+        return self.answer is not None and bool(self.answer.text.strip())
+
+
+def read(completions: Sequence[str], check: Check | None) -> list[Reading]:
+    """The own turn and the answer of each completion."""
+    find = string_box if check == "string" else last_box
+    texts = [own_turn(completion) for completion in completions]
+    return [Reading(text, find(text), has_eaten_escape(text)) for text in texts]
+
+
+def repairs(ground_truths: Sequence[str] | None, check: Check | None) -> list[str]:
+    """The ground truths that are read otherwise than they stand, as they are read; `check=string` repairs none."""
+    if check != "math":
+        return []
+    read_as = [(truth, repaired(truth)) for truth in ground_truths or () if len(truth) <= MAX_GROUND_TRUTH_CHARS]
+    return [meant for truth, meant in read_as if meant is not None and meant != truth]

@@ -1,0 +1,48 @@
+"""What a reward asks about a sample, what was found out, and what it came to. `/explain` shows the same objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from reward_server.grading.reading import Check, Reading
+from reward_server.reward_model.request import ModelAnswer, ModelQuestion
+from reward_server.rewards.reasoning import Rpr
+from reward_server.types import Score, Verdict
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """`check`: the rule by which the answer is graded. `ordered`: must bare lists have the ground truth's order?"""
+
+    check: Check | None = None
+    ordered: bool = False
+    rpr: bool = False
+    model: ModelQuestion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that was found out about one sample; None: the reward did not ask."""
+
+    reading: Reading
+    verdict: Verdict | None = None
+    rpr: Rpr | None = None
+    model: ModelAnswer | None = None
+
+
+def asked(found: T | None) -> T:
+    """What the reward's `needs` asked for. Raises LookupError where it did not."""
+    if found is None:
+        raise LookupError("`settle` reads what `needs` does not ask for")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """How one sample came to its score."""
+
+    found: Found
+    score: Score

@@ -1,0 +1,84 @@
+"""What every reward is: one class, whose fields are its parameters and whose methods say what it asks and what it pays.
+
+The fields are the query string, the command line, the OpenAPI page and the check. A parameter that is unknown, given
+twice, or out of range is a 422 that names the valid ones.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reward_server.rewards.found import Found, Needs
+from reward_server.rewards.reasoning import PhraseList, Repetition, Rpr, Scope, rpr
+from reward_server.types import Sample, Score
+
+
+class Reward(BaseModel):
+    """A reward with its parameters set. A new one is a file of this folder and a line in `table.py`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    reply: Literal["number", "object"] = Field("number", description="slime: a bare number, or an object.")
+    fallback_reward: float = Field(0.0, description="Paid where the dialect cannot carry a null.")
+    unscored: Literal["fallback", "error"] = Field(
+        "fallback", description="What could not be scored: null or fallback_reward, or a 422 for the whole request."
+    )
+    phrases: str = Field("math", description="Phrase list: math, open_ended, or one named in rewards.toml.")
+    saturation: int = Field(20, ge=1, description="Distinct phrases that earn the whole reward (authors' code: 20).")
+    repetition: Repetition = Field("paper", description="Penalty for repeated 20-grams.")
+    rpr_scope: Scope = Field("all", description="Read all, or what precedes </think>.")
+
+    changes_no_score: ClassVar[frozenset[str]] = frozenset({"reply", "unscored"})
+    """Parameters that are not in the digest. `fallback_reward` is: it is paid."""
+    came_later: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that are in the digest only where they are set, so that digests of older runs stay."""
+    counts_turns: ClassVar[bool] = True
+    """Does an invented turn of the user cost RPR?"""
+
+    @abstractmethod
+    def needs(self) -> Needs:
+        """What must be found out about every sample."""
+
+    @abstractmethod
+    def settle(self, sample: Sample, found: Found) -> Score:
+        """What a sample earns; pure. `found` holds what `needs` asked for."""
+
+    def lacks(self, sample: Sample) -> str | None:
+        """Why the sample cannot be scored at all: a sentence with `{name}` and `{row}` to fill in."""
+        return None
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed and seldom meant."""
+        return ()
+
+    @classmethod
+    def merged(cls, defaults: dict[str, object], given: dict[str, str]) -> dict[str, object]:
+        """The query string over what a variant sets."""
+        return {**defaults, **given}
+
+    def reasoning(self, text: str, phrases: PhraseList) -> Rpr:
+        """RPR of one completion's own turn."""
+        return rpr(
+            text,
+            phrases,
+            saturation=self.saturation,
+            repetition=self.repetition,
+            scope=self.rpr_scope,
+            counts_turns=self.counts_turns,
+        )
+
+    def counted(self) -> dict[str, object]:
+        """The parameters that can change a value: their part of the digest. The phrases count by what they are."""
+        dumped = self.model_dump(exclude={"phrases", *self.changes_no_score})
+        unset = {name for name in self.came_later if dumped[name] == type(self).model_fields[name].default}
+        return {name: value for name, value in dumped.items() if name not in unset}
+
+
+def small_alpha(alpha: float) -> tuple[str, ...]:
+    """The warning of rewards that add alpha · RPR."""
+    if 0 < alpha < 0.01:
+        return ("alpha below 0.01: rewards are rounded to 1/1024, which swallows bonuses under 0.0005",)
+    return ()

@@ -1,0 +1,74 @@
+"""`rm`: a reward model, calibrated with RPR below a threshold.
+
+    s = transform(model score), 0 if the format is invalid
+    reward = s if s >= threshold, else min(1, s + alpha · rpr), on the grid
+
+Source: Lv et al. 2025 (arXiv 2505.22653). A bad format has RPR 0 too, as published, and evaluation rows (`flip` False)
+are paid s. Usually 0 … 1; with transform=identity as far as the model's scores go.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from reward_server.reward_model.answer_format import AnswerFormat
+from reward_server.reward_model.engine import Mode
+from reward_server.reward_model.request import ModelQuestion
+from reward_server.reward_model.tokenizer import WhenTooLong
+from reward_server.rewards.found import Found, Needs, asked
+from reward_server.rewards.grid import calibrated, to_grid
+from reward_server.rewards.reward import Reward, small_alpha
+from reward_server.rewards.transform import Transform, transformed
+from reward_server.types import Outcome, Sample, Score
+
+
+class RmReward(Reward):
+    """A reward model, calibrated with RPR below a threshold."""
+
+    phrases: str = Field("open_ended", description="Phrase list: math, open_ended, or one named in rewards.toml.")
+    alpha: float = Field(0.1, ge=0, description="Share of RPR added below the threshold.")
+    threshold: float = Field(0.5, description="Score from which the model is believed as it is.")
+    monotone: bool = Field(False, description="Never lift a score past the threshold.")
+    format: AnswerFormat = Field("tags", description="What a valid completion looks like.")
+    transform: Transform = Field("identity", description="Map of the model's score.")
+    mean: float = Field(0.0, description="affine: sigmoid((x - mean) / sigma).")
+    sigma: float = Field(1.0, gt=0, description="affine: sigmoid((x - mean) / sigma).")
+    too_long: WhenTooLong = Field("null", description="Null, or cut at that side.")
+    mode: Mode = Field("deterministic", description="Repeatable, or several at once.")
+
+    counts_turns: ClassVar[bool] = False  # the authors' code for the reward model has no such term
+
+    def lacks(self, sample: Sample) -> str | None:
+        """A prompt."""
+        return (
+            None
+            if sample.prompt is not None
+            else "{name} needs a prompt (prompts, or in the label): row {row} has none"
+        )
+
+    def needs(self) -> Needs:
+        """What the model says, and RPR."""
+        return Needs(rpr=True, model=ModelQuestion(self.format, self.too_long, self.mode))
+
+    def warnings(self) -> tuple[str, ...]:
+        """An alpha that the grid swallows."""
+        return small_alpha(self.alpha)
+
+    def settle(self, sample: Sample, found: Found) -> Score:
+        """The model's score, transformed and lifted; null where it gave none."""
+        answer, rpr = asked(found.model), asked(found.rpr)
+        if answer.value is not None:
+            score = transformed(answer.value, self.transform, mean=self.mean, sigma=self.sigma)
+            paid_rpr = rpr.value
+        elif answer.outcome is Outcome.BAD_FORMAT:
+            score = paid_rpr = 0.0
+        else:
+            parts: dict[str, float | None] = {"model_score": None, "rm": None, "rpr": rpr.value, "calibrated": None}
+            return Score(answer.outcome, None, shown=None, parts=parts)
+        alpha = self.alpha if sample.flip else 0.0
+        value = calibrated(score, paid_rpr, threshold=self.threshold, alpha=alpha, monotone=self.monotone)
+        reward = to_grid(value)
+        parts = {"model_score": answer.value, "rm": score, "rpr": paid_rpr, "calibrated": value}
+        return Score(answer.outcome, reward, shown=reward, parts=parts)

@@ -1,0 +1,16 @@
+"""The rewards of the service. A new one is a file of this folder and a line here."""
+
+from __future__ import annotations
+
+from reward_server.rewards.flip import FlipReward
+from reward_server.rewards.reward import Reward
+from reward_server.rewards.rm import RmReward
+from reward_server.rewards.rpr import RprReward
+from reward_server.rewards.verify import VerifierReward
+
+REWARDS: dict[str, type[Reward]] = {
+    "verifier": VerifierReward,
+    "flip": FlipReward,
+    "rpr": RprReward,
+    "rm": RmReward,
+}
