@@ -20,7 +20,8 @@ from reward_server.grading.process import prepare_worker
 from reward_server.grading.reading import Check, Reading, read, repairs
 from reward_server.grading.verdicts import Pair, VerdictEvents, Verdicts, judge_at_once, pair_of
 from reward_server.metrics import Metrics
-from reward_server.processes.pool import PoolEvents, ProcessPool
+from reward_server.processes.job import PoolEvents
+from reward_server.processes.pool import ProcessPool
 from reward_server.reward_model.request import ModelRequest
 from reward_server.reward_model.slot import ModelSlot
 from reward_server.reward_model.token_limit import TokenLimit

@@ -21,7 +21,8 @@ from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import judge_with_math_verify
 from reward_server.grading.reading import Check, Reading
 from reward_server.grading.tiers import judge_cheaply, judge_string
-from reward_server.processes.pool import QUICK_SHARE, Job, ProcessPool, WorkerDied, WorkerKilled
+from reward_server.processes.job import Job, WorkerDied, WorkerKilled
+from reward_server.processes.pool import QUICK_SHARE, ProcessPool
 from reward_server.types import Outcome, Sample, Verdict
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class Verdicts:
             )
             job.future.add_done_callback(partial(self._landed, key, job))
         try:
-            return _finding(await self._pool.result(job))
+            return _finding(await job.result())
         except WorkerKilled:
             return Outcome.TIMEOUT, "killed"
         except WorkerDied:

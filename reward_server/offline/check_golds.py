@@ -30,7 +30,8 @@ from reward_server.grading.tiers import judge_cheaply
 from reward_server.grading.turn import own_turn
 from reward_server.offline.probes import CONSTANTS, changed, is_other_value, plus_one
 from reward_server.offline.score_file import BadRow
-from reward_server.processes.pool import QUICK_SHARE, ProcessPool, WorkerKilled
+from reward_server.processes.job import WorkerKilled
+from reward_server.processes.pool import QUICK_SHARE, ProcessPool
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample
 
@@ -135,7 +136,7 @@ class GroundTruthCheck:
             return _Graded(answer, known.outcome, time.process_time() - started)
         job = self._pool.submit(self._judge, ground_truth, answer, quick_call=self._judge_quickly)
         try:
-            verdict, cpu_s = await self._pool.result(job)
+            verdict, cpu_s = await job.result()
         except WorkerKilled:
             return _Graded(answer, Outcome.TIMEOUT, self._hard_timeout_s)
         except Exception:  # noqa: BLE001 - whatever it was, the other ground truths are checked

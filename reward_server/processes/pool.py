@@ -13,18 +13,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from reward_server.processes.budget import Unfinished
+from reward_server.processes.job import NO_EVENTS, Job, PoolEvents, WorkerDied, WorkerKilled
 from reward_server.processes.lanes import Lane, Lanes
 from reward_server.processes.place import Place
 from reward_server.processes.worker_process import WorkerLost, WorkerProcess
 
 R = TypeVar("R")
 
-ABANDONED_GRACE_S = 5.0
-"""A caller that timed out and asks again within this time finds its work still queued."""
 QUICK_SHARE = 1 / 40
 """What a job gets of its CPU seconds in the quick lane, through its `quick_call`. Most need 5 to 20 ms of 2 s."""
 
@@ -39,55 +37,10 @@ START_LIMIT_S = 120.0
 """Wall seconds until a new worker has to be warm, which takes a few: one that hangs would keep its place empty."""
 
 
-def _nothing(*_seconds: float) -> None:
-    """The event that nobody listens to."""
-
-
-class WorkerKilled(Exception):
-    """The job ran past its limit; its worker was killed. `is_machine`: it hardly ran, so it is not to blame."""
-
-    def __init__(self, message: str, is_machine: bool = False) -> None:
-        super().__init__(message, is_machine)
-        self.is_machine = is_machine
-
-
-class WorkerDied(Exception):
-    """Twice the job's worker died without our kill, or the machine did not let it run."""
-
-
-@dataclass(eq=False)
-class Job(Generic[R]):
-    """One call, queued or running. Awaited by any number of callers through `ProcessPool.result`."""
-
-    call: Callable[..., R]
-    quick_call: Callable[..., R]
-    args: tuple[object, ...]
-    future: asyncio.Future[R]
-    queued_at: float = field(default_factory=time.perf_counter)
-    waiters: int = 0
-    abandoned_at: float | None = None
-
-    def is_abandoned(self, now: float) -> bool:
-        """True when every caller left longer than the grace ago."""
-        return self.waiters == 0 and self.abandoned_at is not None and now - self.abandoned_at > ABANDONED_GRACE_S
-
-
-@dataclass(frozen=True)
-class PoolEvents:
-    """Called when something happens to a job or a worker; seconds where a duration belongs to it."""
-
-    on_queued: Callable[[float], object] = _nothing
-    on_run: Callable[[float], object] = _nothing
-    on_demote: Callable[[], object] = _nothing
-    on_kill: Callable[[], object] = _nothing
-    on_death: Callable[[], object] = _nothing
-    on_drop: Callable[[], object] = _nothing
-
-
 class ProcessPool:
-    """Open it with `async with pool.running(warm_up)`; `submit` then queues a job and `result` awaits it."""
+    """Open it with `async with pool.running(warm_up)`; `submit` then queues a job, whose `result` is awaited."""
 
-    def __init__(self, *, workers: int, hard_timeout_s: float, events: PoolEvents = PoolEvents()) -> None:
+    def __init__(self, *, workers: int, hard_timeout_s: float, events: PoolEvents = NO_EVENTS) -> None:
         self._events = events
         self._workers = workers
         self._hard_timeout_s = hard_timeout_s
@@ -145,34 +98,24 @@ class ProcessPool:
     ) -> Job[R]:
         """Queues `call(*args)`; all must pickle, and the call's module must be light.
 
+        Awaiting the job raises what the call raises, WorkerKilled or WorkerDied; CancelledError for a dropped job.
+
         `quick_call` is what the quick lane runs instead: the same with less of a budget, raising Unfinished where that
         is not enough. `is_slow` sends a job that is known for it straight to the slow lane.
         """
-        job: Job[R] = Job(call, quick_call or call, args, asyncio.get_running_loop().create_future())
-        lane = self._lanes.slow if is_slow and self._lanes.has_slices else self._lanes.quick
-        lane.waiting.append(job)
+        job: Job[R] = Job(asyncio.get_running_loop().create_future(), call, quick_call or call, args)
+        self._lanes.add(job, is_slow=is_slow)
         self._dispatch()
         return job
 
-    async def result(self, job: Job[R]) -> R:
-        """What the call returned or raised; WorkerKilled, WorkerDied; CancelledError when the job was dropped."""
-        job.waiters += 1
-        try:
-            return await asyncio.shield(job.future)
-        finally:
-            job.waiters -= 1
-            if job.waiters == 0:
-                job.abandoned_at = time.perf_counter()
-
     def _dispatch(self) -> None:
         """Starts whatever may start now."""
-        while (lane := self._lanes.next_lane(time.perf_counter())) is not None:
-            job = lane.waiting.popleft()
-            if job.is_abandoned(time.perf_counter()):
+        while (lane := self._lanes.next_lane(now := time.monotonic())) is not None:
+            if lane.waiting[0].is_abandoned(now):
                 self._events.on_drop()
-                job.future.cancel()
+                self._lanes.drop(lane).future.cancel()
                 continue
-            lane.running += 1
+            job = self._lanes.start(lane)
             task = asyncio.get_running_loop().create_task(self._run(job, lane))
             self._running.add(task)
             task.add_done_callback(self._ended)
@@ -183,7 +126,7 @@ class ProcessPool:
             self._dispatch()
 
     async def _run(self, job: Job[Any], lane: Lane[Job[Any]]) -> None:
-        started = time.perf_counter()
+        started = time.monotonic()
         self._events.on_queued(started - job.queued_at)
         is_sliced = self._lanes.has_slices and lane is self._lanes.quick
         call, seconds = (
@@ -198,17 +141,16 @@ class ProcessPool:
             if is_sliced and isinstance(error, Unfinished | WorkerKilled):
                 self._demote(job)
             else:
-                job.future.set_exception(error)
-                job.future.exception()  # marks it as seen: every caller may have left
+                job.fail(error)
         finally:
-            now = time.perf_counter()
-            lane.end(now - started, now)
+            now = time.monotonic()
+            self._lanes.end(lane, now - started, now)
         self._events.on_run(now - started)
 
     def _demote(self, job: Job[Any]) -> None:
         self._events.on_demote()
-        job.queued_at = time.perf_counter()
-        self._lanes.slow.waiting.append(job)
+        job.queued_at = time.monotonic()
+        self._lanes.add(job, is_slow=True)
 
     async def _attempt(self, call: Callable[..., R], args: tuple[object, ...], limit_s: float) -> R:
         for is_last in (False, True):
@@ -245,7 +187,7 @@ class ProcessPool:
         self, limit_s: float, worker: WorkerProcess, call: Callable[..., R], args: tuple[object, ...]
     ) -> R:
         """The call's result within `limit_s`; a job that hardly ran until then goes on until the hard limit."""
-        ends_at = time.perf_counter() + self._hard_timeout_s
+        ends_at = time.monotonic() + self._hard_timeout_s
         cpu_s_before = worker.cpu_seconds()
         running = asyncio.ensure_future(worker.run(call, args))
         try:
@@ -254,7 +196,7 @@ class ProcessPool:
                 if running.done():
                     return running.result()
                 is_machine = worker.cpu_seconds() - cpu_s_before < BUSY_SHARE * limit_s
-                if not is_machine or time.perf_counter() >= ends_at:
+                if not is_machine or time.monotonic() >= ends_at:
                     raise WorkerKilled(f"no result after {limit_s:g} s; the worker was killed", is_machine)
         finally:
             if not running.done():

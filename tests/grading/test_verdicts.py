@@ -12,7 +12,8 @@ import pytest
 from running_server import HANG_S
 
 from reward_server.grading import verdicts
-from reward_server.processes.pool import Job, ProcessPool
+from reward_server.processes.job import Job
+from reward_server.processes.pool import ProcessPool
 from reward_server.types import Outcome, Verdict
 
 
@@ -38,7 +39,7 @@ def test_a_pair_that_was_dropped_a_moment_ago_is_graded_anew(monkeypatch: pytest
     jobs: list[Job[Verdict]] = []
 
     def submit(*_args: object, **_options: object) -> Job[Verdict]:
-        jobs.append(Job(broken, broken, (), asyncio.get_running_loop().create_future()))
+        jobs.append(Job(asyncio.get_running_loop().create_future(), broken, broken, ()))
         return jobs[-1]
 
     async def come_back() -> list[Verdict]:
@@ -70,7 +71,7 @@ def graded_by_hand(
     jobs: dict[str, Job[Verdict]] = {}
 
     def submit(_call: object, ground_truth: str, _answer: str, **_options: object) -> Job[Verdict]:
-        jobs[ground_truth] = Job(broken, broken, (), asyncio.get_running_loop().create_future())
+        jobs[ground_truth] = Job(asyncio.get_running_loop().create_future(), broken, broken, ())
         return jobs[ground_truth]
 
     async def run() -> Verdict:
@@ -116,7 +117,7 @@ def test_a_right_ground_truth_does_not_wait_for_a_slow_one_which_others_still_ge
         jobs[TRUTHS[1]].future.set_result(Verdict(Outcome.CORRECT, "math_verify", "", ""))
         (verdict,) = await both
         assert not slow_only.done()
-        assert jobs[TRUTHS[0]].waiters == 1
+        assert jobs[TRUTHS[0]].callers == 1
         jobs[TRUTHS[0]].future.set_result(Verdict(Outcome.INCORRECT, "math_verify", "", ""))
         assert (await slow_only)[0].outcome is Outcome.INCORRECT
         return verdict

@@ -16,9 +16,11 @@ import pytest
 import uvloop
 
 from reward_server.grading.math_verify_tier import judge_with_math_verify, warm_up
+from reward_server.kit import shared
 from reward_server.processes import place
 from reward_server.processes import pool as pools
-from reward_server.processes.pool import PoolEvents, ProcessPool, WorkerDied, WorkerKilled
+from reward_server.processes.job import PoolEvents, WorkerDied, WorkerKilled
+from reward_server.processes.pool import ProcessPool
 from reward_server.processes.worker_process import WorkerLost, WorkerProcess
 from reward_server.types import Outcome
 
@@ -63,9 +65,9 @@ async def filled(pool: ProcessPool, workers: int) -> None:
 
 def test_results_and_exceptions_come_back() -> None:
     async def scenario(pool: ProcessPool) -> None:
-        assert await pool.result(pool.submit(pow, 2, 10)) == 1024
+        assert await pool.submit(pow, 2, 10).result() == 1024
         with pytest.raises(ZeroDivisionError):
-            await pool.result(pool.submit(divmod, 1, 0))
+            await pool.submit(divmod, 1, 0).result()
 
     assert run(scenario) == {"queued": 2, "run": 2}
 
@@ -75,10 +77,10 @@ def test_a_job_that_hangs_is_killed_and_its_neighbours_are_not(workers: int) -> 
     async def scenario(pool: ProcessPool) -> None:
         hanging = [pool.submit(sum, HANGS) for _ in range(2)]
         others = [pool.submit(pow, 2, k) for k in range(20)]
-        assert await asyncio.gather(*(pool.result(job) for job in others)) == [2**k for k in range(20)]
+        assert await asyncio.gather(*(job.result() for job in others)) == [2**k for k in range(20)]
         for job in hanging:
             with pytest.raises((WorkerKilled, WorkerDied)):  # the latter where this machine is too busy to run it
-                await pool.result(job)
+                await job.result()
 
     # With more than one worker each is killed in the quick lane first, and then in the slow one.
     assert run(scenario, workers=workers, hard_timeout_s=2.0)["kill"] >= (2 if workers == 1 else 4)
@@ -91,7 +93,7 @@ def test_jobs_that_hang_do_not_hold_up_the_others() -> None:
         hanging = [pool.submit(sum, HANGS, is_slow=True) for _ in range(100)]
         began_to_hang = [pool.submit(sum, HANGS) for _ in range(2)]
         others = [pool.submit(pow, 2, k) for k in range(50)]
-        await asyncio.gather(*(pool.result(job) for job in others))
+        await asyncio.gather(*(job.result() for job in others))
         assert not any(job.future.done() for job in began_to_hang)
         assert pool.queued_slow > 50, "the slow lane is far from done"
         assert len(hanging) == 100
@@ -103,7 +105,7 @@ def test_a_job_that_does_not_end_within_its_slice_is_begun_again_and_comes_out_t
     async def scenario(pool: ProcessPool) -> None:
         whole = partial(judge_with_math_verify, soft_timeout_s=1.0)
         sliced = partial(judge_with_math_verify, soft_timeout_s=0.1, is_whole_budget=False)
-        verdict = await pool.result(pool.submit(whole, "x^2+1", "x^{9^{9^{9}}}", quick_call=sliced))
+        verdict = await pool.submit(whole, "x^2+1", "x^{9^{9^{9}}}", quick_call=sliced).result()
         assert verdict.outcome is Outcome.TIMEOUT
 
     assert run(scenario, workers=2, hard_timeout_s=480, warm_up=warm_up)["demote"] == 1
@@ -112,11 +114,11 @@ def test_a_job_that_does_not_end_within_its_slice_is_begun_again_and_comes_out_t
 
 def test_a_job_that_the_machine_did_not_let_run_is_tried_once_more_and_not_blamed() -> None:
     async def scenario(pool: ProcessPool) -> None:
-        pid = await pool.result(pool.submit(os.getpid))
+        pid = await pool.submit(os.getpid).result()
         os.kill(pid, signal.SIGSTOP)
-        assert await pool.result(pool.submit(pow, 2, 3)) == 8
+        assert await pool.submit(pow, 2, 3).result() == 8
         with pytest.raises(WorkerDied):
-            await pool.result(pool.submit(time.sleep, 60))
+            await pool.submit(time.sleep, 60).result()
 
     assert run(scenario, workers=1)["kill"] == 3
 
@@ -126,8 +128,8 @@ def test_a_worker_is_warm_before_its_job_begins() -> None:
 
     async def scenario(pool: ProcessPool) -> None:
         with pytest.raises((WorkerKilled, WorkerDied)):
-            await pool.result(pool.submit(sum, HANGS))
-        seen = await asyncio.gather(*(pool.result(pool.submit(time.strftime, "%Z")) for _ in range(30)))
+            await pool.submit(sum, HANGS).result()
+        seen = await asyncio.gather(*(pool.submit(time.strftime, "%Z").result() for _ in range(30)))
         assert set(seen) == {"WARM"}
 
     run(scenario, workers=3, warm_up=partial(exec, "import os, time; os.environ['TZ'] = 'WARM'; time.tzset()"))
@@ -136,7 +138,7 @@ def test_a_worker_is_warm_before_its_job_begins() -> None:
 def test_waiting_in_the_queue_does_not_count_towards_the_hard_limit() -> None:
     async def scenario(pool: ProcessPool) -> None:
         jobs = [pool.submit(time.sleep, 0.3) for _ in range(6)]  # 1.8 s in all, one worker, 1 s each at the most
-        await asyncio.gather(*(pool.result(job) for job in jobs))
+        await asyncio.gather(*(job.result() for job in jobs))
 
     assert run(scenario, workers=1)["kill"] == 0
 
@@ -144,11 +146,11 @@ def test_waiting_in_the_queue_does_not_count_towards_the_hard_limit() -> None:
 def test_a_worker_that_dies_costs_one_retry_and_a_job_that_kills_two_is_an_error() -> None:
     async def scenario(pool: ProcessPool) -> None:
         with pytest.raises(WorkerDied):
-            await pool.result(pool.submit(os._exit, 1))
-        assert await pool.result(pool.submit(pow, 2, 2)) == 4
-        pid = await pool.result(pool.submit(os.getpid))
+            await pool.submit(os._exit, 1).result()
+        assert await pool.submit(pow, 2, 2).result() == 4
+        pid = await pool.submit(os.getpid).result()
         os.kill(pid, signal.SIGKILL)
-        assert await pool.result(pool.submit(pow, 2, 3)) == 8
+        assert await pool.submit(pow, 2, 3).result() == 8
 
     assert run(scenario, workers=1)["death"] >= 2
 
@@ -163,7 +165,7 @@ def test_after_all_workers_are_killed_they_come_back_without_any_job(loop: str) 
             while pool.living_workers:
                 await asyncio.sleep(0)
             await filled(pool, 3)
-            assert await pool.result(pool.submit(pow, 2, storm)) == 2**storm
+            assert await pool.submit(pow, 2, storm).result() == 2**storm
 
     assert run(scenario, workers=3, loop=loop) == {"death": 9, "queued": 3, "run": 3}
 
@@ -193,12 +195,12 @@ with open({str(pids)!r}, "a") as file: print(os.getpid(), file=file)
 if pathlib.Path({str(broken)!r}).exists(): raise ImportError("a library is being replaced")"""
 
     async def scenario(pool: ProcessPool) -> None:
-        first = await pool.result(pool.submit(os.getpid))
+        first = await pool.submit(os.getpid).result()
         broken.touch()
         os.kill(first, signal.SIGKILL)
         for _ in range(3):
             with pytest.raises((ImportError, WorkerDied)):
-                await pool.result(pool.submit(os.getpid))
+                await pool.submit(os.getpid).result()
         started = {int(pid) for pid in pids.read_text().split()}
         assert len(started) > 3
         assert isinstance(pool.problem, ImportError) and pool.living_workers == 0
@@ -208,7 +210,7 @@ if pathlib.Path({str(broken)!r}).exists(): raise ImportError("a library is being
         assert (
             len([pid for pid in {int(pid) for pid in pids.read_text().split()} if Path(f"/proc/{pid}").exists()]) == 1
         )
-        assert await pool.result(pool.submit(pow, 2, 3)) == 8
+        assert await pool.submit(pow, 2, 3).result() == 8
 
     run(scenario, workers=1, warm_up=partial(exec, warm_up))
     assert "a worker could not be started" in caplog.text
@@ -228,7 +230,7 @@ def test_a_worker_that_stops_while_it_starts_is_ended_and_replaced(
 
     async def scenario(pool: ProcessPool) -> None:
         assert pool.living_workers == 1
-        assert await pool.result(pool.submit(abs, -3)) == 3
+        assert await pool.submit(abs, -3).result() == 3
 
     events = run(scenario, workers=1, warm_up=partial(stops_the_first, str(tmp_path / "first")))
     assert events["death"] == 1
@@ -238,8 +240,8 @@ def test_a_worker_that_stops_while_it_starts_is_ended_and_replaced(
 def test_a_job_has_any_number_of_waiters_and_survives_one_that_leaves() -> None:
     async def scenario(pool: ProcessPool) -> None:
         job = pool.submit(time.sleep, 0.2)
-        leaving = asyncio.create_task(pool.result(job))
-        staying = asyncio.create_task(pool.result(job))
+        leaving = asyncio.create_task(job.result())
+        staying = asyncio.create_task(job.result())
         await asyncio.sleep(0.05)
         leaving.cancel()
         await staying
@@ -249,11 +251,11 @@ def test_a_job_has_any_number_of_waiters_and_survives_one_that_leaves() -> None:
 
 
 def test_queued_work_is_dropped_only_after_everybody_left_and_the_grace_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "ABANDONED_GRACE_S", 0.2)
+    monkeypatch.setattr(shared, "GRACE_S", 0.2)
 
     async def scenario(pool: ProcessPool) -> None:
         busy = pool.submit(time.sleep, 0.6)
-        waiting = [asyncio.create_task(pool.result(pool.submit(os.getpid))) for _ in range(3)]
+        waiting = [asyncio.create_task(pool.submit(os.getpid).result()) for _ in range(3)]
         await asyncio.sleep(0.05)
         for task in waiting[:2]:
             task.cancel()
@@ -267,11 +269,11 @@ def test_queued_work_is_dropped_only_after_everybody_left_and_the_grace_passed(m
 def test_the_estimated_wait_follows_the_measured_rate() -> None:
     async def scenario(pool: ProcessPool) -> None:
         assert pool.estimated_wait_s == 0
-        await asyncio.gather(*(pool.result(pool.submit(time.sleep, 0.05)) for _ in range(60)))
+        await asyncio.gather(*(pool.submit(time.sleep, 0.05).result() for _ in range(60)))
         jobs = [pool.submit(time.sleep, 0.05) for _ in range(10)]
         # 10 jobs of about 0.05 s on one worker; the average is still moving there from its start at 0.01
         assert 0.3 < pool.estimated_wait_s < 0.8
-        await asyncio.gather(*(pool.result(job) for job in jobs))
+        await asyncio.gather(*(job.result() for job in jobs))
         assert pool.queued == 0
 
     run(scenario, workers=1)
@@ -293,7 +295,7 @@ def test_no_result_depends_on_which_worker_computed_it() -> None:
     """Sets of text have one order in every worker, and SymPy's random numbers begin anew with each pair."""
 
     async def scenario(pool: ProcessPool) -> None:
-        hashes = await asyncio.gather(*(pool.result(pool.submit(_hash_of_text)) for _ in range(12)))
+        hashes = await asyncio.gather(*(pool.submit(_hash_of_text).result() for _ in range(12)))
         assert len(set(hashes)) == 1
         alone = await _verdict_and_draw(pool, 0)
         for pairs in range(1, len(HISTORY) + 1):
@@ -303,7 +305,7 @@ def test_no_result_depends_on_which_worker_computed_it() -> None:
 
 
 async def _verdict_and_draw(pool: ProcessPool, pairs: int) -> tuple[Outcome, float]:
-    return await pool.result(pool.submit(_after, HISTORY[:pairs]))
+    return await pool.submit(_after, HISTORY[:pairs]).result()
 
 
 def _after(history: list[tuple[str, str]]) -> tuple[Outcome, float]:

@@ -1,0 +1,1 @@
+"""Small tools that several rooms use. They know nothing of rewards, models or HTTP."""
