@@ -108,8 +108,8 @@ def ours(folder: Path, threads: int) -> Contestant:
 
     async def serve(load: Sequence[Request]) -> list[float]:
         async with Batcher(model).running() as batcher:
-            calls = [batcher.score(prompt, [completion]) for request in load for prompt, completion in request]
-            return [result for (result,) in await asyncio.gather(*calls) if isinstance(result, float)]
+            calls = [batcher.score(prompt, completion) for request in load for prompt, completion in request]
+            return await asyncio.gather(*calls)
 
     return lambda load: asyncio.run(serve(load))
 

@@ -16,8 +16,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from reward_server.errors import DeadlineExceeded, Draining, InternalError, Overloaded, Unavailable
-from reward_server.reward_model.engine import BatchReport
-from reward_server.types import Noise, Outcome, Score, Verdict
+from reward_server.types import BatchReport, Noise, Outcome, Score, Verdict
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
 MODEL_SCORES = (

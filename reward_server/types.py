@@ -118,3 +118,23 @@ class Score:
     parts: dict[str, float | None]
     noise: Noise | None = None
     """None where the reward draws nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What one batch of the reward model cost, for metrics.
+
+    `tokens_computed`: tokens of texts that went through the model. `tokens_saved`: those of prompts that did not have
+    to, again. `padding_tokens`: computed for nothing. `queue_s`: seconds from arrival to the start of the batch, one a
+    distinct sample. `dropped`: samples taken out of the queue before this batch, because their callers had left. A
+    remote engine does not say what it saved or padded: 0.
+    """
+
+    samples: int
+    tokens_computed: int
+    tokens_saved: int
+    padding_tokens: int
+    not_finite: int
+    forward_s: float
+    queue_s: tuple[float, ...]
+    dropped: int = 0

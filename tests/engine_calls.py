@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from reward_server.reward_model.engine import TokenIds
+from reward_server.reward_model.engine import Engine, Mode, TokenIds
 
 
 def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -17,6 +17,13 @@ def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
 async def until(condition: Callable[[], object]) -> None:
     while not condition():
         await asyncio.sleep(0.001)
+
+
+async def scores(
+    engine: Engine, prompt: TokenIds[int], *completions: TokenIds[int], mode: Mode = "deterministic"
+) -> list[float]:
+    """Those of several completions of one prompt, asked for at once."""
+    return await asyncio.gather(*(engine.score(prompt, completion, mode) for completion in completions))
 
 
 def ids(*tokens: int) -> TokenIds[int]:

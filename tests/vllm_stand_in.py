@@ -41,6 +41,7 @@ class StandIn(ThreadingHTTPServer):
         self.activates = True
         self.activation: Callable[[float], float] = sigmoid
         self.healthy = True
+        self.probes = 0  # of /health
         self.key: str | None = None
         self.models: list[dict[str, object]] = [model("rm")]
         self.labels = 1
@@ -75,6 +76,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/health":
+            self.server.probes += 1
             self.reply(200 if self.server.healthy else 503, "")
         elif not self.may_enter():
             self.reply(401, '{"error":"Unauthorized"}')

@@ -1,4 +1,4 @@
-"""What a reward-model engine is, whoever computes: token ids in, one score or one reason each out.
+"""What a reward-model engine is, whoever computes: token ids in, one score or one reason out.
 
     EngineError
     ├── EngineRefused           at start: this model or server cannot give right scores; the message says why
@@ -15,8 +15,8 @@
         ├── OutOfMemory         the sample does not fit in the device's memory
         └── RemoteRefused       the remote server refuses the sample, or answers with something that is no score
 
-A SampleError is returned in the place of its score, so that one bad sample never fails its neighbours; the other two
-are raised.
+An engine scores one sample a call, so one bad sample never fails its neighbours. A device scores many at a time, with a
+SampleError in the place of a score that there is not.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from reward_server.types import BatchReport
 
 Mode = Literal["deterministic", "throughput"]
 """`deterministic`: a score depends on (prompt, completion) only, bitwise. `throughput`: texts are packed together."""
@@ -91,7 +93,7 @@ class RemoteRefused(SampleError):
 
 
 Result = float | SampleError
-"""The raw score of the model, or why there is none."""
+"""What a device says of one sample: the raw score of the model, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,26 +118,6 @@ class Work:
     forward_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """What one batch cost, for metrics.
-
-    `tokens_computed`: tokens of texts that went through the model. `tokens_saved`: those of prompts that did not have
-    to, again. `padding_tokens`: computed for nothing. `queue_s`: seconds from arrival to the start of the batch, one a
-    distinct sample. `dropped`: samples taken out of the queue before this batch, because their callers had left. A
-    remote engine does not say what it saved or padded: 0.
-    """
-
-    samples: int
-    tokens_computed: int
-    tokens_saved: int
-    padding_tokens: int
-    not_finite: int
-    forward_s: float
-    queue_s: tuple[float, ...]
-    dropped: int = 0
-
-
 OnBatch = Callable[[BatchReport], object]
 
 
@@ -144,7 +126,7 @@ def ignore_batch(report: BatchReport) -> None:
 
 
 class Engine(Protocol):
-    """Scores completions of one prompt, many calls at a time, on one event loop."""
+    """Scores one sample a call, many calls at a time, on one event loop."""
 
     @property
     def unready_reason(self) -> str | None:
@@ -161,16 +143,16 @@ class Engine(Protocol):
         """Measured rate at which waiting tokens become scores; 0 before the first score."""
         ...
 
-    async def score(
-        self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
-    ) -> list[Result]:
-        """One result a completion, in order. Raises EngineUnavailable."""
+    async def score(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode = "deterministic") -> float:
+        """The raw score of one completion. Raises SampleError, and EngineUnavailable."""
         ...
 
 
-def checked(score: float) -> Result:
-    """The score, or NotFinite: NaN and infinities are never a reward."""
-    return score if math.isfinite(score) else NotFinite(f"the model gave {score}")
+def checked(score: float) -> float:
+    """The score. Raises NotFinite: NaN and infinities are never a reward."""
+    if not math.isfinite(score):
+        raise NotFinite(f"the model gave {score}")
+    return score
 
 
 def count_not_finite(results: Iterable[Result]) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from reward_server.reward_model.engine import Engine, Mode, SampleError
+from reward_server.kit.rate import Rate
+from reward_server.reward_model.engine import Engine, Mode
 from reward_server.reward_model.tokenizer import ChatTokenizer, Encoded, WhenTooLong
 
 _ENCODERS = 4
@@ -34,7 +35,9 @@ class RewardModel:
         self.engine = engine
         self._threads = ThreadPoolExecutor(min(_ENCODERS, os.cpu_count() or 1), thread_name_prefix="tokenizer")
         self._untokenised_chars = 0
-        self._recent_tokens, self._recent_chars = 250.0, 1000.0  # four characters a token, until answers say otherwise
+        # Four characters a token, until answers say otherwise. By sums: a mean of ratios would follow answers of one
+        # character, which are mostly the template's tokens.
+        self._tokens_per_char = Rate(keep=0.98, amount=250, per=1000)
 
     async def encode(
         self, messages: Sequence[Mapping[str, object]], answer: str, too_long: WhenTooLong = "null"
@@ -46,17 +49,12 @@ class RewardModel:
             encoded = await loop.run_in_executor(self._threads, self._tokenizer.encode, messages, answer, too_long)
         finally:
             self._untokenised_chars -= len(answer)
-        # By sums: a mean of ratios would follow answers of one character, which are mostly the template's tokens.
-        self._recent_tokens = 0.98 * self._recent_tokens + len(encoded.completion)
-        self._recent_chars = 0.98 * self._recent_chars + len(answer)
+        self._tokens_per_char.add(len(encoded.completion), len(answer))
         return encoded
 
     async def score(self, encoded: Encoded, mode: Mode = "deterministic") -> ModelScore:
         """Raises SampleError where this sample has no score, EngineUnavailable where none has."""
-        (result,) = await self.engine.score(encoded.prompt, [encoded.completion], mode)
-        if isinstance(result, SampleError):
-            raise result
-        return ModelScore(result, encoded)
+        return ModelScore(await self.engine.score(encoded.prompt, encoded.completion, mode), encoded)
 
     @property
     def queued_tokens(self) -> int:
@@ -64,7 +62,7 @@ class RewardModel:
 
         Prompts count from when they are tokenised, so that the completions of a group share one.
         """
-        tokens_per_char = min(self._recent_tokens / max(self._recent_chars, 1.0), _MOST_TOKENS_PER_CHAR)
+        tokens_per_char = min(self._tokens_per_char.value, _MOST_TOKENS_PER_CHAR)
         return self.engine.queued_tokens + int(self._untokenised_chars * tokens_per_char)
 
     @property
@@ -73,5 +71,5 @@ class RewardModel:
         return self.queued_tokens / self.engine.tokens_per_s if self.engine.tokens_per_s else 0.0
 
     def close(self) -> None:
-        """Stop the tokenizing threads; texts that wait are not tokenised."""
+        """Stops the tokenizing threads; texts that wait are not tokenised."""
         self._threads.shutdown(wait=False, cancel_futures=True)

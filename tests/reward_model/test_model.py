@@ -10,7 +10,7 @@ import pytest
 from tiny_models import whole_text_score
 from vllm_stand_in import running_stand_in
 
-from reward_server.reward_model.engine import BatchReport, Group, Mode, TooLong, UnusableChat, Work, ignore_batch
+from reward_server.reward_model.engine import Group, Mode, TooLong, UnusableChat, Work, ignore_batch
 from reward_server.reward_model.loading import LoadedModel, load_model
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.local.folder import load_tokenizer
@@ -18,7 +18,7 @@ from reward_server.reward_model.local.model import TransformersModel
 from reward_server.reward_model.model import RewardModel
 from reward_server.reward_model.tokenizer import ChatTokenizer
 from reward_server.settings import Settings
-from reward_server.types import Message
+from reward_server.types import BatchReport, Message
 
 
 class Unused:

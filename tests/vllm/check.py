@@ -30,6 +30,7 @@ from tiny_models import make_tokenizer, new_model, token_ids
 
 from reward_server.reward_model.engine import EngineRefused, EngineUnavailable, Group
 from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.vllm import engine as vllm_engine
 from reward_server.reward_model.vllm.engine import VllmEngine
 
 TOLERANCE = 0.02
@@ -130,8 +131,7 @@ async def compare(url: str, folder: Path) -> None:
     model = TransformersModel(folder, dtype="float32", device="cpu", threads=1)
     expected = [score for group in model.score(groups).results for score in group if isinstance(score, float)]
     async with VllmEngine.connected(url) as engine:
-        results = [score for group in groups for score in await engine.score(group.prompt, group.completions)]
-    found = [score for score in results if isinstance(score, float)]
+        found = [await engine.score(group.prompt, each) for group in groups for each in group.completions]
     distance = max(abs(a - b) for a, b in zip(found, expected, strict=True))
     spread = max(expected) - min(expected)
     print(
@@ -151,12 +151,13 @@ async def try_without_switch(url: str) -> None:
 
 
 async def kill_in_a_burst(url: str, process: subprocess.Popen[bytes]) -> None:
-    async with VllmEngine.connected(url, attempts=4, health_interval_s=0.5, max_in_flight=8) as engine:
-        calls = [asyncio.create_task(engine.score(token_ids(200, 1), [token_ids(300, n)])) for n in range(200)]
+    vllm_engine.ATTEMPTS, vllm_engine.MAX_IN_FLIGHT, vllm_engine.HEALTH_INTERVAL_S = 4, 8, 0.5
+    async with VllmEngine.connected(url) as engine:
+        calls = [asyncio.create_task(engine.score(token_ids(200, 1), token_ids(300, n))) for n in range(200)]
         await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         kill(process)
         results = await asyncio.gather(*calls, return_exceptions=True)
-        scored = sum(isinstance(result, list) for result in results)
+        scored = sum(isinstance(result, float) for result in results)
         failed = [result for result in results if isinstance(result, EngineUnavailable)]
         while engine.unready_reason is None:
             await asyncio.sleep(0.1)

@@ -10,26 +10,39 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
+from reward_server.kit.kept import Kept
+from reward_server.kit.rate import Rate
 from reward_server.reward_model.engine import (
-    BatchReport,
     DeviceHangs,
     EngineUnavailable,
     Group,
     Mode,
     OnBatch,
     Result,
+    SampleError,
     TokenIds,
     Work,
     count_not_finite,
     ignore_batch,
 )
-from reward_server.reward_model.kept_scores import KeptScores, sample_key
 from reward_server.reward_model.local.device_thread import DeviceThread
-from reward_server.reward_model.local.schedule import GRACE_S, Batch, Waiting, WaitingPrompt, WaitingQueue, next_batch
+from reward_server.reward_model.local.schedule import Batch, next_batch
+from reward_server.reward_model.local.waiting import Waiting, WaitingPrompt, WaitingQueue
+from reward_server.reward_model.sample_key import KEPT_SCORES, sample_key
+from reward_server.types import BatchReport
+
+BATCH_TOKENS = 8192
+"""Tokens of one batch, and so how long a caller waits for the others of its batch."""
+
+WINDOW_S = 0.01
+"""Seconds that an idle device waits for company."""
+
+MAX_AGE_S = 5.0
+"""Seconds after which a sample no longer waits for longer ones."""
 
 HANG_FACTOR = 20
 HANG_FLOOR_S = 120.0
@@ -46,38 +59,22 @@ class Device(Protocol):
 
 
 class Batcher:
-    """An Engine over a device. Open it with `async with batcher.running()`.
+    """An Engine over a device. Open it with `async with batcher.running()`."""
 
-    `max_batch_tokens`: tokens of one batch, and so how long a caller waits for the others of its batch.
-    `window_s`: how long an idle device waits for company. `max_age_s`: beyond it a sample no longer waits for longer
-    ones. `kept_scores`: finished scores kept, so that a retry resumes instead of starting over. `tokens_per_s`: the
-    measured rate, 0 before the first batch.
-    """
-
-    def __init__(
-        self,
-        device: Device,
-        *,
-        max_batch_tokens: int = 8192,
-        window_s: float = 0.01,
-        max_age_s: float = 5.0,
-        kept_scores: int = 65_536,
-        on_batch: OnBatch = ignore_batch,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, device: Device, *, on_batch: OnBatch = ignore_batch) -> None:
         self._thread: DeviceThread[tuple[list[Group], Mode], Work] = DeviceThread(lambda job: device.score(*job))
-        self._max_batch_tokens, self._window_s, self._max_age_s = max_batch_tokens, window_s, max_age_s
-        self._on_batch, self._clock = on_batch, clock
+        self._on_batch = on_batch
         self._queue = WaitingQueue()
         self._lead: WaitingPrompt | None = None  # of the last batch
         self._unfinished: dict[bytes, Waiting] = {}
-        self._finished = KeptScores(kept_scores)
+        self._finished: Kept[bytes, float] = Kept(KEPT_SCORES)
         self._filled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0
         self._hang: str | None = None
-        self._recent_tokens, self._recent_s = 0.0, 0.0
-        self.tokens_per_s = 0.0
+        # By seconds, not by batches: a GPU takes nearly as long for one short text as for many, and after a quiet time
+        # a rate of short texts would turn away the burst that is fast.
+        self._rate = Rate(keep=0.8)
 
     @property
     def unready_reason(self) -> str | None:
@@ -97,6 +94,11 @@ class Batcher:
         """Tokens that wait, a prompt's once; not those that are being computed."""
         return self._queue.tokens
 
+    @property
+    def tokens_per_s(self) -> float:
+        """The measured rate; 0 before the first batch."""
+        return self._rate.value
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Batcher]:
         """On leaving, whoever still waits gets EngineUnavailable."""
@@ -110,49 +112,34 @@ class Batcher:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def score(
-        self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
-    ) -> list[Result]:
-        """One result a completion, in order. Raises EngineUnavailable when the device thread ended or hangs."""
-        if not all(completions):
+    async def score(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode = "deterministic") -> float:
+        """The raw score. Raises SampleError, and EngineUnavailable when the device thread ended or hangs."""
+        if not completion:
             raise ValueError("a completion needs at least one token: the score is read at the last one")
         if self.unready_reason is not None:
             raise EngineUnavailable(self.unready_reason)
-        entered = [self._enter(prompt, completion, mode) for completion in completions]
-        try:
-            return [entry if not isinstance(entry, Waiting) else await _result(entry) for entry in entered]
-        finally:
-            self._leave(entry for entry in entered if isinstance(entry, Waiting))
-
-    def _enter(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode) -> Waiting | float:
-        """A finished score, the same sample that already waits, or a new place in the queue."""
         key = sample_key(prompt, completion, mode)
         finished = self._finished.get(key)
         if finished is not None:
             return finished
-        sample = self._unfinished.get(key)
-        if sample is None:
-            future = asyncio.get_running_loop().create_future()
-            sample = self._unfinished[key] = Waiting(key, completion, self._clock(), future)
-            self._queue.add(prompt, sample, mode)
-            self._filled.set()
-        sample.callers += 1
-        sample.abandoned = None
+        sample = self._unfinished.get(key) or self._enqueue(key, prompt, completion, mode)
+        return await sample.result()
+
+    def _enqueue(self, key: bytes, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode) -> Waiting:
+        """A new place in the queue."""
+        sample = Waiting(asyncio.get_running_loop().create_future(), key, completion, time.monotonic())
+        self._unfinished[key] = sample
+        self._queue.add(prompt, sample, mode)
+        self._filled.set()
         return sample
 
-    def _leave(self, samples: Iterable[Waiting]) -> None:
-        for sample in samples:
-            sample.callers -= 1
-            if sample.callers == 0:
-                sample.abandoned = self._clock()
-
     async def _serve(self) -> None:
-        """Until the thread ends, or a defect here: whoever waits then is told, whatever it was."""
+        """Runs until the thread ends or this task fails. Either way everybody who still waits is told why."""
         try:
             while True:
                 await self._filled.wait()
-                if self.queued_tokens < self._max_batch_tokens:
-                    await asyncio.sleep(self._window_s)
+                if self.queued_tokens < BATCH_TOKENS:
+                    await asyncio.sleep(WINDOW_S)
                 while self._queue:
                     await self._serve_batch()
                 self._filled.clear()
@@ -162,7 +149,7 @@ class Batcher:
             self._fail(EngineUnavailable("the reward model was closed"))
 
     async def _serve_batch(self) -> None:
-        now = self._clock()
+        now = time.monotonic()
         self._drop_abandoned(now)
         if not self._queue:
             return
@@ -194,15 +181,14 @@ class Batcher:
         raise DeviceHangs(self._hang)
 
     def _drop_abandoned(self, now: float) -> None:
-        """All at once: batch by batch, with nothing to wait for between them, thousands would block the event loop."""
-        for sample in self._queue.drop_abandoned(now, GRACE_S):
+        # All at once: batch by batch, with nothing to wait for between them, thousands would block the event loop.
+        for sample in self._queue.drop_abandoned(now):
             del self._unfinished[sample.key]
             self._dropped += 1
 
     def _take(self, now: float) -> Batch:
         """The next batch, out of the queue."""
-        tokens, age_s = self._max_batch_tokens, self._max_age_s
-        batch = next_batch(self._queue.prompts, now, max_tokens=tokens, max_age_s=age_s, last_lead=self._lead)
+        batch = next_batch(self._queue.prompts, now, max_tokens=BATCH_TOKENS, max_age_s=MAX_AGE_S, last_lead=self._lead)
         self._lead = batch.parts[0][0]
         for prompt, samples in batch.parts:
             self._queue.remove(prompt, samples)
@@ -210,23 +196,21 @@ class Batcher:
 
     def _finish(self, sample: Waiting, result: Result) -> None:
         del self._unfinished[sample.key]
-        sample.future.set_result(result)
-        if isinstance(result, float):
+        if isinstance(result, SampleError):
+            sample.fail(result)
+        else:
+            sample.future.set_result(result)
             self._finished.put(sample.key, result)
 
     def _fail(self, error: EngineUnavailable) -> None:
-        """Tell everybody who waits."""
+        """Tells everybody who waits."""
         for sample in self._unfinished.values():
-            sample.future.set_result(error)
+            sample.fail(error)
         self._unfinished.clear()
         self._queue.clear()
 
     def _report(self, work: Work, results: Sequence[Result], queue_s: tuple[float, ...]) -> None:
-        # By seconds, not by batches: a GPU takes nearly as long for one short text as for many, and after a quiet time
-        # a rate of short texts would turn away the burst that is fast.
-        self._recent_tokens = 0.8 * self._recent_tokens + work.tokens_computed
-        self._recent_s = 0.8 * self._recent_s + max(work.forward_s, 1e-6)
-        self.tokens_per_s = self._recent_tokens / self._recent_s
+        self._rate.add(work.tokens_computed, max(work.forward_s, 1e-6))
         report = BatchReport(
             samples=len(results),
             tokens_computed=work.tokens_computed,
@@ -244,11 +228,3 @@ class Batcher:
 def hang_limit_s(tokens: int, tokens_per_s: float) -> float:
     """Seconds that a batch may take. `tokens_per_s`: the measured rate, 0 when there is none yet."""
     return max(HANG_FLOOR_S, HANG_FACTOR * tokens / tokens_per_s) if tokens_per_s else FIRST_BATCH_S
-
-
-async def _result(sample: Waiting) -> Result:
-    # shielded: others may wait for the same sample, and whoever leaves may come back for it
-    result = await asyncio.shield(sample.future)
-    if isinstance(result, EngineUnavailable):
-        raise result
-    return result

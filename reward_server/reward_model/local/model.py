@@ -24,12 +24,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from reward_server.reward_model.engine import EngineRefused, Group, Mode, OutOfMemory, TokenIds, Work, checked
+from reward_server.kit.kept import Kept
+from reward_server.reward_model.engine import (
+    EngineRefused,
+    Group,
+    Mode,
+    NotFinite,
+    OutOfMemory,
+    Result,
+    TokenIds,
+    Work,
+    checked,
+)
 from reward_server.reward_model.local import folder as model_folder
 from reward_server.reward_model.local.device import Dtype, steady_cuda, torch_dtype, usable_device
 from reward_server.reward_model.local.packing import Pack, Row, packs
 from reward_server.reward_model.local.prompt_attention import use_causal_kernel
-from reward_server.reward_model.local.prompt_states import PromptStates
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +54,12 @@ _EAGER_CHUNK_TOKENS = 512
 x text products at a time, and with 32 heads and a text of 8,192 tokens 4,096 would take 4 GiB of float32."""
 
 _PACK_TOKENS = {"cpu": 2048, "cuda": 16384}
-_CACHED_TOKENS = 32_768
-"""Tokens whose keys and values a pack holds in `throughput`: twice what prompts are kept by default."""
+KEPT_PROMPT_TOKENS = 16_384
+"""Tokens of prompts whose KV cache is kept for completions that come later (57 KiB each for Qwen2.5-7B): a rollout
+engine finishes those of one prompt at different times. What is kept is bitwise what would be computed."""
+
+_CACHED_TOKENS = 2 * KEPT_PROMPT_TOKENS
+"""Tokens whose keys and values a pack holds in `throughput`."""
 
 _SPLIT_TOLERANCE = 0.1
 """Relative distance between hidden states of a split and a whole text. Seen: 1e-6 in float32, 0.01 in bfloat16; a
@@ -56,8 +70,7 @@ class TransformersModel:
     """One reward model on one device. Every call from one thread; the thread count is pinned in that thread.
 
     `dtype` of the body: `auto` is bfloat16 where the device multiplies it in hardware. The head is always float32.
-    `threads`: CPU threads of one operation; default: as many as PyTorch would take. `kept_prompt_tokens`: tokens of
-    prompts whose KV cache is kept for completions that come later (57 KiB each for Qwen2.5-7B).
+    `threads`: CPU threads of one operation; default: as many as PyTorch would take.
     Raises EngineRefused when there is no such device, when the folder does not hold a decoder with one label and its
     head, or when a text run in two parts gives another result than the whole.
     """
@@ -69,7 +82,6 @@ class TransformersModel:
         dtype: Dtype = "auto",
         device: str = "auto",
         threads: int | None = None,
-        kept_prompt_tokens: int = 16_384,
     ) -> None:
         import torch
         import transformers
@@ -86,7 +98,7 @@ class TransformersModel:
         self._chunk_tokens = _CHUNK_TOKENS if use_causal_kernel(self._model) else _EAGER_CHUNK_TOKENS
         self._pack_tokens = _PACK_TOKENS[self._device.type]
         self._head = cast("torch.nn.Linear", self._model.score)  # checked when loaded
-        self._prompts: PromptStates[DynamicCache] = PromptStates(kept_prompt_tokens)
+        self._prompts: Kept[bytes, DynamicCache] = Kept(KEPT_PROMPT_TOKENS * TokenIds("i").itemsize, weigh=len)
         self.max_tokens = model_folder.longest_text(self._model.config)
         self.vocabulary: int = self._model.get_input_embeddings().num_embeddings  # type: ignore[assignment]
         self.config: dict[str, str | int] = {
@@ -115,7 +127,7 @@ class TransformersModel:
             scored = [found for pack in packed for found in self._fitting(pack, work)]
             values = torch.cat([score for _, score in scored]).tolist() if scored else []  # read all at once
         for (row, _), value in zip(scored, values, strict=True):
-            work.results[row.group][row.completion] = checked(value)
+            work.results[row.group][row.completion] = _result(value)
         work.forward_s = time.perf_counter() - started
         return work
 
@@ -160,12 +172,14 @@ class TransformersModel:
         """A cache that has read the prompt and that the caller may change; empty for an empty prompt."""
         from transformers import DynamicCache
 
-        cache = self._prompts.get(prompt)
+        key = prompt.tobytes()
+        cache = self._prompts.get(key)
         if cache is None:
             cache = DynamicCache(config=self._model.config)
             for start in range(0, len(prompt), self._chunk_tokens):
                 self._forward([prompt[start : start + self._chunk_tokens]], cache, work)
-            self._prompts.put(prompt, cache)
+            if prompt:
+                self._prompts.put(key, cache)
         else:
             work.tokens_saved += len(prompt)
         return _copied(cache)
@@ -204,6 +218,13 @@ class TransformersModel:
                 f"{type(self._model).__name__} gives another result when a text is run in two parts (relative distance"
                 f" {distance:.2g}): it is not causal, keeps a state that cannot be shared, or is broken"
             )
+
+
+def _result(score: float) -> Result:
+    try:
+        return checked(score)
+    except NotFinite as error:
+        return error
 
 
 def _copied(cache: DynamicCache) -> DynamicCache:

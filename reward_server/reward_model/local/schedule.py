@@ -1,106 +1,16 @@
-"""Which waiting samples the device computes next: a pure decision, without clock, lock or model.
-
-Samples arrive one by one from separate connections; here they are together again with the others of their prompt, so
-that the prompt is computed once.
-"""
+"""Which waiting samples the device computes next: a decision without clock, lock or model, which changes nothing."""
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from reward_server.reward_model.engine import EngineUnavailable, Mode, Result, TokenIds
-
-GRACE_S = 5.0
-"""Seconds that work is kept for a caller that left, who may come back."""
+from reward_server.reward_model.engine import Mode
+from reward_server.reward_model.local.waiting import Waiting, WaitingPrompt
 
 _CANDIDATES = 64
 """Prompts looked at to fill a batch; a bound on the work for each batch when thousands wait."""
-
-
-@dataclass(eq=False, slots=True)
-class Waiting:
-    """One distinct (prompt, completion, mode) that callers wait for. Ids are [P] and [C]; times in seconds.
-
-    `abandoned`: when the last caller left; None while one is there.
-    """
-
-    key: bytes
-    completion: TokenIds[int]
-    arrived: float
-    future: asyncio.Future[Result | EngineUnavailable]
-    callers: int = 0
-    abandoned: float | None = None
-
-
-@dataclass(eq=False, slots=True)
-class WaitingPrompt:
-    """The waiting samples of one prompt, never empty, in order of arrival. `longest`: tokens of its longest text."""
-
-    mode: Mode
-    prompt: TokenIds[int]
-    samples: list[Waiting] = field(default_factory=list)
-    longest: int = 0
-
-    @property
-    def arrived(self) -> float:
-        """When its first sample came."""
-        return self.samples[0].arrived
-
-    def add(self, sample: Waiting) -> None:
-        self.samples.append(sample)
-        self.longest = max(self.longest, len(self.prompt) + len(sample.completion))
-
-    def remove(self, samples: Collection[Waiting]) -> None:
-        gone = set(samples)
-        self.samples = [sample for sample in self.samples if sample not in gone]
-        self.longest = len(self.prompt) + max((len(sample.completion) for sample in self.samples), default=0)
-
-
-class WaitingQueue:
-    """What waits, by prompt. `tokens`: a prompt's once, and each completion's."""
-
-    def __init__(self) -> None:
-        self._prompts: dict[tuple[Mode, bytes], WaitingPrompt] = {}
-        self.tokens = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._prompts)
-
-    @property
-    def prompts(self) -> Collection[WaitingPrompt]:
-        return self._prompts.values()
-
-    def add(self, prompt: TokenIds[int], sample: Waiting, mode: Mode) -> None:
-        place = (mode, prompt.tobytes())
-        if place not in self._prompts:
-            self._prompts[place] = WaitingPrompt(mode, prompt)
-            self.tokens += len(prompt)
-        self._prompts[place].add(sample)
-        self.tokens += len(sample.completion)
-
-    def remove(self, prompt: WaitingPrompt, samples: Collection[Waiting]) -> None:
-        prompt.remove(samples)
-        self.tokens -= sum(len(sample.completion) for sample in samples)
-        if not prompt.samples:
-            del self._prompts[prompt.mode, prompt.prompt.tobytes()]
-            self.tokens -= len(prompt.prompt)
-
-    def drop_abandoned(self, now: float, grace_s: float) -> list[Waiting]:
-        """Take out all that `is_dropped`, in one pass over what waits."""
-        dropped: list[Waiting] = []
-        for prompt in list(self._prompts.values()):
-            gone = [sample for sample in prompt.samples if is_dropped(sample, now, grace_s)]
-            if gone:
-                self.remove(prompt, gone)
-                dropped += gone
-        return dropped
-
-    def clear(self) -> None:
-        self._prompts.clear()
-        self.tokens = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +83,3 @@ def _fitting(prompt: WaitingPrompt, left: int, first: Waiting | None) -> tuple[l
             chosen.append(sample)
             after_prompt -= len(sample.completion)
     return (chosen, after_prompt) if chosen else ([], left)
-
-
-def is_dropped(sample: Waiting, now: float, grace_s: float) -> bool:
-    """True when its callers left longer than the grace ago: a caller that timed out and asks again finds it queued."""
-    return sample.abandoned is not None and now - sample.abandoned > grace_s

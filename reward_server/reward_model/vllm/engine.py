@@ -14,31 +14,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
+from reward_server.kit.rate import Rate
 from reward_server.reward_model.engine import (
-    BatchReport,
     EngineRefused,
     Mode,
+    NotFinite,
     OnBatch,
     RemoteForbids,
     RemoteRefused,
     RemoteUnavailable,
-    Result,
     SampleError,
     TokenIds,
     checked,
-    count_not_finite,
     ignore_batch,
 )
 from reward_server.reward_model.vllm.served_models import chosen_model, served_models
 from reward_server.reward_model.vllm.shared_calls import SharedCalls
 from reward_server.reward_model.vllm.switch import refuse_ignorance
+from reward_server.types import BatchReport
 
 _RETRIED = frozenset({502, 503, 504})
 _ANY_FAULT = 500
@@ -48,6 +48,20 @@ _WHOLE_SERVER = _WRONG_KEY | {404, 405}
 """Answers that are not about the sample: a wrong key, URL or model name."""
 
 
+MAX_IN_FLIGHT = 64
+"""Requests at a time. The backlog waits here, where it is counted, and not on the server."""
+
+ATTEMPTS = 6
+"""For each request: with the pauses between them about 8 s of trouble are passed over."""
+
+TIMEOUT_S = 60.0
+"""For each attempt."""
+
+HEALTH_INTERVAL_S = 5.0
+HEALTH_TIMEOUT_S = 5.0
+"""Between two questions for the server's `/health`, and for each."""
+
+
 class VllmEngine:
     """An Engine over HTTP. Open it with `async with VllmEngine.connected(url)`.
 
@@ -55,15 +69,13 @@ class VllmEngine:
     weights and versions behind the URL are not.
     """
 
-    def __init__(self, client: httpx.AsyncClient, *, max_in_flight: int, attempts: int, on_batch: OnBatch) -> None:
+    def __init__(self, client: httpx.AsyncClient, on_batch: OnBatch) -> None:
         self._client = client
         self._address = client.base_url.copy_with(userinfo=b"")  # for messages: a password may stand in it
-        self._calls = SharedCalls(self._one, max_in_flight=max_in_flight)
-        self._attempts = attempts
+        self._calls = SharedCalls(self._scored, max_in_flight=MAX_IN_FLIGHT)
         self._on_batch = on_batch
-        self._max_in_flight = max_in_flight
         self._unready: str | None = "the vLLM server was not asked yet"
-        self.tokens_per_s = 0.0
+        self._rate = Rate(keep=0.98)
         self.max_tokens = 0
         self.config: dict[str, str | int] = {"engine": "vllm"}
 
@@ -75,34 +87,28 @@ class VllmEngine:
         *,
         served_name: str | None = None,
         api_key: str | None = None,
-        max_in_flight: int = 64,
-        attempts: int = 6,
-        timeout_s: float = 60.0,
-        health_interval_s: float = 5.0,
         on_batch: OnBatch = ignore_batch,
     ) -> AsyncIterator[VllmEngine]:
         """Raises EngineRefused when the server answers but cannot give right scores, RemoteUnavailable when it does
         not answer.
 
         `served_name`: of the model on the server, not needed where it has only one. `api_key`: the server's.
-        `max_in_flight`: requests at a time, so that the backlog waits here. `attempts`: for each request. `timeout_s`:
-        for each attempt.
         """
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        limits = httpx.Limits(
-            max_connections=max_in_flight + 1, max_keepalive_connections=max_in_flight + 1
-        )  # and /health
+        connections = MAX_IN_FLIGHT + 1  # and /health
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        timeout = httpx.Timeout(TIMEOUT_S, pool=None)
         async with httpx.AsyncClient(
-            base_url=url, headers=headers, limits=limits, timeout=httpx.Timeout(timeout_s, pool=None), trust_env=False
+            base_url=url, headers=headers, limits=limits, timeout=timeout, trust_env=False
         ) as client:
-            engine = cls(client, max_in_flight=max_in_flight, attempts=attempts, on_batch=on_batch)
+            engine = cls(client, on_batch)
             try:
                 await engine._find_model(served_name)
                 await refuse_ignorance(engine._classify)
             except RemoteForbids as error:
                 raise EngineRefused(str(error)) from error
             engine._unready = None
-            watch = asyncio.create_task(engine._watch(health_interval_s), name="vLLM health")
+            watch = asyncio.create_task(engine._watch(), name="vLLM health")
             try:
                 yield engine
             finally:
@@ -121,45 +127,44 @@ class VllmEngine:
         """Tokens of the texts that wait for room on the server."""
         return self._calls.queued_tokens
 
-    async def score(
-        self, prompt: TokenIds[int], completions: Sequence[TokenIds[int]], mode: Mode = "deterministic"
-    ) -> list[Result]:
-        """One result a completion, in order. `mode` changes nothing: the server packs as it likes.
+    @property
+    def tokens_per_s(self) -> float:
+        """The measured rate with as many requests at a time as there are in a queue; 0 before the first score."""
+        return MAX_IN_FLIGHT * self._rate.value
 
-        Raises RemoteUnavailable when the server does not answer after every attempt.
+    async def score(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode = "deterministic") -> float:
+        """The raw score. `mode` changes nothing: the server packs as it likes.
+
+        Raises SampleError, and RemoteUnavailable when the server does not answer after every attempt.
         """
-        calls = [self._calls.score(prompt + completion) for completion in completions]
-        results = await asyncio.gather(*calls, return_exceptions=True)  # all of them: none goes on unwatched
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, SampleError):
-                raise result
-        return cast("list[Result]", results)
+        return await self._calls.score(prompt + completion)
 
-    async def _one(self, ids: TokenIds[int], queue_s: float) -> Result:
+    async def _scored(self, ids: TokenIds[int], queue_s: float) -> float:
         started = time.perf_counter()
         try:
-            result: Result = await self._classify(list(ids))
-        except RemoteRefused as error:
-            result = error
-        self._report(len(ids), result, forward_s=time.perf_counter() - started, queue_s=queue_s)
-        return result
+            score = await self._classify(list(ids))
+        except SampleError as error:
+            self._report(len(ids), started, queue_s, not_finite=isinstance(error, NotFinite))
+            raise
+        self._report(len(ids), started, queue_s)
+        return score
 
-    def _report(self, tokens: int, result: Result, *, forward_s: float, queue_s: float) -> None:
-        rate = self._max_in_flight * tokens / max(forward_s, 1e-6)  # that many at a time, when there is a queue
-        self.tokens_per_s = rate if not self.tokens_per_s else 0.98 * self.tokens_per_s + 0.02 * rate
+    def _report(self, tokens: int, started: float, queue_s: float, *, not_finite: bool = False) -> None:
+        forward_s = time.perf_counter() - started
+        self._rate.add(tokens, max(forward_s, 1e-6))
         self._on_batch(
             BatchReport(
                 samples=1,
                 tokens_computed=tokens,
                 tokens_saved=0,
                 padding_tokens=0,
-                not_finite=count_not_finite([result]),
+                not_finite=int(not_finite),
                 forward_s=forward_s,
                 queue_s=(queue_s,),
             )
         )
 
-    async def _classify(self, ids: list[int], use_activation: object = False) -> Result:
+    async def _classify(self, ids: list[int], use_activation: object = False) -> float:
         body = {
             "model": self.config.get("model"),
             "input": [ids],
@@ -169,15 +174,16 @@ class VllmEngine:
         answer = await self._ask("POST", "/classify", body, seed=bytes(str(ids), "ascii"))
         try:
             (entry,) = answer["data"]
-            (score,) = entry["probs"]
-            return checked(float(score))
+            (number,) = entry["probs"]
+            score = float(number)
         except (KeyError, TypeError, ValueError) as error:
             raise RemoteRefused(f"the vLLM server's answer has no single score: {str(answer)[:300]}") from error
+        return checked(score)
 
     async def _ask(self, method: str, path: str, body: object = None, seed: bytes = b"") -> Any:
         """The answer's JSON, retried. Raises RemoteUnavailable, or RemoteRefused for an answer about this request."""
         trouble = ""
-        for attempt in range(self._attempts):
+        for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(retry_delay_s(attempt, seed))
             try:
@@ -185,11 +191,11 @@ class VllmEngine:
             except httpx.TransportError as error:
                 trouble = f"{type(error).__name__} {error}".strip()
                 continue
-            is_last = attempt + 1 == self._attempts
+            is_last = attempt + 1 == ATTEMPTS
             if response.status_code not in _RETRIED and (response.status_code != _ANY_FAULT or is_last):
                 return _json_of(response, path)
             trouble = _said(response)
-        raise RemoteUnavailable(f"the vLLM server {self._address} failed {self._attempts} times: {trouble}")
+        raise RemoteUnavailable(f"the vLLM server {self._address} failed {ATTEMPTS} times: {trouble}")
 
     async def _find_model(self, wanted: str | None) -> None:
         try:
@@ -200,11 +206,11 @@ class VllmEngine:
         self.max_tokens = model.max_tokens
         self.config["model"] = model.name
 
-    async def _watch(self, interval_s: float) -> None:
+    async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(interval_s)
+            await asyncio.sleep(HEALTH_INTERVAL_S)
             try:
-                response = await self._client.get("/health", timeout=max(interval_s, 1.0))
+                response = await self._client.get("/health", timeout=HEALTH_TIMEOUT_S)
                 self._unready = None if response.is_success else f"the vLLM server's /health: {_said(response)}"
             except httpx.TransportError as error:
                 self._unready = f"the vLLM server does not answer: {type(error).__name__} {error}".strip()

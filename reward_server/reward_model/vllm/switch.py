@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import TypeAlias
 
-from reward_server.reward_model.engine import EngineRefused, RemoteRefused, Result, SampleError
+from reward_server.reward_model.engine import EngineRefused, NotFinite, RemoteRefused
 
-Classify: TypeAlias = "Callable[[list[int], object], Awaitable[Result]]"
-"""`classify(ids, use_activation)`: the number in the server's answer. May raise RemoteRefused."""
+Classify: TypeAlias = "Callable[[list[int], object], Awaitable[float]]"
+"""`classify(ids, use_activation)`: the number in the server's answer. May raise RemoteRefused and NotFinite."""
 
 _PROBES = (list(range(11, 16)), list(range(40, 30, -1)))
 """Token ids that every vocabulary has."""
@@ -21,29 +20,38 @@ _NOISE = 0.05
 
 
 async def refuse_ignorance(classify: Classify) -> None:
-    """Raise EngineRefused for a server that ignores the switch, or has no finite scores.
+    """Raises EngineRefused for a server that ignores the switch, or has no finite scores.
 
     A number and its sigmoid: it knows the switch. Otherwise (equal numbers are also what a model without activation
     gives, `problem_type` regression, and a model may name another activation) nonsense decides: who knows the switch
     refuses a value that is not a boolean.
     """
     try:
-        raw = [_finite(await classify(ids, False)) for ids in _PROBES]
-        activated = [_finite(await classify(ids, True)) for ids in _PROBES]
+        raw = [await classify(ids, False) for ids in _PROBES]
+        activated = [await classify(ids, True) for ids in _PROBES]
+        is_known = is_sigmoid(raw, activated) or await _refuses_nonsense(classify)
     except RemoteRefused as error:
         raise EngineRefused(f"the vLLM server does not classify: {error}") from error
-    if is_sigmoid(raw, activated):
-        return
-    with suppress(RemoteRefused):
-        await classify(_PROBES[0], "neither")
+    except NotFinite as error:
+        raise EngineRefused(f"the vLLM server has no score for a few token ids: {error}") from error
+    if not is_known:
         raise EngineRefused(
             "the vLLM server ignores `use_activation`: its scores would be squashed in silence. Use vLLM 0.12 or"
             " later, as `vllm serve MODEL --runner pooling --convert classify`"
         )
 
 
+async def _refuses_nonsense(classify: Classify) -> bool:
+    try:
+        await classify(_PROBES[0], "neither")
+    except RemoteRefused:
+        return True
+    return False
+
+
 def is_sigmoid(raw: Sequence[float], activated: Sequence[float]) -> bool:
-    """True where every one of `activated` is the sigmoid of its `raw`, and not every one may as well be `raw` itself.
+    """True where every one of `activated` is the sigmoid of its `raw`, and at least one differs from its `raw` by
+    more than noise.
 
     >>> is_sigmoid([3.0, -2.0], [0.953, 0.119]), is_sigmoid([0.953, 0.119], [0.953, 0.12]), is_sigmoid([0.66], [0.66])
     (True, False, False)
@@ -52,9 +60,3 @@ def is_sigmoid(raw: Sequence[float], activated: Sequence[float]) -> bool:
     is_other = any(abs(a - r) > _NOISE * max(1.0, abs(r)) for r, a in pairs)
     # by tanh, since exp of a large score would overflow
     return is_other and all(abs(a - (1 + math.tanh(r / 2)) / 2) <= _NOISE for r, a in pairs)
-
-
-def _finite(result: Result) -> float:
-    if isinstance(result, SampleError):
-        raise EngineRefused(f"the vLLM server has no score for a few token ids: {result}")
-    return result

@@ -9,25 +9,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine_calls import ids, run, until
+from engine_calls import ids, run, scores, until
 from slow_device import SlowSum
 from tiny_models import token_ids
 
+from reward_server.kit import shared
 from reward_server.reward_model.engine import (
-    BatchReport,
     DeviceHangs,
     DeviceThreadDied,
     EngineUnavailable,
     Group,
     Mode,
     NotFinite,
-    Result,
     Work,
 )
 from reward_server.reward_model.local import batcher as batching
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.local.device_thread import DeviceThread
 from reward_server.reward_model.local.model import TransformersModel
+from reward_server.types import BatchReport
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def device() -> SlowSum:
 def test_singles_of_separate_callers_are_regrouped_by_prompt(device: SlowSum) -> None:
     async def body() -> None:
         async with Batcher(device).running() as batcher:
-            calls = [batcher.score(ids(*[1] * p), [ids(*[2] * c)]) for p, c in [(5, 1), (3, 9), (5, 2), (3, 4), (5, 3)]]
-            assert list(await asyncio.gather(*calls)) == [[7.0], [21.0], [9.0], [11.0], [11.0]]
+            calls = [batcher.score(ids(*[1] * p), ids(*[2] * c)) for p, c in [(5, 1), (3, 9), (5, 2), (3, 4), (5, 3)]]
+            assert list(await asyncio.gather(*calls)) == [7.0, 21.0, 9.0, 11.0, 11.0]
         assert device.calls == [[(3, [9, 4]), (5, [3, 2, 1])]]
 
     run(body)
@@ -49,9 +49,9 @@ def test_while_the_device_is_busy_the_next_batch_is_everything_that_came(device:
     async def body() -> None:
         async with Batcher(device).running() as batcher:
             device.gate.clear()
-            first = asyncio.create_task(batcher.score(ids(1), [ids(1)]))
+            first = asyncio.create_task(batcher.score(ids(1), ids(1)))
             await until(lambda: device.calls)
-            others = [asyncio.create_task(batcher.score(ids(2, n % 3), [ids(n)])) for n in range(9)]
+            others = [asyncio.create_task(batcher.score(ids(2, n % 3), ids(n))) for n in range(9)]
             await until(lambda: batcher.queued == 10)
             device.gate.set()
             await asyncio.gather(first, *others)
@@ -65,13 +65,13 @@ def test_identical_samples_are_computed_once_queued_running_or_finished(device: 
     async def body() -> None:
         async with Batcher(device).running() as batcher:
             device.gate.clear()
-            running = asyncio.create_task(batcher.score(ids(1), [ids(7), ids(7)]))
+            running = asyncio.create_task(scores(batcher, ids(1), ids(7), ids(7)))
             await until(lambda: device.calls)
-            same = asyncio.create_task(batcher.score(ids(1), [ids(7), ids(8)]))
+            same = asyncio.create_task(scores(batcher, ids(1), ids(7), ids(8)))
             await asyncio.sleep(0.01)
             device.gate.set()
             assert list(await asyncio.gather(running, same)) == [[8.0, 8.0], [8.0, 9.0]]
-            assert await batcher.score(ids(1), [ids(8)]) == [9.0]
+            assert await batcher.score(ids(1), ids(8)) == 9.0
         assert device.calls == [[(1, [1])], [(1, [1])]]
 
     run(body)
@@ -80,45 +80,47 @@ def test_identical_samples_are_computed_once_queued_running_or_finished(device: 
 def test_the_border_between_prompt_and_completion_counts(device: SlowSum) -> None:
     async def body() -> None:
         async with Batcher(device).running() as batcher:
-            await asyncio.gather(batcher.score(ids(1, 2), [ids(3)]), batcher.score(ids(1), [ids(2, 3)]))
-            await batcher.score(ids(1), [ids(2, 3)], "throughput")
+            await asyncio.gather(batcher.score(ids(1, 2), ids(3)), batcher.score(ids(1), ids(2, 3)))
+            await batcher.score(ids(1), ids(2, 3), "throughput")
         assert sum(len(call) for call in device.calls) == 3
 
     run(body)
 
 
-def test_finished_scores_are_forgotten_beyond_the_limit(device: SlowSum) -> None:
+def test_finished_scores_are_forgotten_beyond_the_limit(device: SlowSum, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "KEPT_SCORES", 1)
+
     async def body() -> None:
-        async with Batcher(device, kept_scores=1).running() as batcher:
+        async with Batcher(device).running() as batcher:
             for token in (1, 2, 2, 1):
-                await batcher.score(ids(1), [ids(token)])
+                await batcher.score(ids(1), ids(token))
         assert len(device.calls) == 3
 
     run(body)
 
 
-def test_work_of_a_caller_that_left_is_dropped_after_the_grace_and_only_before_it_starts(device: SlowSum) -> None:
+def test_work_of_a_caller_that_left_is_dropped_after_the_grace_and_only_before_it_starts(
+    device: SlowSum, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reports: list[BatchReport] = []
 
     async def body() -> None:
-        now = 0.0
-        async with Batcher(device, clock=lambda: now, on_batch=reports.append).running() as batcher:
+        async with Batcher(device, on_batch=reports.append).running() as batcher:
             device.gate.clear()
-            tasks = [asyncio.create_task(batcher.score(ids(1), [ids(1)]))]
+            tasks = [asyncio.create_task(batcher.score(ids(1), ids(1)))]
             await until(lambda: device.calls)
-            tasks += [asyncio.create_task(batcher.score(ids(2), [ids(n)])) for n in (2, 3, 4)]
+            tasks += [asyncio.create_task(batcher.score(ids(2), ids(n))) for n in (2, 3, 4)]
             await until(lambda: batcher.queued == 4)
             for task in tasks[:3]:  # the one that runs, and two that wait
                 task.cancel()
             await asyncio.wait(tasks[:3])
-            now = 4.0
-            back = asyncio.create_task(batcher.score(ids(2), [ids(3)]))  # within the grace: finds its place
+            back = asyncio.create_task(batcher.score(ids(2), ids(3)))  # within the grace: finds its place
             await asyncio.sleep(0)
-            now = 6.0
+            monkeypatch.setattr(shared, "GRACE_S", 0.0)
             device.gate.set()
-            assert list(await asyncio.gather(tasks[3], back)) == [[6.0], [5.0]]
+            assert list(await asyncio.gather(tasks[3], back)) == [6.0, 5.0]
             assert [report.dropped for report in reports] == [0, 1]
-            assert await batcher.score(ids(1), [ids(1)]) == [2.0]  # had started: finished, and kept
+            assert await batcher.score(ids(1), ids(1)) == 2.0  # had started: finished, and kept
         assert device.calls == [[(1, [1])], [(1, [1, 1])]]
         assert batcher.queued == batcher.queued_tokens == 0
 
@@ -129,12 +131,12 @@ def test_one_of_two_callers_leaving_takes_nothing_from_the_other(device: SlowSum
     async def body() -> None:
         async with Batcher(device).running() as batcher:
             device.gate.clear()
-            leaver, stayer = (asyncio.create_task(batcher.score(ids(1), [ids(1)])) for _ in range(2))
+            leaver, stayer = (asyncio.create_task(batcher.score(ids(1), ids(1))) for _ in range(2))
             await until(lambda: device.calls)
             leaver.cancel()
             await asyncio.sleep(0.01)
             device.gate.set()
-            assert await stayer == [2.0]
+            assert await stayer == 2.0
 
     run(body)
 
@@ -145,9 +147,9 @@ def test_reports_say_what_a_batch_cost(device: SlowSum) -> None:
     async def body() -> None:
         async with Batcher(device, on_batch=reports.append).running() as batcher:
             assert batcher.tokens_per_s == 0
-            await batcher.score(ids(1), [ids(1), ids(2), ids(1)])
+            await scores(batcher, ids(1), ids(1), ids(2), ids(1))
             device.gate.clear()
-            task = asyncio.create_task(batcher.score(ids(3, 3), [ids(1, 1, 1)]))
+            task = asyncio.create_task(batcher.score(ids(3, 3), ids(1, 1, 1)))
             await until(lambda: batcher.queued_tokens == 5)
             assert batcher.tokens_per_s == 100  # 10 tokens in 0.1 s
             device.gate.set()
@@ -159,7 +161,9 @@ def test_reports_say_what_a_batch_cost(device: SlowSum) -> None:
     assert all(0.0 <= seconds < 5 for seconds in reports[0].queue_s)
 
 
-def test_one_large_batch_outweighs_many_small_ones_in_the_measured_rate() -> None:
+def test_one_large_batch_outweighs_many_small_ones_in_the_measured_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "WINDOW_S", 0.0)
+
     class Paced:
         """A GPU: 1 token takes 0.01 s, 10,000 take 0.3 s."""
 
@@ -168,11 +172,11 @@ def test_one_large_batch_outweighs_many_small_ones_in_the_measured_rate() -> Non
             return Work([[0.0]], 10_000 if large else 1, 0, 0, 0.3 if large else 0.01)
 
     async def body() -> None:
-        async with Batcher(Paced(), window_s=0).running() as batcher:
+        async with Batcher(Paced()).running() as batcher:
             for token in range(50):
-                await batcher.score(ids(), [ids(token)])
+                await batcher.score(ids(), ids(token))
             assert batcher.tokens_per_s == pytest.approx(100)
-            await batcher.score(ids(), [ids(1, 1)])
+            await batcher.score(ids(), ids(1, 1))
             # the small ones still count as 4 tokens in 0.04 s
             assert batcher.tokens_per_s == pytest.approx((4 + 10_000) / (0.04 + 0.3), rel=0.01)
 
@@ -180,18 +184,22 @@ def test_one_large_batch_outweighs_many_small_ones_in_the_measured_rate() -> Non
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA error"), SystemExit("bye"), MemoryError()])
-def test_a_dying_device_thread_fails_what_waits_and_is_visible(device: SlowSum, error: BaseException) -> None:
+def test_a_dying_device_thread_fails_what_waits_and_is_visible(
+    device: SlowSum, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "BATCH_TOKENS", 2)
+
     async def body() -> None:
-        async with Batcher(device, max_batch_tokens=2).running() as batcher:
+        async with Batcher(device).running() as batcher:
             assert batcher.unready_reason is None
             device.fails_with = error
-            tasks = [asyncio.create_task(batcher.score(ids(n), [ids(n)])) for n in range(3)]
+            tasks = [asyncio.create_task(batcher.score(ids(n), ids(n))) for n in range(3)]
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 assert isinstance(result, DeviceThreadDied)
                 assert type(error).__name__ in str(result)
             assert type(error).__name__ in str(batcher.unready_reason)
             with pytest.raises(EngineUnavailable, match=type(error).__name__):
-                await batcher.score(ids(1), [ids(1)])
+                await batcher.score(ids(1), ids(1))
         assert len(device.calls) == 1
 
     run(body)
@@ -203,14 +211,14 @@ def test_a_hanging_device_fails_what_waits_and_is_visible(device: SlowSum, monke
     async def body() -> None:
         async with Batcher(device).running() as batcher:
             device.gate.clear()
-            running = asyncio.create_task(batcher.score(ids(1), [ids(1)]))
+            running = asyncio.create_task(batcher.score(ids(1), ids(1)))
             await until(lambda: device.calls)
-            waiting = asyncio.create_task(batcher.score(ids(2), [ids(2)]))
+            waiting = asyncio.create_task(batcher.score(ids(2), ids(2)))
             for result in await asyncio.gather(running, waiting, return_exceptions=True):
                 assert isinstance(result, DeviceHangs)
             assert "hangs: a batch of 2 tokens" in str(batcher.unready_reason)
             with pytest.raises(EngineUnavailable, match="hangs"):
-                await batcher.score(ids(3), [ids(3)])
+                await batcher.score(ids(3), ids(3))
             device.gate.set()
 
     run(body)
@@ -244,7 +252,7 @@ def test_a_completion_without_tokens_never_reaches_the_device(device: SlowSum) -
     async def body() -> None:
         async with Batcher(device).running() as batcher:
             with pytest.raises(ValueError, match="at least one token"):
-                await batcher.score(ids(1), [ids(1), ids()])
+                await batcher.score(ids(1), ids())
         assert device.calls == []
 
     run(body)
@@ -254,13 +262,13 @@ def test_closing_tells_who_still_waits(device: SlowSum) -> None:
     async def body() -> None:
         async with Batcher(device).running() as batcher:
             device.gate.clear()
-            task = asyncio.create_task(batcher.score(ids(1), [ids(1)]))
+            task = asyncio.create_task(batcher.score(ids(1), ids(1)))
             await until(lambda: device.calls)
         with pytest.raises(EngineUnavailable, match="closed"):
             await task
         device.gate.set()
         with pytest.raises(EngineUnavailable):
-            await batcher.score(ids(1), [ids(1)])
+            await batcher.score(ids(1), ids(1))
 
     run(body)
 
@@ -269,7 +277,7 @@ def test_the_event_loop_stays_free_while_the_model_runs(folder: Path) -> None:
     async def body() -> None:
         model = TransformersModel(folder, dtype="float32", device="cpu", threads=1)
         async with Batcher(model).running() as batcher:
-            task = asyncio.create_task(batcher.score(token_ids(1500, 1), [token_ids(500, n) for n in range(8)]))
+            task = asyncio.create_task(scores(batcher, token_ids(1500, 1), *(token_ids(500, n) for n in range(8))))
             longest = 0.0
             while not task.done():
                 before = time.perf_counter()
@@ -280,24 +288,29 @@ def test_the_event_loop_stays_free_while_the_model_runs(folder: Path) -> None:
     run(body)
 
 
-def test_one_text_has_one_score_in_any_company_through_the_batcher(folder: Path) -> None:
+def test_one_text_has_one_score_in_any_company_through_the_batcher(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "KEPT_SCORES", 0)
+    monkeypatch.setattr(batching, "BATCH_TOKENS", 300)
     chosen = random.Random(3)
     prompt, subject = token_ids(40, 1), token_ids(50, 2)
-    seen: set[Result] = set()
+    seen: set[float] = set()
 
     async def body() -> None:
         for _ in range(4):  # restarts
             model = TransformersModel(folder, dtype="bfloat16", device="cpu", threads=1)
-            async with Batcher(model, kept_scores=0, max_batch_tokens=300).running() as batcher:
+            async with Batcher(model).running() as batcher:
                 for _ in range(10):
-                    calls = [batcher.score(prompt, [subject])]
+                    calls = [batcher.score(prompt, subject)]
                     for _ in range(chosen.randrange(5)):
                         others = [token_ids(chosen.randrange(1, 80), chosen.randrange(999)) for _ in range(3)]
-                        calls.append(batcher.score(chosen.choice([prompt, token_ids(30, 9)]), others))
+                        after = chosen.choice([prompt, token_ids(30, 9)])
+                        calls += [batcher.score(after, other) for other in others]
                     order = list(range(len(calls)))
                     chosen.shuffle(order)
                     results = await asyncio.gather(*(calls[n] for n in order))
-                    seen.add(results[order.index(0)][0])
+                    seen.add(results[order.index(0)])
 
     run(body)
     assert len(seen) == 1
@@ -311,9 +324,10 @@ def test_nan_of_the_model_reaches_the_caller_as_an_error_of_the_sample(folder: P
         with torch.no_grad():
             model._model.get_input_embeddings().weight[450] = float("inf")  # type: ignore[operator]
         async with Batcher(model, on_batch=reports.append).running() as batcher:
-            results = await batcher.score(ids(9, 10), [ids(11), ids(450)])
-        assert isinstance(results[0], float)
-        assert isinstance(results[1], NotFinite)
+            calls = [batcher.score(ids(9, 10), completion) for completion in (ids(11), ids(450))]
+            good, bad = await asyncio.gather(*calls, return_exceptions=True)
+        assert isinstance(good, float)
+        assert isinstance(bad, NotFinite)
 
     run(body)
     assert [report.not_finite for report in reports] == [1]

@@ -7,8 +7,9 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_server.reward_model.engine import EngineUnavailable, Mode, Result
-from reward_server.reward_model.local.schedule import Waiting, WaitingPrompt, WaitingQueue, is_dropped, next_batch
+from reward_server.reward_model.engine import Mode
+from reward_server.reward_model.local.schedule import next_batch
+from reward_server.reward_model.local.waiting import Waiting, WaitingPrompt, WaitingQueue
 
 LOOP = asyncio.new_event_loop()
 LOOP.close()  # a future needs one; nothing here runs on it
@@ -16,8 +17,8 @@ LOOP.close()  # a future needs one; nothing here runs on it
 
 def waiting(prompt: int, *lengths: int, arrived: float = 0.0, mode: Mode = "deterministic") -> WaitingPrompt:
     """A prompt of `prompt` tokens with samples of these lengths."""
-    future: asyncio.Future[Result | EngineUnavailable] = asyncio.Future(loop=LOOP)
-    samples = [Waiting(b"", array("i", [0] * length), arrived, future) for length in lengths]
+    future: asyncio.Future[float] = asyncio.Future(loop=LOOP)
+    samples = [Waiting(future, b"", array("i", [0] * length), arrived) for length in lengths]
     made = WaitingPrompt(mode, array("i", [0] * prompt))
     for sample in samples:
         made.add(sample)
@@ -111,14 +112,6 @@ def test_a_batch_has_one_mode() -> None:
     assert [prompt.mode for prompt, _ in batch.parts] == ["deterministic", "deterministic"]
 
 
-def test_work_of_a_caller_that_left_is_kept_for_the_grace() -> None:
-    (sample,) = waiting(1, 1).samples
-    assert not is_dropped(sample, now=100.0, grace_s=5.0)
-    sample.abandoned = 10.0
-    assert not is_dropped(sample, now=15.0, grace_s=5.0)
-    assert is_dropped(sample, now=15.1, grace_s=5.0)
-
-
 @given(
     st.lists(
         st.tuples(st.integers(0, 40), st.lists(st.integers(1, 60), min_size=1, max_size=5)), min_size=1, max_size=8
@@ -165,7 +158,7 @@ def test_what_everybody_left_is_dropped_in_one_pass() -> None:
     for n, sample in enumerate(samples):
         queue.add(array("i", [0] * (n // 2 + 1)), sample, "deterministic")
     for sample in samples[1:]:
-        sample.abandoned = 0.0
-    assert queue.drop_abandoned(5.0, grace_s=5.0) == []
-    assert queue.drop_abandoned(5.1, grace_s=5.0) == samples[1:]
+        sample.left_at = 0.0
+    assert queue.drop_abandoned(5.0) == []
+    assert queue.drop_abandoned(5.1) == samples[1:]
     assert ([prompt.samples for prompt in queue.prompts], queue.tokens) == ([samples[:1]], 1 + 1)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
-from engine_calls import ids, run
+from engine_calls import ids, run, scores, until
 from vllm_stand_in import MAX_LENGTH, StandIn, refused, running_stand_in
 
-from reward_server.reward_model.engine import (
-    BatchReport,
-    NotFinite,
-    RemoteRefused,
-    RemoteUnavailable,
-)
-from reward_server.reward_model.vllm import shared_calls
+from reward_server.kit import shared
+from reward_server.reward_model.engine import NotFinite, RemoteRefused, RemoteUnavailable
+from reward_server.reward_model.vllm import engine as engine_module
 from reward_server.reward_model.vllm.engine import VllmEngine, retry_delay_s
+from reward_server.types import BatchReport
 
 
 @pytest.fixture
@@ -32,7 +28,7 @@ def test_scores_are_raw_in_order_and_by_token_ids(server: StandIn) -> None:
 
     async def body() -> None:
         async with VllmEngine.connected(server.url, api_key="secret", on_batch=reports.append) as engine:
-            assert await engine.score(ids(1, 2), [ids(97), ids(3, 4), ids(297)]) == [1.0, 0.1, 3.0]
+            assert await scores(engine, ids(1, 2), ids(97), ids(3, 4), ids(297)) == [1.0, 0.1, 3.0]
             assert engine.unready_reason is None
             assert engine.max_tokens == MAX_LENGTH
             assert engine.config == {"engine": "vllm", "model": "rm"}
@@ -63,10 +59,12 @@ def test_something_else_than_vllm_is_refused(server: StandIn) -> None:
     assert "not JSON" in refused(server)
 
 
-def test_no_server_is_unavailable() -> None:
+def test_no_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "ATTEMPTS", 2)
+
     async def body() -> None:
         with pytest.raises(RemoteUnavailable, match=r"server http://127.0.0.1:9 failed 2 times: ConnectError"):
-            async with VllmEngine.connected("http://user:password@127.0.0.1:9", attempts=2):
+            async with VllmEngine.connected("http://user:password@127.0.0.1:9"):
                 pass
 
     run(body)
@@ -78,24 +76,32 @@ def test_passing_trouble_is_retried(server: StandIn, trouble: tuple[int, str]) -
         async with VllmEngine.connected(server.url) as engine:
             failures = iter([trouble, trouble])
             server.behave = lambda ids: next(failures, None)
-            assert await engine.score(ids(50), [ids(50)]) == [1.0]
+            assert await engine.score(ids(50), ids(50)) == 1.0
 
     run(body)
 
 
-def test_lasting_trouble_is_unavailable_and_says_what_the_server_said(server: StandIn) -> None:
+def test_lasting_trouble_is_unavailable_and_says_what_the_server_said(
+    server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "ATTEMPTS", 2)
+
     async def body() -> None:
-        async with VllmEngine.connected(server.url, attempts=2) as engine:
+        async with VllmEngine.connected(server.url) as engine:
             server.behave = lambda ids: (503, "The engine is currently busy")
             with pytest.raises(RemoteUnavailable, match="failed 2 times: 503 The engine is currently busy"):
-                await engine.score(ids(50), [ids(50), ids(51)])
+                await engine.score(ids(50), ids(50))
 
     run(body)
 
 
-def test_a_server_killed_in_a_burst_gives_retries_then_a_clear_error(server: StandIn) -> None:
+def test_a_server_killed_in_a_burst_gives_retries_then_a_clear_error(
+    server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "ATTEMPTS", 2)
+
     async def body() -> None:
-        async with VllmEngine.connected(server.url, attempts=2) as engine:
+        async with VllmEngine.connected(server.url) as engine:
             seen = 0
 
             def dies(ids: list[int]) -> tuple[int, str] | None:
@@ -104,11 +110,11 @@ def test_a_server_killed_in_a_burst_gives_retries_then_a_clear_error(server: Sta
                 return (0, "") if seen > 5 else None
 
             server.behave = dies
-            burst = [engine.score(ids(1), [ids(n)]) for n in range(20)]
+            burst = [engine.score(ids(1), ids(n)) for n in range(20)]
             results = await asyncio.gather(*burst, return_exceptions=True)
             scored = [result for result in results if not isinstance(result, BaseException)]
             assert len(scored) == 5
-            assert all(isinstance(r, list | RemoteUnavailable) for r in results)
+            assert all(isinstance(result, float | RemoteUnavailable) for result in results)
 
     run(body)
 
@@ -119,7 +125,7 @@ def test_a_wrong_key_or_name_is_not_the_samples_fault(server: StandIn, status: i
         async with VllmEngine.connected(server.url) as engine:
             server.behave = lambda ids: (status, "no")
             with pytest.raises(RemoteUnavailable, match=f"refuses /classify: {status}"):
-                await engine.score(ids(50), [ids(50)])
+                await engine.score(ids(50), ids(50))
 
     run(body)
 
@@ -136,11 +142,16 @@ def test_a_wrong_key_or_name_is_not_the_samples_fault(server: StandIn, status: i
         (500, "cannot schedule new futures after shutdown"),
     ],
 )
-def test_what_is_no_score_is_an_error_of_the_sample_only(server: StandIn, answer: tuple[int, str]) -> None:
+def test_what_is_no_score_is_an_error_of_the_sample_only(
+    server: StandIn, answer: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "ATTEMPTS", 2)
+
     async def body() -> None:
-        async with VllmEngine.connected(server.url, attempts=2) as engine:
+        async with VllmEngine.connected(server.url) as engine:
             server.behave = lambda ids: answer if ids[-1] == 13 else None
-            bad, good = await engine.score(ids(50), [ids(13), ids(50)])
+            calls = [engine.score(ids(50), ids(token)) for token in (13, 50)]
+            bad, good = await asyncio.gather(*calls, return_exceptions=True)
             assert isinstance(bad, RemoteRefused)
             assert good == 1.0
 
@@ -149,24 +160,31 @@ def test_what_is_no_score_is_an_error_of_the_sample_only(server: StandIn, answer
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity"])
 def test_a_score_that_is_no_number_is_not_finite(server: StandIn, number: str) -> None:
+    reports: list[BatchReport] = []
+
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with VllmEngine.connected(server.url, on_batch=reports.append) as engine:
+            reports.clear()
             server.behave = lambda ids: (200, f'{{"data": [{{"probs": [{number}]}}]}}')
-            (result,) = await engine.score(ids(50), [ids(50)])
-            assert isinstance(result, NotFinite)
+            with pytest.raises(NotFinite):
+                await engine.score(ids(50), ids(50))
+        assert [report.not_finite for report in reports] == [1]
 
     run(body)
 
 
-def test_a_bounded_number_is_in_flight(server: StandIn) -> None:
-    def slow(ids: list[int]) -> None:
-        time.sleep(0.01)
+def test_a_bounded_number_is_in_flight(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "MAX_IN_FLIGHT", 3)
+    three = threading.Barrier(3, timeout=60)  # none is answered before three are there
+
+    def together(ids: list[int]) -> None:
+        three.wait()
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url, max_in_flight=3) as engine:
-            server.behave = slow
-            results = await asyncio.gather(*(engine.score(ids(100), [ids(100 * n)]) for n in range(40)))
-            assert results == [[n + 1.0] for n in range(40)]
+        async with VllmEngine.connected(server.url) as engine:
+            server.behave = together
+            results = await asyncio.gather(*(engine.score(ids(100), ids(100 * n)) for n in range(39)))
+            assert results == [n + 1.0 for n in range(39)]
         assert server.most_in_flight == 3
 
     run(body)
@@ -178,18 +196,22 @@ def test_the_500_of_a_server_that_shuts_down_is_retried(server: StandIn) -> None
     async def body() -> None:
         async with VllmEngine.connected(server.url) as engine:
             server.behave = lambda ids: answers.pop() if answers else None
-            assert await engine.score(ids(50), [ids(50)]) == [1.0]
+            assert await engine.score(ids(50), ids(50)) == 1.0
 
     run(body)
 
 
-def test_identical_samples_are_asked_for_once_waiting_running_or_finished(server: StandIn) -> None:
+def test_identical_samples_are_asked_for_once_waiting_running_or_finished(
+    server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "MAX_IN_FLIGHT", 1)
+
     async def body() -> None:
-        async with VllmEngine.connected(server.url, max_in_flight=1) as engine:
+        async with VllmEngine.connected(server.url) as engine:
             asked = len(server.bodies)
-            same = [engine.score(ids(50), [ids(50), ids(150)]) for _ in range(3)]
+            same = [scores(engine, ids(50), ids(50), ids(150)) for _ in range(3)]
             assert await asyncio.gather(*same) == [[1.0, 2.0]] * 3
-            assert await engine.score(ids(50), [ids(150)]) == [2.0]
+            assert await engine.score(ids(50), ids(150)) == 2.0
             assert len(server.bodies) == asked + 2
             assert engine.queued_tokens == 0
 
@@ -199,35 +221,38 @@ def test_identical_samples_are_asked_for_once_waiting_running_or_finished(server
 def test_a_caller_that_comes_back_finds_its_work_and_one_that_stays_away_costs_nothing(
     server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine_module, "MAX_IN_FLIGHT", 1)
     gate = threading.Event()
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url, max_in_flight=1) as engine:
+        async with VllmEngine.connected(server.url) as engine:
             asked = len(server.bodies)
             server.behave = lambda ids: (gate.wait(20), None)[1]
-            first = asyncio.create_task(engine.score(ids(1), [ids(1)]))
+            first = asyncio.create_task(engine.score(ids(1), ids(1)))
             while len(server.bodies) == asked:
                 await asyncio.sleep(0.001)
-            waiting = [asyncio.create_task(engine.score(ids(1), [ids(n)])) for n in (2, 3)]
+            waiting = [asyncio.create_task(engine.score(ids(1), ids(n))) for n in (2, 3)]
             while engine.queued_tokens < 4:
                 await asyncio.sleep(0.001)
             for task in (first, *waiting):
                 task.cancel()
             await asyncio.wait([first, *waiting])
-            back = asyncio.create_task(engine.score(ids(1), [ids(3)]))
+            back = asyncio.create_task(engine.score(ids(1), ids(3)))
             await asyncio.sleep(0)
-            monkeypatch.setattr(shared_calls, "GRACE_S", 0.0)
+            monkeypatch.setattr(shared, "GRACE_S", 0.0)
             gate.set()
-            assert await back == [0.04]
-            assert await engine.score(ids(1), [ids(1)]) == [0.02]  # was running, so it was finished and kept
+            assert await back == 0.04
+            assert await engine.score(ids(1), ids(1)) == 0.02  # was running, so it was finished and kept
             assert [sent["input"] for sent in server.bodies[asked:]] == [[[1, 1]], [[1, 3]]]
 
     run(body)
 
 
-def test_health_decides_readiness(server: StandIn) -> None:
+def test_health_decides_readiness(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "HEALTH_INTERVAL_S", 0.01)
+
     async def body() -> None:
-        async with VllmEngine.connected(server.url, health_interval_s=0.01) as engine:
+        async with VllmEngine.connected(server.url) as engine:
             server.healthy = False
             while engine.unready_reason is None:
                 await asyncio.sleep(0.005)
@@ -239,20 +264,22 @@ def test_health_decides_readiness(server: StandIn) -> None:
     run(body)
 
 
-def test_health_is_asked_while_every_request_is_under_way(server: StandIn) -> None:
+def test_health_is_asked_while_every_request_is_under_way(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "MAX_IN_FLIGHT", 1)
+    monkeypatch.setattr(engine_module, "HEALTH_INTERVAL_S", 0.01)
     gate = threading.Event()
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url, max_in_flight=1, health_interval_s=0.01) as engine:
+        async with VllmEngine.connected(server.url) as engine:
             server.behave = lambda ids: (gate.wait(20), None)[1]
-            task = asyncio.create_task(engine.score(ids(50), [ids(50)]))
-            await asyncio.sleep(1.5)  # the probe waits a second at the most
+            task = asyncio.create_task(engine.score(ids(50), ids(50)))
+            await until(lambda: server.probes > 2)
             assert engine.unready_reason is None
             server.healthy = False
             while engine.unready_reason is None:
                 await asyncio.sleep(0.005)
             gate.set()
-            assert await task == [1.0]
+            assert await task == 1.0
 
     run(body)
 

@@ -47,7 +47,7 @@ def test_a_model_with_an_activation_of_its_own_is_served_where_the_switch_is_kno
 
     async def body() -> None:
         async with VllmEngine.connected(server.url) as engine:
-            assert await engine.score(ids(50), [ids(50)]) == [1.0]
+            assert await engine.score(ids(50), ids(50)) == 1.0
 
     run(body)
 
@@ -57,6 +57,6 @@ def test_a_model_without_activation_is_served(server: StandIn) -> None:
 
     async def body() -> None:
         async with VllmEngine.connected(server.url) as engine:
-            assert await engine.score(ids(50), [ids(0)]) == [0.5]
+            assert await engine.score(ids(50), ids(0)) == 0.5
 
     run(body)
