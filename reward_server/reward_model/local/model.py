@@ -10,9 +10,9 @@ versions, device type, dtype and thread count. Between thread counts it may diff
 transformers' own pooling is not used: it reads the rightmost token that is not padding, which is the wrong one where
 the padding token is also the end of turn.
 
-Only run on CPU while it was written; docs/performance.md lists what differs on CUDA. There the same shapes meet the
-same kernels as long as the GPU type and the libraries stay the same; `config` names them. cuBLAS promises equal bits
-only while one stream runs: everything here is on the default stream of one thread.
+On CUDA the same shapes meet the same kernels as long as the GPU type and the libraries stay the same; `config` names
+them. cuBLAS promises equal bits only while one stream runs: everything here is on the default stream of one thread.
+docs/performance.md has what was seen on an H100: the bits hold, and short completions are slow.
 """
 
 from __future__ import annotations
