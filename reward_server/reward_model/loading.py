@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from reward_server.reward_model.local.model import TransformersModel
 
+BROUGHT_BY_EXTRAS = {"jinja2", "safetensors", "tokenizers", "torch", "transformers"}
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -86,9 +88,11 @@ def load_model(settings: Settings, folder: Path) -> LoadedModel:
         )
         tokenizer = model_folder.load_tokenizer(folder)
     except ModuleNotFoundError as error:
+        if error.name not in BROUGHT_BY_EXTRAS:
+            raise  # a package is damaged, or we are: no extra mends that
         extra = "gateway" if settings.rm_engine == "vllm" else "rm"
-        command = f"pip install 'reward-server[{extra}]'"
-        raise EngineRefused(f"rm_model needs the extra {extra} ({command}): {error}") from error
+        command = f"in the folder of its source run `pip install '.[{extra}]'` or `make serve EXTRA={extra}`"
+        raise EngineRefused(f"rm_model needs the extra `{extra}`, and {error.name} is missing: {command}") from error
     return _as_read(folder, settings, tokenizer, device.config, device)
 
 

@@ -15,6 +15,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from reward_server.__main__ import EXTRA_SERVER
+from reward_server.reward_model.loading import BROUGHT_BY_EXTRAS
+
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
@@ -42,7 +45,8 @@ def declared(*extras: str) -> dict[str, Requirement]:
     The extra's own line counts where both have one.
     """
     lines = [*PROJECT["dependencies"], *(line for extra in extras for line in PROJECT["optional-dependencies"][extra])]
-    found: dict[str, Requirement] = {canonicalize_name(one.name): one for one in map(Requirement, lines)}
+    here = (one for one in map(Requirement, lines) if not one.marker or one.marker.evaluate())
+    found: dict[str, Requirement] = {canonicalize_name(one.name): one for one in here}
     itself = found.pop(PROJECT["name"], None)
     return declared(*itself.extras) | found if itself else found
 
@@ -79,6 +83,26 @@ CLIENT = sorted((ROOT / "trainer_client").glob("*.py"))  # its subfolders run wh
 def test_what_the_server_imports_is_declared_and_nothing_else() -> None:
     assert third_party(SERVER, late=False) <= set(declared("server"))
     assert third_party(SERVER, late=True) == set(declared("server", "rm")) - NOT_IMPORTED
+
+
+def test_the_door_looks_for_what_the_server_needs() -> None:
+    brought = set(declared("server")) - set(declared()) - NOT_IMPORTED
+    assert {canonicalize_name(name) for name in EXTRA_SERVER} == brought
+
+
+def test_a_reward_model_is_missed_by_the_names_that_its_extras_bring() -> None:
+    assert {canonicalize_name(name) for name in BROUGHT_BY_EXTRAS} == set(declared("server", "rm")) - set(
+        declared("server")
+    )
+
+
+def test_pip_refuses_the_server_where_python_is_too_old_for_it_and_not_the_client() -> None:
+    """The client's 3.10 is pip's limit for the whole; for the extra, a requirement that nothing meets."""
+    assert PROJECT["requires-python"] == ">=3.10"
+    lines = [Requirement(line) for line in PROJECT["optional-dependencies"]["server"]]
+    for python, refuses in {"3.10": True, "3.11": False, "3.13": False}.items():
+        asked = [one for one in lines if not one.marker or one.marker.evaluate({"python_version": python})]
+        assert any(str(one.specifier) == "<0" for one in asked) == refuses
 
 
 def test_the_client_needs_the_base_install_only() -> None:
