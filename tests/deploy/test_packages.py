@@ -77,12 +77,28 @@ def third_party(paths: Iterable[Path], late: bool) -> set[str]:
 
 
 SERVER = sorted((ROOT / "reward_server").rglob("*.py"))
+TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if "trainers" not in path.parts)
 CLIENT = sorted((ROOT / "trainer_client").glob("*.py"))  # its subfolders run where a trainer is installed
 
 
 def test_what_the_server_imports_is_declared_and_nothing_else() -> None:
     assert third_party(SERVER, late=False) <= set(declared("server"))
     assert third_party(SERVER, late=True) == set(declared("server", "rm")) - NOT_IMPORTED
+
+
+def test_what_the_tests_import_is_declared_or_ours() -> None:
+    beside = {canonicalize_name(path.stem) for path in (ROOT / "tests").rglob("*") if path.suffix in ("", ".py")}
+    beside |= set(
+        map(canonicalize_name, ("benchmarks", "experiments", "yaml"))
+    )  # pyyaml's module has a name of its own
+    assert third_party(TESTS, late=True) - beside <= set(declared("dev"))
+
+
+def test_an_extra_is_one_that_somebody_is_told_to_install() -> None:
+    told = "".join((ROOT / name).read_text() for name in ("README.md", "Makefile"))
+    assert [
+        extra for extra in PROJECT["optional-dependencies"] if not re.search(rf"EXTRA={extra}\b|\b{extra}\]", told)
+    ] == []
 
 
 def test_the_door_looks_for_what_the_server_needs() -> None:

@@ -186,7 +186,9 @@ def reward_url(options: argparse.Namespace) -> Iterator[str]:
         return
     command = options.reward_server or shutil.which("reward-server")
     if command is None:
-        raise SystemExit("no server: set REWARD_URL, or install reward-server[server], or say --reward-server PATH")
+        raise SystemExit(
+            "no server: set REWARD_URL, or install the server (`pip install '.[server]'`), or say --reward-server PATH"
+        )
     with subprocess.Popen(
         [command, "serve", "--port", "0", "--log-level", "warning"], stdout=subprocess.PIPE, text=True
     ) as server:
