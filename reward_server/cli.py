@@ -40,7 +40,7 @@ TRY_THESE = r"""
 reward-server {version} listens on {url}
 
   curl -s '{url}/score/verifier' -d '{{"completions": ["so \\boxed{{4}}"], "ground_truths": ["4"]}}'
-  curl -s '{url}/score/flip?flip_prob=0.4' -d '{{"query": ["\\boxed{{4}}"], "prompts": ["2 + 2?"], "labels": ["4"]}}'
+  curl -s '{url}/score/flip?flip_prob=0.4' -d '{{"query": ["3+3? \\boxed{{6}}"], "prompts": ["3+3?"], "labels": ["6"]}}'
   curl -s '{url}/explain/verifier' -d '{{"completion": "so \\boxed{{\\frac{{1}}{{2}}}}", "ground_truth": "0.5"}}'
 
 Point a trainer at {url}/score/verifier; every path with its parameters: {url}/docs

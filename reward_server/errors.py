@@ -63,16 +63,22 @@ class RewardServerError(Exception):
 
 
 class InvalidRequest(RewardServerError, ValueError):
+    """The request is wrong. The message names the field or the parameter, and the valid ones."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_request"
 
 
 class Unscored(RewardServerError):
+    """A sample has no reward, and `unscored=error` asked for an error then. The message names the outcomes."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "unscored"
 
 
 class Unauthorized(RewardServerError):
+    """The key is missing or wrong. Send one of `api_keys`."""
+
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"
 
@@ -82,25 +88,35 @@ class Unauthorized(RewardServerError):
 
 
 class NotFound(RewardServerError, LookupError):
+    """There is no such path, or a setting would have to switch it on. `GET /docs` lists the paths."""
+
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
 
 
 class UnknownReward(NotFound):
+    """No reward has that name. The message names the known ones."""
+
     code = "unknown_reward"
 
 
 class MethodNotAllowed(RewardServerError):
+    """The path takes another method."""
+
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"
 
 
 class TooLarge(RewardServerError):
+    """The body or the batch could never fit. Send fewer samples, or raise the limit that the message names."""
+
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "too_large"
 
 
 class UnsupportedEncoding(RewardServerError):
+    """The body is compressed. Send it as it is."""
+
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_encoding"
 
@@ -110,16 +126,21 @@ class UnsupportedEncoding(RewardServerError):
 
 
 class InternalError(RewardServerError):
-    pass
+    """Our fault. The request id leads to the log."""
 
 
 class NoRewardModel(RewardServerError):
+    """`rm` was asked, and no model is configured. Start with `--rm-model`."""
+
     status = HTTPStatus.NOT_IMPLEMENTED
     code = "no_reward_model"
 
 
 class Unavailable(RewardServerError):
-    """`retry_after_s`: seconds until it is worth asking again, at least 1 in the header."""
+    """The server, its workers or its model do not work now. The message says which.
+
+    `retry_after_s`: seconds until it is worth asking again, at least 1 in the header.
+    """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
@@ -135,16 +156,24 @@ class Unavailable(RewardServerError):
 
 
 class Loading(Unavailable):
+    """The reward model is not loaded yet."""
+
     code = "loading"
 
 
 class Overloaded(Unavailable):
+    """More is queued than could be scored in time, or than a limit allows."""
+
     code = "overloaded"
 
 
 class Draining(Unavailable):
+    """The server is shutting down. Only `/ready` says so: what is sent is still scored."""
+
     code = "draining"
 
 
 class DeadlineExceeded(Unavailable, TimeoutError):
+    """The request was not finished in `request_timeout_s`. What is finished is kept for the retry."""
+
     code = "deadline_exceeded"

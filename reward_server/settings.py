@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     drain_delay_s: float = Field(
         0.0, ge=0, description="Seconds between failing /ready and closing the listener on SIGTERM (Kubernetes: 5)."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="Shape of a log line; auto is console on a terminal and JSON elsewhere."
     )

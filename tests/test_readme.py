@@ -1,4 +1,4 @@
-"""Every command of the README runs as it stands, and prints what the README says it prints."""
+"""Every command of the README and of two pages runs as it stands, and prints what they say it prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 from running_server import HANG_S, RunningServer
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+PAGES = ("README.md", "docs/rewards.md", "docs/reward-model.md", "CONTRIBUTING.md")
+LINKED = [*PAGES, "SECURITY.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+BLOCKS = [block for page in PAGES for block in re.findall(r"```(\w+)\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)]
 NOT_RUN_HERE = {
     "make test": "this is it",
     "make check": "CI runs it before the tests",
@@ -51,7 +53,7 @@ def test_a_block_of_commands_runs(number: int, server: RunningServer, workplace:
         return
     printed = run(commands, server, workplace)
     assert '{"error"' not in printed  # the metrics have a label of that name
-    if number + 1 < len(BLOCKS) and BLOCKS[number + 1][1].startswith('{"reward"'):
+    if BLOCKS[number + 1][1].startswith('{"reward"'):
         expected, found = json.loads(BLOCKS[number + 1][1]), json.loads(printed)
         assert found == expected | {"config": found["config"]}
 
@@ -71,13 +73,30 @@ def test_make_serve_prints_its_url_and_lines_that_work(workplace: Path) -> None:
             assert len(curls) == 3
             for curl in curls:
                 reply = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True).stdout
-                assert "error" not in json.loads(reply), reply
-                assert "1.0" in reply
+                found = json.loads(reply)
+                assert found.get("rewards", [found.get("value")]) == [1.0], reply
         finally:
             for child in Path(f"/proc/{make.pid}/task/{make.pid}/children").read_text().split():
                 os.kill(int(child), signal.SIGTERM)
 
 
-def test_links_point_at_files() -> None:
-    for path in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / path).exists(), path
+@pytest.mark.parametrize("page", LINKED)
+def test_links_point_at_files_and_headings(page: str) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text()), link
+
+
+def anchors(text: str) -> set[str]:
+    """The headings' anchors, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_a_front_page() -> None:
+    assert len((ROOT / "README.md").read_text().split()) <= 900

@@ -21,15 +21,22 @@ class Reward(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    reply: Literal["number", "object"] = Field("number", description="slime: a bare number, or an object.")
-    fallback_reward: float = Field(0.0, description="Paid where the dialect cannot carry a null.")
+    reply: Literal["number", "object"] = Field(
+        "number",
+        description="What slime and miles get for one sample: a bare number, or an object.",
+    )
+    fallback_reward: float = Field(0.0, description="Paid where the trainer cannot read null.")
     unscored: Literal["fallback", "error"] = Field(
-        "fallback", description="What could not be scored: null or fallback_reward, or a 422 for the whole request."
+        "fallback",
+        description=("Where a sample could not be scored: null or fallback_reward, or a 422 for the whole request."),
     )
     phrases: str = Field("math", description="Phrase list: math, open_ended, or one named in rewards.toml.")
-    saturation: int = Field(20, ge=1, description="Distinct phrases that earn the whole reward (authors' code: 20).")
-    repetition: Repetition = Field("paper", description="Penalty for repeated 20-grams.")
-    rpr_scope: Scope = Field("all", description="Read all, or what precedes </think>.")
+    saturation: int = Field(20, ge=1, description="Distinct phrases that earn the whole RPR (authors' code: 20).")
+    repetition: Repetition = Field(
+        "paper",
+        description="Penalty for repeated 20-grams: as published, or one that only grows as a loop goes on.",
+    )
+    rpr_scope: Scope = Field("all", description="RPR reads all, or what precedes `</think>`.")
 
     changes_no_score: ClassVar[frozenset[str]] = frozenset({"reply", "unscored"})
     """Parameters that are not in the digest. `fallback_reward` is: it is paid."""

@@ -28,15 +28,33 @@ class RmReward(Reward):
     """A reward model, calibrated with RPR below a threshold."""
 
     phrases: str = Field("open_ended", description="Phrase list: math, open_ended, or one named in rewards.toml.")
-    alpha: float = Field(0.1, ge=0, description="Share of RPR added below the threshold.")
-    threshold: float = Field(0.5, description="Score from which the model is believed as it is.")
-    monotone: bool = Field(False, description="Never lift a score past the threshold.")
-    format: AnswerFormat = Field("tags", description="What a valid completion looks like.")
-    transform: Transform = Field("identity", description="Map of the model's score.")
+    alpha: float = Field(0.1, ge=0, description="Below the threshold, alpha · RPR is added.")
+    threshold: float = Field(0.5, description="Scores from here on are paid as they are.")
+    monotone: bool = Field(
+        False,
+        description="RPR lifts a score to the threshold at most. As published it may lift it past better ones.",
+    )
+    format: AnswerFormat = Field(
+        "tags",
+        description=(
+            "What a valid completion looks like: tags is `...</think> <answer>...</answer>`, think is "
+            "`...</think> ...`."
+        ),
+    )
+    transform: Transform = Field("identity", description="What is done to the model's score first.")
     mean: float = Field(0.0, description="affine: sigmoid((x - mean) / sigma).")
     sigma: float = Field(1.0, gt=0, description="affine: sigmoid((x - mean) / sigma).")
-    too_long: WhenTooLong = Field("null", description="Null, or cut at that side.")
-    mode: Mode = Field("deterministic", description="Repeatable, or several at once.")
+    too_long: WhenTooLong = Field(
+        "null",
+        description="A text with more tokens than the model takes: null, or cut at that side.",
+    )
+    mode: Mode = Field(
+        "deterministic",
+        description=(
+            "deterministic: one text, one score, bitwise. throughput: texts packed together, so that company "
+            "moves the last bits."
+        ),
+    )
 
     counts_turns: ClassVar[bool] = False  # the authors' code for the reward model has no such term
 
