@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -92,3 +93,13 @@ def test_the_first_python_that_runs_is_taken(tmp_path: Path) -> None:
     command = ["make", "--directory", str(ROOT), f"VENV={tmp_path}/venv", "--dry-run", "serve"]
     said = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True)
     assert f"python3.12 -m venv {tmp_path}/venv" in said.stdout
+
+
+def test_documents_name_targets_and_variables_of_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    variables = set(re.findall(r"^([A-Z_]+) *[?:]?=", makefile, re.MULTILINE)) | {"ARGS"}
+    for path in (ROOT / "Makefile", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docker/Dockerfile*")):
+        for target, words in re.findall(r"(?:^|`)make ([a-z-]+)([^`\n]*)", path.read_text(), re.MULTILINE):
+            assert target in targets, f"{path.name}: make {target}"
+            assert set(re.findall(r" ([A-Z_]+)=", words)) <= variables, f"{path.name}: make {target}{words}"
