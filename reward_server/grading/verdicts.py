@@ -10,23 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
-from typing import TypeVar
 
 from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import judge_with_math_verify
 from reward_server.grading.reading import Check, Reading
 from reward_server.grading.tiers import judge_cheaply, judge_string
+from reward_server.kit.kept import Kept
 from reward_server.processes.job import Job, WorkerDied, WorkerKilled
 from reward_server.processes.pool import QUICK_SHARE, ProcessPool
 from reward_server.types import Outcome, Sample, Verdict
 
 log = logging.getLogger(__name__)
-V = TypeVar("V")
 CHEAP_RULES: dict[Check, Callable[[str, str, bool], Verdict | None]] = {
     "math": judge_cheaply,
     "string": lambda ground_truth, answer, _: judge_string(ground_truth, answer),
@@ -83,9 +81,8 @@ class Verdicts:
         self._judge_quickly = partial(
             judge_with_math_verify, soft_timeout_s=soft_timeout_s * QUICK_SHARE, is_whole_budget=False
         )
-        self._cache_size = cache_size
-        self._cache: OrderedDict[bytes, Finding] = OrderedDict()
-        self._killed: OrderedDict[bytes, None] = OrderedDict()
+        self._cache: Kept[bytes, Finding] = Kept(cache_size)
+        self._killed: Kept[bytes, bool] = Kept(cache_size)
         self._in_flight: dict[bytes, Job[Verdict]] = {}
         self._events = events or VerdictEvents()
 
@@ -118,7 +115,6 @@ class Verdicts:
         key = _key(ground_truth, answer, ordered)
         known = self._cache.get(key)
         if known is not None:
-            self._cache.move_to_end(key)
             self._events.on_lookup("hit")
             return known
         job = self._in_flight.get(key)
@@ -147,9 +143,9 @@ class Verdicts:
         if future.cancelled():
             return
         if (error := future.exception()) is None:
-            _keep(self._cache, key, _finding(future.result()), self._cache_size)
+            self._cache.put(key, _finding(future.result()))
         elif isinstance(error, WorkerKilled):
-            _keep(self._killed, key, None, self._cache_size)
+            self._killed.put(key, True)
 
 
 def pair_of(sample: Sample, reading: Reading, ordered: bool) -> Pair | Verdict:
@@ -200,13 +196,6 @@ async def _first_right(verdicts: Sequence[Verdict | Coroutine[None, None, Verdic
 
 def _finding(verdict: Verdict) -> Finding:
     return verdict.outcome, sys.intern(verdict.tier)
-
-
-def _keep(kept: OrderedDict[bytes, V], key: bytes, value: V, size: int) -> None:
-    """The newest `size` entries stay."""
-    kept[key] = value
-    if len(kept) > size:
-        kept.popitem(last=False)
 
 
 def _key(ground_truth: str, answer: str, ordered: bool) -> bytes:
