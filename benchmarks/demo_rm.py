@@ -41,8 +41,8 @@ from tqdm import tqdm
 
 from reward_server.grading.reading import Reading
 from reward_server.reward_model.engine import Group
-from reward_server.reward_model.local.folder import load_tokenizer
 from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.model_folder import read_tokenizer
 from reward_server.reward_model.request import ModelAnswer
 from reward_server.reward_model.tokenizer import ChatTokenizer, Encoded
 from reward_server.rewards.found import Found
@@ -238,7 +238,7 @@ def calibrated(scores: torch.Tensor, share_right: float, share_wrong: float, see
 def served(folder: Path, chats: Sequence[tuple[str, str]]) -> list[float]:
     """What the engine says of (question, answer)s with the saved model."""
     model = TransformersModel(folder, device="cpu")
-    tokenizer = ChatTokenizer(load_tokenizer(folder), max_tokens=2048, vocabulary=model.vocabulary)
+    tokenizer = ChatTokenizer(read_tokenizer(folder), max_tokens=2048, vocabulary=model.vocabulary)
     encoded = [tokenizer.encode([{"role": "user", "content": q}], a) for q, a in chats]
     results = model.score([Group(e.prompt, [e.completion]) for e in encoded]).results
     return [result for (result,) in results if isinstance(result, float)]

@@ -37,7 +37,7 @@ from transformers import PreTrainedTokenizerFast
 from benchmarks import reward_model
 from benchmarks.processes import cpu_seconds, reward_server
 from benchmarks.rounds import Cost, report, take_turns
-from reward_server.reward_model.local.folder import load_tokenizer
+from reward_server.reward_model.model_folder import read_tokenizer
 from reward_server.reward_model.tokenizer import ChatTokenizer
 
 TEMPLATE = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
@@ -83,7 +83,7 @@ def measured(send: Send, cpu: Callable[[], float], load: list[list[Text]]) -> Co
 
 def engine(folder: Path) -> Callable[[list[list[Text]]], Cost]:
     contestant = reward_model.ours(folder, threads=1)
-    encoder = ChatTokenizer(load_tokenizer(folder), max_tokens=8192)
+    encoder = ChatTokenizer(read_tokenizer(folder), max_tokens=8192)
 
     def run(load: list[list[Text]]) -> Cost:
         ids = [[encoded(encoder, text) for text in each] for each in load]
@@ -119,7 +119,7 @@ def our_server(url: str, pid: int) -> Callable[[list[list[Text]]], Cost]:
 
 
 def vllm_server(url: str, pid: int, folder: Path) -> Callable[[list[list[Text]]], Cost]:
-    encoder = ChatTokenizer(load_tokenizer(folder), max_tokens=8192)
+    encoder = ChatTokenizer(read_tokenizer(folder), max_tokens=8192)
 
     def run(load: list[list[Text]]) -> Cost:
         pairs = [[encoded(encoder, text) for text in each] for each in load]

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from reward_server.types import Dtype, WantedEndsAt
+
 PREFIX = "REWARD_"
 CLIENT_VARIABLES = frozenset({"REWARD_URL", "REWARD_API_KEY"})
 """Read by `trainer_client`; both sides often share one environment."""
@@ -71,14 +73,14 @@ class Settings(BaseSettings):
     rm_served_name: str | None = Field(
         None, description="vllm: which of the models on its server; without it the only one there is."
     )
-    rm_dtype: Literal["auto", "bfloat16", "float32"] = Field(
+    rm_dtype: Dtype = Field(
         "auto", description="transformers: type of the model's body; auto is bfloat16 where the device has it."
     )
     rm_device: str = Field("auto", description="transformers: cpu, cuda, cuda:1, or auto.")
     rm_threads: int | None = Field(
         None, ge=1, description="transformers: CPU threads; scores are bitwise the same for one number only."
     )
-    rm_ends_at: Literal["auto", "template", "eos"] = Field(
+    rm_ends_at: WantedEndsAt = Field(
         "auto", description="Token at which the score is read: the template's last, or eos; auto: eos for OpenRLHF's."
     )
     rm_max_queued_tokens: int = Field(

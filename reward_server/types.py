@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 Message = dict[str, object]
 """One chat message: `{"role": …, "content": …}`."""
+
+
+Dtype = Literal["auto", "bfloat16", "float32"]
+"""Numbers of a reward model's body. `auto`: bfloat16 where the device multiplies it in hardware."""
+
+EndsAt = Literal["template", "eos"]
+"""Where the text ends that a reward model reads, and so at which token its score is read. `template`: where its chat
+template ends. `eos`: at the tokenizer's `eos_token`."""
+
+WantedEndsAt = Literal["auto", EndsAt]
+"""`auto` goes by who trained the model."""
 
 
 class Outcome(StrEnum):

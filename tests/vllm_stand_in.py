@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.engine import UnfitModel
 from reward_server.reward_model.vllm.engine import VllmEngine
 
 MAX_LENGTH = 100
@@ -135,6 +135,6 @@ def refused(server: StandIn, **options: Any) -> str:
         async with VllmEngine.connected(server.url, **options):
             pass
 
-    with pytest.raises(EngineRefused) as refusal:
+    with pytest.raises(UnfitModel) as refusal:
         asyncio.run(asyncio.wait_for(start(), 120))
     return str(refusal.value)

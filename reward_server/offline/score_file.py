@@ -49,7 +49,7 @@ async def offline_scorer(settings: Settings, reward: str, query: str) -> AsyncIt
     scorer = Scorer(settings, Metrics())
     async with scorer.running():
         if checked.needs.model:
-            await scorer.model_slot.settled()
+            await scorer.model_slot.filled()
         yield scorer, Catalog(settings, scorer.model_slot.config).resolve(reward, query)
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from reward_server.types import EndsAt, WantedEndsAt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-EndsAt = Literal["template", "eos"]
-"""`template`: the text is what the template writes. `eos`: it ends with the tokenizer's `eos_token`."""
 
 
 def trained_by_openrlhf(config: Mapping[str, Any]) -> bool:
@@ -23,7 +22,7 @@ def trained_by_openrlhf(config: Mapping[str, Any]) -> bool:
     return "value_head_prefix" in config or config.get("architectures") == ["RewardModel"]
 
 
-def ends_at(config: Mapping[str, Any], wanted: Literal["auto", "template", "eos"]) -> EndsAt:
+def ends_at(config: Mapping[str, Any], wanted: WantedEndsAt) -> EndsAt:
     """What is wanted; `auto` goes by who trained the model that config.json describes."""
     if wanted == "auto":
         return "eos" if trained_by_openrlhf(config) else "template"

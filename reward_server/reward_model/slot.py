@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reward_server.errors import Loading, NoRewardModel, RewardServerError, Unavailable
-from reward_server.reward_model.engine import EngineRefused, OnBatch, RemoteUnavailable
+from reward_server.reward_model.engine import OnBatch, RemoteUnavailable, UnfitModel
 from reward_server.reward_model.loading import LoadedModel, load_model
 from reward_server.reward_model.model import RewardModel
 from reward_server.settings import Settings
@@ -30,7 +30,7 @@ RECONNECT_S = 5.0
 class ModelSlot:
     """Holds the model that the settings name. Open it with `async with slot.filling()`.
 
-    `refusal`: why the model cannot be served, once that is known.
+    `refusal`: why the model cannot be served, once that is known. Nobody else keeps it.
     """
 
     def __init__(self, settings: Settings, on_batch: OnBatch) -> None:
@@ -39,12 +39,12 @@ class ModelSlot:
         self._model: RewardModel | None = None
         self._config: dict[str, str | int] | None = None
         self._progress = f"the reward model {settings.rm_model} is loading"
-        self._settled = asyncio.Event()
-        self.refusal: EngineRefused | None = None
+        self._is_decided = asyncio.Event()  # filled, or refused
+        self.refusal: UnfitModel | None = None
 
     @property
     def model(self) -> RewardModel:
-        """The model. Raises NoRewardModel, Loading, or Unavailable after a refusal."""
+        """Raises NoRewardModel, Loading, or Unavailable after a refusal."""
         if self._model is None:
             raise self._absence()
         return self._model
@@ -72,11 +72,11 @@ class ModelSlot:
             if reason is not None:
                 raise Unavailable(reason, retry_after_s=RETRY_AFTER_S)
 
-    async def settled(self) -> None:
-        """Returns once there is a model. Raises EngineRefused when there will be none, NoRewardModel without one."""
+    async def filled(self) -> None:
+        """Returns once there is a model. Raises UnfitModel when there will be none, NoRewardModel without one."""
         if self._settings.rm_model is None:
             raise self._absence()
-        await self._settled.wait()
+        await self._is_decided.wait()
         if self.refusal is not None:
             raise self.refusal
 
@@ -87,7 +87,7 @@ class ModelSlot:
             yield
             return
         closing = asyncio.Event()
-        task = asyncio.create_task(self._hold_or_refuse(self._settings.rm_model, closing), name="reward model")
+        task = asyncio.create_task(self._fill(self._settings.rm_model, closing), name="reward model")
         try:
             yield
         finally:
@@ -97,28 +97,28 @@ class ModelSlot:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _hold_or_refuse(self, folder: Path, closing: asyncio.Event) -> None:
+    async def _fill(self, folder: Path, closing: asyncio.Event) -> None:
         try:
             loaded = await in_daemon_thread("reward-model loader", lambda: load_model(self._settings, folder))
             while not closing.is_set():
-                await self._hold(loaded, closing)
-        except EngineRefused as error:
+                await self._serve(loaded, closing)
+        except UnfitModel as error:
             self.refusal = error
         except Exception as error:
             log.exception("the reward model cannot be loaded")
-            self.refusal = EngineRefused(f"the reward model cannot be loaded: {type(error).__name__}: {error}")
+            self.refusal = UnfitModel(f"the reward model cannot be loaded: {type(error).__name__}: {error}")
         finally:
             self._model = None
-            self._settled.set()
+            self._is_decided.set()
 
-    async def _hold(self, loaded: LoadedModel, closing: asyncio.Event) -> None:
+    async def _serve(self, loaded: LoadedModel, closing: asyncio.Event) -> None:
         try:
             async with loaded.opened(self._on_batch) as (model, config):
                 self._model, self._config = model, config
                 log.info("the reward model is ready: %s", config)
-                for remark in loaded.remarks:
+                for remark in loaded.reads.remarks:
                     log.warning("%s", remark)
-                self._settled.set()
+                self._is_decided.set()
                 await closing.wait()
         except RemoteUnavailable as error:
             self._progress = f"waits for the vLLM server: {error}"

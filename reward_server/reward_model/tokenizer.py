@@ -20,10 +20,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from reward_server.reward_model.ending import EndsAt, ended
-from reward_server.reward_model.engine import EngineRefused, ForgedTurn, TokenIds, TooLong, UnusableChat
+from reward_server.reward_model.ending import ended
+from reward_server.reward_model.engine import ForgedTurn, TokenIds, TooLong, UnfitModel, UnusableChat
 from reward_server.reward_model.length_bound import LengthBound
 from reward_server.reward_model.special_tokens import SpecialTokens
+from reward_server.types import EndsAt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -72,7 +73,7 @@ class Encoded:
 
 
 class ChatTokenizer:
-    """Thread-safe. Raises EngineRefused where the text has to end with an end-of-turn token and there is none.
+    """Thread-safe. Raises UnfitModel where the text has to end with an end-of-turn token and there is none.
 
     `max_tokens`: longest text of the model. `vocabulary`: ids from it on are unknown to the model. `ends_at`: where the
     model was trained to be read.
@@ -87,7 +88,7 @@ class ChatTokenizer:
         ends_at: EndsAt = "template",
     ) -> None:
         if ends_at == "eos" and (tokenizer.eos_token is None or tokenizer.eos_token_id is None):
-            raise EngineRefused("the reward model is read at its end-of-turn token, but its tokenizer has no eos_token")
+            raise UnfitModel("the reward model is read at its end-of-turn token, but its tokenizer has no eos_token")
         self._tokenizer = tokenizer
         self._ends_at = ends_at
         self._special = SpecialTokens(tokenizer)

@@ -23,7 +23,7 @@ from functools import partial
 
 import uvicorn
 
-from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.engine import UnfitModel
 from reward_server.settings import Settings
 from reward_server.web.app import create_app
 from reward_server.web.connection import Connection
@@ -68,7 +68,7 @@ class DrainingServer(uvicorn.Server):
         self._settings = settings
         self._on_started = on_started
         self._is_signalled = False
-        self.refusal: EngineRefused | None = None
+        self.refusal: UnfitModel | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -99,8 +99,8 @@ class DrainingServer(uvicorn.Server):
     async def _watch_model(self) -> None:
         """A model that is refused ends the server; a model that is loaded brought many objects that stay."""
         try:
-            await self._service.scorer.model_slot.settled()
-        except EngineRefused as error:
+            await self._service.scorer.model_slot.filled()
+        except UnfitModel as error:
             self.refusal = error
             self._drain()
         else:
@@ -110,7 +110,7 @@ class DrainingServer(uvicorn.Server):
 def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
     """Runs until a signal; returns when everything admitted is answered. SystemExit or OSError when it cannot start.
 
-    Raises EngineRefused when the reward model was refused, which ends the server too.
+    Raises UnfitModel when the reward model was refused, which ends the server too.
     """
     _raise_file_limit()
     if not settings.api_keys and not settings.is_loopback:

@@ -21,11 +21,13 @@ from transformers import PreTrainedModel
 from reward_server.cli import app
 from reward_server.reward_model.engine import Group, Mode, Work
 from reward_server.reward_model.local import batcher
-from reward_server.reward_model.local import folder as model_folder
+from reward_server.reward_model.local import model as local_model
+from reward_server.reward_model.local.folder import read_model
 from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.model_folder import read_tokenizer
 
 CONTROL = Path(sys.argv.pop(1))
-load, score = model_folder.load_model, TransformersModel.score
+score = TransformersModel.score
 
 
 def wait_while(name: str) -> None:
@@ -34,10 +36,10 @@ def wait_while(name: str) -> None:
         time.sleep(0.01)  # polling a file; the test decides when it goes
 
 
-def patched_load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+def patched_read(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
     wait_while("no-load")
-    model = load(folder, dtype, device)
-    (token,) = model_folder.load_tokenizer(folder)("Z", add_special_tokens=False)["input_ids"]
+    model = read_model(folder, dtype, device)
+    (token,) = read_tokenizer(folder)("Z", add_special_tokens=False)["input_ids"]
     with torch.no_grad():
         model.get_input_embeddings().weight[token] = float("nan")  # type: ignore[operator]
     return model
@@ -54,7 +56,7 @@ def patched_limit(tokens: int, tokens_per_s: float) -> float:
     return 4.0 if (CONTROL / "hang-early").exists() else 600.0
 
 
-model_folder.load_model = patched_load
+local_model.read_model = patched_read  # type: ignore[attr-defined]  # imported there: that is the patch
 TransformersModel.score = patched_score  # type: ignore[method-assign]  # that is the patch
 batcher.hang_limit_s = patched_limit
 app()

@@ -13,9 +13,9 @@ from vllm_stand_in import running_stand_in
 from reward_server.reward_model.engine import Group, Mode, TooLong, UnusableChat, Work, ignore_batch
 from reward_server.reward_model.loading import LoadedModel, load_model
 from reward_server.reward_model.local.batcher import Batcher
-from reward_server.reward_model.local.folder import load_tokenizer
 from reward_server.reward_model.local.model import TransformersModel
 from reward_server.reward_model.model import RewardModel
+from reward_server.reward_model.model_folder import read_tokenizer
 from reward_server.reward_model.tokenizer import ChatTokenizer
 from reward_server.settings import Settings
 from reward_server.types import BatchReport, Message
@@ -36,7 +36,7 @@ def test_a_chat_is_scored_as_the_model_scores_its_rendered_text(folder: Path) ->
 
     async def body() -> None:
         model = TransformersModel(folder, dtype="float32", device="cpu", threads=1)
-        tokenizer = ChatTokenizer(load_tokenizer(folder), max_tokens=60, vocabulary=model.vocabulary)
+        tokenizer = ChatTokenizer(read_tokenizer(folder), max_tokens=60, vocabulary=model.vocabulary)
         async with Batcher(model, on_batch=reports.append).running() as batcher:
             rm = RewardModel(tokenizer, batcher)
             encoding = [asyncio.create_task(rm.encode(QUESTION, answer)) for answer in ("five", "six", "five")]
@@ -64,7 +64,7 @@ def test_a_chat_is_scored_as_the_model_scores_its_rendered_text(folder: Path) ->
 
 def test_answers_of_one_character_do_not_set_the_estimate_for_long_ones(folder: Path) -> None:
     async def body() -> None:
-        tokenizer = ChatTokenizer(load_tokenizer(folder), max_tokens=2**31)
+        tokenizer = ChatTokenizer(read_tokenizer(folder), max_tokens=2**31)
         with closing(RewardModel(tokenizer, Batcher(Unused()))) as rm:
             for _ in range(200):
                 for answer in ("5", "", "What is the sum of two and three? " * 30):
@@ -87,11 +87,13 @@ def test_answers_of_one_character_do_not_set_the_estimate_for_long_ones(folder: 
 def test_the_tokenizer_is_loaded_once_whatever_becomes_of_its_folder(folder: Path, tmp_path: Path) -> None:
     copied = shutil.copytree(folder, tmp_path / "model")
 
+    engines: list[str | int] = []
+
     async def opened_twice(loaded: LoadedModel) -> None:
         for _ in range(2):  # as when a vLLM server is connected to again
             async with loaded.opened(ignore_batch) as (model, config):
                 assert (await model.encode(QUESTION, "five")).text.endswith("five<|im_end|>\n")
-                assert config["engine"] == loaded.config.get("engine", "vllm")
+                engines.append(config["engine"])
 
     with running_stand_in() as server:
         vllm = load_model(Settings(rm_engine="vllm", rm_url=server.url, rm_model=copied), copied)
@@ -99,3 +101,4 @@ def test_the_tokenizer_is_loaded_once_whatever_becomes_of_its_folder(folder: Pat
         shutil.rmtree(copied)
         for loaded in (vllm, own):
             asyncio.run(opened_twice(loaded))
+    assert engines == ["vllm"] * 2 + ["transformers"] * 2

@@ -28,7 +28,7 @@ import httpx
 import torch
 from tiny_models import make_tokenizer, new_model, token_ids
 
-from reward_server.reward_model.engine import EngineRefused, EngineUnavailable, Group
+from reward_server.reward_model.engine import EngineUnavailable, Group, UnfitModel
 from reward_server.reward_model.local.model import TransformersModel
 from reward_server.reward_model.vllm import engine as vllm_engine
 from reward_server.reward_model.vllm.engine import VllmEngine
@@ -146,7 +146,7 @@ async def try_without_switch(url: str) -> None:
         try:
             async with VllmEngine.connected(proxy):
                 raise SystemExit("FAILED: a server that ignores the switch was accepted")
-        except EngineRefused as error:
+        except UnfitModel as error:
             print(f"2. refused: {error}", flush=True)
 
 

@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.engine import UnfitModel
+from reward_server.types import Dtype
 
 if TYPE_CHECKING:
     import torch
 
-Dtype = Literal["auto", "bfloat16", "float32"]
 DEVICES = ("cpu", "cuda")
 """Types of devices that the engine knows."""
 
 
 def usable_device(name: str) -> torch.device:
-    """`auto`, `cpu`, `cuda` or `cuda:1`. Raises EngineRefused for others, and for a GPU that PyTorch does not see."""
+    """`auto`, `cpu`, `cuda` or `cuda:1`. Raises UnfitModel for others, and for a GPU that PyTorch does not see."""
     import torch
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.split(":")[0] not in DEVICES:
-        raise EngineRefused(f"the device is one of {', '.join(DEVICES)}, not {name}")
+        raise UnfitModel(f"the device is one of {', '.join(DEVICES)}, not {name}")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise EngineRefused(f"there is no device {name}: {error}") from error
+        raise UnfitModel(f"there is no device {name}: {error}") from error
     seen = torch.cuda.device_count() if torch.cuda.is_available() else 0  # the driver may count what CUDA cannot use
     if device.type == "cuda" and (device.index or 0) >= seen:
-        raise EngineRefused(
+        raise UnfitModel(
             f"there is no {name}: PyTorch {torch.__version__} sees {seen} GPUs. Does `nvidia-smi`"
             " see one here (in a container: NVIDIA's toolkit), and is its driver new enough for this PyTorch's CUDA?"
         )
     return device
-
-
-def steady_cuda() -> None:
-    """Settings of the process by which a GPU computes as exactly and as evenly as the CPU. Not tried on one."""
-    import torch
-
-    # The attention of cuDNN, since PyTorch 2.11 the first choice on H100 and B200, builds a plan for every pair
-    # of lengths, tens of milliseconds each, and keeps them all; here nearly every text has lengths of its own.
-    torch.backends.cuda.enable_cudnn_sdp(False)
-    # Parts of a sum that cuBLAS splits would be rounded to bfloat16 before they are added.
-    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
-    # The default, but TORCH_ALLOW_TF32_CUBLAS_OVERRIDE of some images turns it round; float32 then has 10 bits.
-    torch.set_float32_matmul_precision("highest")
 
 
 def torch_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:

@@ -8,22 +8,19 @@ cache is scaled by what came before it. No code of the folder is ever run.
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from reward_server.reward_model.engine import EngineRefused
-from reward_server.reward_model.local.folder_config import read_config, refuse_config
+from reward_server.reward_model.engine import UnfitModel
+from reward_server.reward_model.local.folder_config import refuse_config
 from reward_server.reward_model.local.head import find_head, named_labels, refuse_unused
 from reward_server.reward_model.local.stored_weights import StoredWeights
+from reward_server.reward_model.model_folder import read_config
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-
-_COUNTS = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
-"""Endings of the files that can change a score: weights, configurations, templates, vocabularies."""
+    from transformers import PretrainedConfig, PreTrainedModel
 
 _STATELESS_ROTARY = {"default", "linear", "llama3", "yarn", "proportional"}
 """Rotary types whose frequencies do not depend on the length of the text, nor on the text before it."""
@@ -32,8 +29,8 @@ _LAYERS = {"full_attention", "sliding_attention"}
 """Layers whose state is a KV cache, which can be shared without being changed."""
 
 
-def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
-    """The model: body in `dtype`, head in float32 as it is stored, in inference mode. Raises EngineRefused."""
+def read_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+    """The model: body in `dtype`, head in float32 as it is stored, in inference mode. Raises UnfitModel."""
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
@@ -54,7 +51,7 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
-        raise EngineRefused(f"{folder} cannot be loaded as a sequence classifier: {error}") from error
+        raise UnfitModel(f"{folder} cannot be loaded as a sequence classifier: {error}") from error
     _refuse_missing(folder, loading, weights)
     refuse_unused(folder, head, map(str, loading["unexpected_keys"]), weights)
     for parameter in model.base_model.parameters():
@@ -63,33 +60,6 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
     model.to(device)  # type: ignore[arg-type]  # its wrapper hides the argument from mypy
     model.requires_grad_(False).train(False)
     return model
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer. Raises EngineRefused when there is none, or when it has no chat template."""
-    from transformers import AutoTokenizer
-
-    if not folder.is_dir():
-        raise EngineRefused(f"{folder} is not a folder")
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EngineRefused(f"{folder} has no usable tokenizer: {error}") from error
-    if tokenizer.chat_template is None:
-        raise EngineRefused(f"the tokenizer of {folder} has no chat template: the model's input cannot be rendered")
-    return tokenizer
-
-
-def digest(folder: Path) -> str:
-    """12 hex digits over the names and bytes of all files of the folder that can change a score; reads them whole."""
-    whole = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix in _COUNTS:
-            with path.open("rb") as file:
-                whole.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()[:12]
 
 
 def longest_text(config: PretrainedConfig) -> int | None:
@@ -114,7 +84,7 @@ def _checked_structure(folder: Path, raw: Mapping[str, Any]) -> tuple[Pretrained
                 copy.deepcopy(config), trust_remote_code=False
             )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise EngineRefused(f"{folder} cannot be loaded as a sequence classifier: {error}") from error
+        raise UnfitModel(f"{folder} cannot be loaded as a sequence classifier: {error}") from error
     _refuse_bad_structure(folder, skeleton)
     return config, cast("torch.nn.Linear", skeleton.score).in_features
 
@@ -123,7 +93,7 @@ def _refuse_missing(folder: Path, loading: Mapping[str, Any], weights: StoredWei
     """`score.weight` may be missing under that name: the head is loaded by `Head`."""
     missing = sorted(set(loading["missing_keys"]) - {"score.weight"}) + sorted(map(str, loading["mismatched_keys"]))
     if missing:
-        raise EngineRefused(
+        raise UnfitModel(
             f"{folder} lacks weights: {', '.join(missing[:5])}; without them the scores would be random (its files hold"
             f" {', '.join(sorted(weights.tensors)[:3])}, …: are they of another model, or cut off?)"
         )
@@ -132,17 +102,17 @@ def _refuse_missing(folder: Path, loading: Mapping[str, Any], weights: StoredWei
 def _refuse_bad_structure(folder: Path, model: PreTrainedModel) -> None:
     labels = model.config.num_labels
     if labels != 1:
-        raise EngineRefused(f"{folder} has {labels} labels, by its config.json; a reward model has one")
+        raise UnfitModel(f"{folder} has {labels} labels, by its config.json; a reward model has one")
     head = getattr(model, "score", None)
     if getattr(head, "out_features", None) != 1:
-        raise EngineRefused(f"{type(model).__name__} is not a decoder with a linear head `score`")
+        raise UnfitModel(f"{type(model).__name__} is not a decoder with a linear head `score`")
     config = model.config.get_text_config()
     strange = set(getattr(config, "layer_types", None) or ()) - _LAYERS
     if strange:
-        raise EngineRefused(f"{folder} has layers of type {', '.join(sorted(strange))}, whose state cannot be shared")
+        raise UnfitModel(f"{folder} has layers of type {', '.join(sorted(strange))}, whose state cannot be shared")
     strange = _rotary_types(config) - _STATELESS_ROTARY
     if strange:
-        raise EngineRefused(
+        raise UnfitModel(
             f"{folder} has rotary embeddings of type {', '.join(sorted(strange))}: a score would depend on the length"
             " of other texts"
         )

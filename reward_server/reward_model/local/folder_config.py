@@ -1,4 +1,4 @@
-"""`config.json` of a model folder, as it is written, and what in it makes a right score impossible here.
+"""What in a model folder's `config.json`, as it is written, makes a right score impossible here.
 
 transformers passes over most of this in silence: it drops the scales of quantised weights, and takes its own class of
 a model where the folder names another.
@@ -6,52 +6,35 @@ a model where the folder names another.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.engine import UnfitModel
 
 _DTYPES = {"float64", "float32", "float16", "bfloat16", "auto"}
 _QUANTISED = ("quantization_config", "compression_config", "quantization")
 _QUANTISED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The object in config.json. Raises EngineRefused where there is none."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise EngineRefused(
-            f"{folder} is not a model folder: it has no config.json (`hf download ID --local-dir DIR` makes one)"
-        )
-    try:
-        config = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise EngineRefused(f"{path} cannot be loaded: {error}") from error
-    if not isinstance(config, dict):
-        raise EngineRefused(f"{path} cannot be loaded: it is no JSON object")
-    return config
-
-
 def refuse_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raises EngineRefused for weights that are quantised or elsewhere, and for code that would have to run."""
+    """Raises UnfitModel for weights that are quantised or elsewhere, and for code that would have to run."""
     _refuse_quantised(folder, config)
     for table in _tables(config):
         for name in ("dtype", "torch_dtype"):
             if isinstance(table.get(name), str) and table[name].removeprefix("torch.") not in _DTYPES:
-                raise EngineRefused(
+                raise UnfitModel(
                     f"{folder}: config.json has {name} {table[name]}; served are {', '.join(sorted(_DTYPES))}: save the"
                     " model in one of them"
                 )
     if config.get("transformers_weights") is not None:
-        raise EngineRefused(
+        raise UnfitModel(
             f"{folder}: config.json names other weights ({config['transformers_weights']}, transformers_weights): name"
             " the file model.safetensors and delete that entry"
         )
     own = _own_code(config)
     if own is not None:
-        raise EngineRefused(
+        raise UnfitModel(
             f"{folder} computes its score by code of its own ({own}, auto_map in config.json), which is never run"
             " (trust_remote_code stays off); serve it by the program that its authors name"
         )
@@ -63,10 +46,10 @@ def _refuse_quantised(folder: Path, config: Mapping[str, Any]) -> None:
             found = table.get(name)
             if found:
                 method = found.get("quant_method", "some method") if isinstance(found, Mapping) else found
-                raise EngineRefused(f"{folder} is quantised ({name} in config.json, {method}): {_INSTEAD}")
+                raise UnfitModel(f"{folder} is quantised ({name} in config.json, {method}): {_INSTEAD}")
     for name in _QUANTISED_FILES:
         if (folder / name).exists():
-            raise EngineRefused(f"{folder} is quantised ({name}): {_INSTEAD}")
+            raise UnfitModel(f"{folder} is quantised ({name}): {_INSTEAD}")
 
 
 _INSTEAD = (

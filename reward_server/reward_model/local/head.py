@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.engine import UnfitModel
 from reward_server.reward_model.local.stored_weights import StoredWeights
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Head:
         if self.has_bias:
             layer.bias.data = weights.tensor(f"{self.name}.bias").float()
         if not all(parameter.isfinite().all() for parameter in layer.parameters()):
-            raise EngineRefused(
+            raise UnfitModel(
                 f"{self.name} holds numbers that are not finite, so every score would be: was the training broken?"
             )
         return layer
@@ -70,20 +70,20 @@ def named_labels(config: Mapping[str, Any]) -> int | None:
 
 
 def find_head(folder: Path, config: Mapping[str, Any], weights: StoredWeights, hidden: int) -> Head:
-    """The head in the folder, whose config.json is `config`. Raises EngineRefused where it is not one such layer."""
+    """The head in the folder, whose config.json is `config`. Raises UnfitModel where it is not one such layer."""
     names = [name for name in _names(config) if f"{name}.weight" in weights.tensors] or _wrapped(weights)
     if not names:
-        raise EngineRefused(
+        raise UnfitModel(
             f"{folder} lacks weights: score.weight; without them the scores would be random. {_found(weights)}"
         )
     if len(names) > 1:
-        raise EngineRefused(f"{folder} holds several heads ({', '.join(names)}): delete those that are not meant")
+        raise UnfitModel(f"{folder} holds several heads ({', '.join(names)}): delete those that are not meant")
     (name,) = names
     shape, bias = weights.tensors[f"{name}.weight"].shape, weights.tensors.get(f"{name}.bias")
     if len(shape) == 2 and shape[0] != 1:
-        raise EngineRefused(f"{folder} has {shape[0]} labels ({name}.weight has so many rows); a reward model has one")
+        raise UnfitModel(f"{folder} has {shape[0]} labels ({name}.weight has so many rows); a reward model has one")
     if shape != (1, hidden) or (bias is not None and bias.shape != (1,)):
-        raise EngineRefused(
+        raise UnfitModel(
             f"{folder}: {name}.weight has the shape {list(shape)}{f', its bias {list(bias.shape)}' if bias else ''}; a"
             f" linear head on this model has [1, {hidden}] and [1]"
         )
@@ -91,12 +91,12 @@ def find_head(folder: Path, config: Mapping[str, Any], weights: StoredWeights, h
 
 
 def refuse_unused(folder: Path, head: Head, unused: Iterable[str], weights: StoredWeights) -> None:
-    """Raises EngineRefused where the model would leave weights aside that may count. `unused`: as transformers says."""
+    """Raises UnfitModel where the model would leave weights aside that may count. `unused`: as transformers says."""
     used = {*head.keys, *(key.partition(".")[2] for key in head.keys if key.count(".") > 1)}  # without `model.` too
     left = sorted(key for key in unused if key not in used and not _HARMLESS.search(key))
     if left:
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        raise EngineRefused(
+        raise UnfitModel(
             f"{folder} holds weights that the model would not use: {', '.join(left[:5])}{more}; the scores would be"
             f" those of another model. {_found(weights)}"
         )

@@ -18,7 +18,6 @@ docs/performance.md has what was seen on an H100: the bits hold, and short compl
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,20 +25,23 @@ from typing import TYPE_CHECKING, cast
 
 from reward_server.kit.kept import Kept
 from reward_server.reward_model.engine import (
-    EngineRefused,
     Group,
     Mode,
     NotFinite,
     OutOfMemory,
     Result,
     TokenIds,
+    UnfitModel,
     Work,
     checked,
 )
-from reward_server.reward_model.local import folder as model_folder
-from reward_server.reward_model.local.device import Dtype, steady_cuda, torch_dtype, usable_device
+from reward_server.reward_model.local.device import torch_dtype, usable_device
+from reward_server.reward_model.local.folder import longest_text, read_model
 from reward_server.reward_model.local.packing import Pack, Row, packs
+from reward_server.reward_model.local.process_wide import pin_threads, share_key_heads, steady_cuda
 from reward_server.reward_model.local.prompt_attention import use_causal_kernel
+from reward_server.reward_model.model_folder import folder_digest
+from reward_server.types import Dtype
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +73,7 @@ class TransformersModel:
 
     `dtype` of the body: `auto` is bfloat16 where the device multiplies it in hardware. The head is always float32.
     `threads`: CPU threads of one operation; default: as many as PyTorch would take.
-    Raises EngineRefused when there is no such device, when the folder does not hold a decoder with one label and its
+    Raises UnfitModel when there is no such device, when the folder does not hold a decoder with one label and its
     head, or when a text run in two parts gives another result than the whole.
     """
 
@@ -90,20 +92,18 @@ class TransformersModel:
         if self._device.type == "cuda":
             steady_cuda()
         else:
-            # transformers' own switch: keys that several heads share are not copied for each. On CUDA it would choose
-            # a slow kernel where there is a mask; on a CPU the scores are bitwise the same.
-            os.environ["TRANSFORMERS_SDPA_FORCE_GQA"] = "1"  # noqa: TID251 - no setting of ours; it is written, not read
+            share_key_heads()
         self._threads = threads or torch.get_num_threads()
-        self._model: PreTrainedModel = model_folder.load_model(folder, torch_dtype(dtype, self._device), self._device)
+        self._model: PreTrainedModel = read_model(folder, torch_dtype(dtype, self._device), self._device)
         self._chunk_tokens = _CHUNK_TOKENS if use_causal_kernel(self._model) else _EAGER_CHUNK_TOKENS
         self._pack_tokens = _PACK_TOKENS[self._device.type]
         self._head = cast("torch.nn.Linear", self._model.score)  # checked when loaded
         self._prompts: Kept[bytes, DynamicCache] = Kept(KEPT_PROMPT_TOKENS * TokenIds("i").itemsize, weigh=len)
-        self.max_tokens = model_folder.longest_text(self._model.config)
+        self.max_tokens = longest_text(self._model.config)
         self.vocabulary: int = self._model.get_input_embeddings().num_embeddings  # type: ignore[assignment]
         self.config: dict[str, str | int] = {
             "engine": "transformers",
-            "weights": model_folder.digest(folder),
+            "weights": folder_digest(folder),
             "dtype": str(self._model.dtype),
             "device": "cpu" if self._device.type == "cpu" else torch.cuda.get_device_name(self._device),
             "threads": self._threads,
@@ -119,7 +119,7 @@ class TransformersModel:
         """One result a completion. Blocks; after an exception the device cannot be relied on any more."""
         import torch
 
-        self._pin_threads()
+        pin_threads(self._threads)
         started = time.perf_counter()
         work = Work([[OutOfMemory("the device ran out of memory")] * len(group.completions) for group in groups])
         packed = packs(groups, mode, self._pack_tokens, _CACHED_TOKENS)
@@ -197,24 +197,17 @@ class TransformersModel:
         out = self._model.base_model(input_ids=ids.to(self._device), past_key_values=cache, use_cache=True)
         return out.last_hidden_state  # type: ignore[no-any-return]
 
-    def _pin_threads(self) -> None:
-        """PyTorch counts threads for each calling thread; whoever changed it since would change the rounding."""
-        import torch
-
-        if torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)
-
     def _refuse_unsplittable(self) -> None:
         import torch
 
-        self._pin_threads()
+        pin_threads(self._threads)
         ids = TokenIds("i", (n % self.vocabulary for n in range(5, 53)))
         with torch.inference_mode():
             whole = self._model.base_model(input_ids=torch.tensor([ids], device=self._device)).last_hidden_state[0, -1]
             split = self._forward([ids[20:]], self._after(ids[:20], Work([])), Work([]))[0, -1]
         distance = float((whole - split).float().norm() / whole.float().norm())
         if not distance <= _SPLIT_TOLERANCE:  # also NaN
-            raise EngineRefused(
+            raise UnfitModel(
                 f"{type(self._model).__name__} gives another result when a text is run in two parts (relative distance"
                 f" {distance:.2g}): it is not causal, keeps a state that cannot be shared, or is broken"
             )

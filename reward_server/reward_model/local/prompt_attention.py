@@ -11,6 +11,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from reward_server.reward_model.local.process_wide import register_attention
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
@@ -20,12 +22,9 @@ NAME = "sdpa_after_prompt"
 
 def use_causal_kernel(model: PreTrainedModel) -> bool:
     """True where the model took transformers' `sdpa`: it takes this from now on. Another implementation stays."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-
     if model.config._attn_implementation != "sdpa":
         return False
-    AttentionInterface.register(NAME, _attention)
-    AttentionMaskInterface.register(NAME, _mask)
+    register_attention(NAME, _attention, _mask)
     model.set_attn_implementation(NAME)
     return True
 

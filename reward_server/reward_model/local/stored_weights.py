@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.engine import UnfitModel
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,7 @@ class Stored:
 
 
 class StoredWeights:
-    """All tensors of the weight files of a folder. Raises EngineRefused where they cannot be told for certain."""
+    """All tensors of the weight files of a folder. Raises UnfitModel where they cannot be told for certain."""
 
     def __init__(self, folder: Path) -> None:
         _refuse_neighbours(folder)
@@ -56,7 +56,7 @@ class StoredWeights:
             self._add(file)
         absent = sorted(name for name, file in placed.items() if name not in self.tensors or not file.is_file())
         if absent:
-            raise EngineRefused(
+            raise UnfitModel(
                 f"{folder} lacks weights: {', '.join(absent[:5])}, which its index names, are in none of its files:"
                 " download or save the model again"
             )
@@ -78,21 +78,21 @@ class StoredWeights:
         try:
             for name, stored in _listed(file):
                 if name in self.tensors:
-                    raise EngineRefused(
+                    raise UnfitModel(
                         f"{name} stands in {self.tensors[name].file.name} and in {file.name}: which one counts cannot"
                         " be told; save the model again into an empty folder"
                     )
                 self.tensors[name] = stored
-        except EngineRefused:
+        except UnfitModel:
             raise
         except Exception as error:  # torch.load says what is wrong with a file in a dozen ways
-            raise EngineRefused(f"{file} cannot be loaded: {error}") from error
+            raise UnfitModel(f"{file} cannot be loaded: {error}") from error
 
     def _refuse_quantised(self, folder: Path) -> None:
         for name, stored in self.tensors.items():
             is_weight = name.endswith("weight") and stored.dtype not in _PLAIN
             if is_weight or stored.dtype.startswith(_ONE_BYTE_FLOATS):
-                raise EngineRefused(
+                raise UnfitModel(
                     f"{folder} holds {name} as {stored.dtype}: quantised weights are not served here, since their"
                     " scales would be lost; serve it by vLLM (rm_engine=vllm), or save it in bfloat16"
                 )
@@ -101,7 +101,7 @@ class StoredWeights:
         """With and without its first part (`model.norm.weight`, `norm.weight`) a name is the same to transformers."""
         for name in self.tensors:
             if name.partition(".")[2] in self.tensors:
-                raise EngineRefused(
+                raise UnfitModel(
                     f"{folder} holds both {name} and {name.partition('.')[2]}: which one counts cannot be told; save"
                     " the model again into an empty folder"
                 )
@@ -111,15 +111,15 @@ def _refuse_neighbours(folder: Path) -> None:
     """What transformers would add to the weights, or read in their place, and what it would leave aside."""
     for name in _ADAPTERS:
         if (folder / name).exists():
-            raise EngineRefused(f"{folder} holds an adapter ({name}), which may or may not be applied: {MERGE_FIRST}")
+            raise UnfitModel(f"{folder} holds an adapter ({name}), which may or may not be applied: {MERGE_FIRST}")
     for name in _HEADS_APART:
         if (folder / name).exists():
-            raise EngineRefused(
+            raise UnfitModel(
                 f"{folder} keeps its head apart, in {name}, which nothing here reads: put it into the model's own"
                 " weights as `score.weight` (and `score.bias`), if it is one linear layer read at the last token"
             )
     if any(folder.glob("*.distcp")):
-        raise EngineRefused(f"{folder} is a distributed checkpoint (*.distcp): save the model by `save_pretrained`")
+        raise UnfitModel(f"{folder} is a distributed checkpoint (*.distcp): save the model by `save_pretrained`")
 
 
 def _files(folder: Path) -> tuple[tuple[Path, ...], dict[str, Path]]:
@@ -128,14 +128,14 @@ def _files(folder: Path) -> tuple[tuple[Path, ...], dict[str, Path]]:
         placed = _placed(folder, folder / index) if (folder / index).is_file() else {}
         if (folder / single).is_file():
             if set(placed.values()) - {folder / single}:
-                raise EngineRefused(
+                raise UnfitModel(
                     f"{folder} holds two sets of weights, {single} and the shards of {index}: transformers reads the"
                     " first, others the second or both; delete the one that is not meant"
                 )
             return (folder / single,), {}
         if placed:
             return tuple(sorted(set(placed.values()))), placed
-    raise EngineRefused(
+    raise UnfitModel(
         f"{folder} cannot be loaded: it holds no weights (model.safetensors or pytorch_model.bin, whole or in shards"
         " with an index)"
     )
@@ -145,11 +145,11 @@ def _placed(folder: Path, index: Path) -> dict[str, Path]:
     try:
         placed = {str(name): folder / str(file) for name, file in json.loads(index.read_bytes())["weight_map"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EngineRefused(f"{index} cannot be loaded: it is no index of weights ({error})") from error
+        raise UnfitModel(f"{index} cannot be loaded: it is no index of weights ({error})") from error
     outside = sorted(file.name for file in set(placed.values()) if file.parent != folder)
     absent = sorted(file.name for file in set(placed.values()) if not file.is_file())
     if outside or absent:
-        raise EngineRefused(
+        raise UnfitModel(
             f"{folder} lacks weights: {index.name} names {', '.join((outside or absent)[:5])}, which is not in the"
             " folder; download or save the model again"
         )

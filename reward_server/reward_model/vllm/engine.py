@@ -23,7 +23,6 @@ import httpx
 
 from reward_server.kit.rate import Rate
 from reward_server.reward_model.engine import (
-    EngineRefused,
     Mode,
     NotFinite,
     OnBatch,
@@ -32,6 +31,7 @@ from reward_server.reward_model.engine import (
     RemoteUnavailable,
     SampleError,
     TokenIds,
+    UnfitModel,
     checked,
     ignore_batch,
 )
@@ -89,7 +89,7 @@ class VllmEngine:
         api_key: str | None = None,
         on_batch: OnBatch = ignore_batch,
     ) -> AsyncIterator[VllmEngine]:
-        """Raises EngineRefused when the server answers but cannot give right scores, RemoteUnavailable when it does
+        """Raises UnfitModel when the server answers but cannot give right scores, RemoteUnavailable when it does
         not answer.
 
         `served_name`: of the model on the server, not needed where it has only one. `api_key`: the server's.
@@ -106,7 +106,7 @@ class VllmEngine:
                 await engine._find_model(served_name)
                 await refuse_ignorance(engine._classify)
             except RemoteForbids as error:
-                raise EngineRefused(str(error)) from error
+                raise UnfitModel(str(error)) from error
             engine._unready = None
             watch = asyncio.create_task(engine._watch(), name="vLLM health")
             try:
@@ -201,7 +201,7 @@ class VllmEngine:
         try:
             models = served_models(await self._ask("GET", "/v1/models"))
         except (KeyError, TypeError, ValueError, AttributeError, RemoteRefused) as error:
-            raise EngineRefused(f"{self._address} is not a vLLM server: {error}") from error
+            raise UnfitModel(f"{self._address} is not a vLLM server: {error}") from error
         model = chosen_model(models, wanted)
         self.max_tokens = model.max_tokens
         self.config["model"] = model.name

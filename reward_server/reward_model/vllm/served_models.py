@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.engine import UnfitModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,17 @@ def served_models(answer: Any) -> list[ServedModel]:
 def chosen_model(models: Sequence[ServedModel], wanted: str | None) -> ServedModel:
     """The one of that name. Without a name the first, where all are names of one model.
 
-    Raises EngineRefused where there is none of the name, and where several models could be meant: an adapter stands
+    Raises UnfitModel where there is none of the name, and where several models could be meant: an adapter stands
     behind the model that it was trained on, which would score too.
     """
     names = ", ".join(model.name for model in models) or "none"
     if wanted is None and len({model.root for model in models}) > 1:
-        raise EngineRefused(f"the vLLM server has several models ({names}): name the reward model by rm_served_name")
+        raise UnfitModel(f"the vLLM server has several models ({names}): name the reward model by rm_served_name")
     for model in models:
         if wanted in (None, model.name):
             return model
     asked = "no model" if wanted is None else f"no model {wanted!r} (rm_served_name)"
-    raise EngineRefused(f"the vLLM server has {asked}; it serves {names}")
+    raise UnfitModel(f"the vLLM server has {asked}; it serves {names}")
 
 
 def _max_tokens(entry: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> int:

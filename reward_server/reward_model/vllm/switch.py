@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from reward_server.reward_model.engine import EngineRefused, NotFinite, RemoteRefused
+from reward_server.reward_model.engine import NotFinite, RemoteRefused, UnfitModel
 
 Classify: TypeAlias = "Callable[[list[int], object], Awaitable[float]]"
 """`classify(ids, use_activation)`: the number in the server's answer. May raise RemoteRefused and NotFinite."""
@@ -20,7 +20,7 @@ _NOISE = 0.05
 
 
 async def refuse_ignorance(classify: Classify) -> None:
-    """Raises EngineRefused for a server that ignores the switch, or has no finite scores.
+    """Raises UnfitModel for a server that ignores the switch, or has no finite scores.
 
     A number and its sigmoid: it knows the switch. Otherwise (equal numbers are also what a model without activation
     gives, `problem_type` regression, and a model may name another activation) nonsense decides: who knows the switch
@@ -31,11 +31,11 @@ async def refuse_ignorance(classify: Classify) -> None:
         activated = [await classify(ids, True) for ids in _PROBES]
         is_known = is_sigmoid(raw, activated) or await _refuses_nonsense(classify)
     except RemoteRefused as error:
-        raise EngineRefused(f"the vLLM server does not classify: {error}") from error
+        raise UnfitModel(f"the vLLM server does not classify: {error}") from error
     except NotFinite as error:
-        raise EngineRefused(f"the vLLM server has no score for a few token ids: {error}") from error
+        raise UnfitModel(f"the vLLM server has no score for a few token ids: {error}") from error
     if not is_known:
-        raise EngineRefused(
+        raise UnfitModel(
             "the vLLM server ignores `use_activation`: its scores would be squashed in silence. Use vLLM 0.12 or"
             " later, as `vllm serve MODEL --runner pooling --convert classify`"
         )

@@ -9,19 +9,20 @@ from safetensors.torch import load_file, save_file
 from tiny_models import MakeFolder, make_config, make_tokenizer, new_model
 from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassification
 
-from reward_server.reward_model.engine import EngineRefused
-from reward_server.reward_model.local.folder import digest, load_model, load_tokenizer
+from reward_server.reward_model.engine import UnfitModel
+from reward_server.reward_model.local.folder import read_model
+from reward_server.reward_model.model_folder import folder_digest, read_tokenizer
 
 CPU = torch.device("cpu")
 
 
 def load(folder: Path) -> torch.nn.Module:
-    return load_model(folder, torch.float32, CPU)
+    return read_model(folder, torch.float32, CPU)
 
 
 def test_a_missing_head_is_refused(tmp_path: Path) -> None:
     AutoModelForCausalLM.from_config(make_config()).save_pretrained(tmp_path)  # type: ignore[no-untyped-call]
-    with pytest.raises(EngineRefused, match=r"lacks weights: score\.weight"):
+    with pytest.raises(UnfitModel, match=r"lacks weights: score\.weight"):
         load(tmp_path)
 
 
@@ -35,7 +36,7 @@ def test_the_head_is_read_as_it_is_stored(stored: torch.dtype, shard: str, tmp_p
     head = tensors["score.weight"] = torch.randn(1, 64).to(stored)
     save_file(tensors, holder, {"format": "pt"})
     assert (len(list(tmp_path.glob("*.safetensors"))) > 1) == (shard == "100KB")
-    model = load_model(tmp_path, torch.bfloat16, CPU)
+    model = read_model(tmp_path, torch.bfloat16, CPU)
     loaded = model.get_parameter("score.weight")
     assert loaded.dtype == torch.float32
     assert torch.equal(loaded, head.float())
@@ -44,20 +45,20 @@ def test_the_head_is_read_as_it_is_stored(stored: torch.dtype, shard: str, tmp_p
 
 
 def test_several_labels_are_refused(make_folder: MakeFolder) -> None:
-    with pytest.raises(EngineRefused, match="has 3 labels"):
+    with pytest.raises(UnfitModel, match="has 3 labels"):
         load(make_folder(num_labels=3))
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent", Path("Skywork/Skywork-Reward-V2-Llama-3.1-8B")):
-        with pytest.raises(EngineRefused, match=r"no config\.json"):
+        with pytest.raises(UnfitModel, match=r"no config\.json"):
             load(path)
 
 
 def test_broken_weights_are_refused(make_folder: MakeFolder) -> None:
     folder = make_folder()
     (folder / "model.safetensors").write_bytes(b"not a tensor")
-    with pytest.raises(EngineRefused, match="cannot be loaded"):
+    with pytest.raises(UnfitModel, match="cannot be loaded"):
         load(folder)
 
 
@@ -65,34 +66,34 @@ def test_a_model_that_is_not_a_decoder_is_refused(tmp_path: Path) -> None:
     config = BertConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
     config.num_labels = 1
     BertForSequenceClassification(config).save_pretrained(tmp_path)
-    with pytest.raises(EngineRefused, match="not a decoder"):
+    with pytest.raises(UnfitModel, match="not a decoder"):
         load(tmp_path)
 
 
 def test_rotary_embeddings_that_depend_on_other_texts_are_refused(make_folder: MakeFolder) -> None:
     rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
-    with pytest.raises(EngineRefused, match="rotary embeddings of type dynamic"):
+    with pytest.raises(UnfitModel, match="rotary embeddings of type dynamic"):
         load(make_folder(rope_parameters=rope))
 
 
 def test_a_tokenizer_without_chat_template_is_refused(make_folder: MakeFolder) -> None:
-    with pytest.raises(EngineRefused, match="no chat template"):
-        load_tokenizer(make_folder(tokenizer=make_tokenizer(template=None)))
+    with pytest.raises(UnfitModel, match="no chat template"):
+        read_tokenizer(make_folder(tokenizer=make_tokenizer(template=None)))
 
 
 def test_a_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EngineRefused):
-        load_tokenizer(tmp_path)
-    with pytest.raises(EngineRefused, match="not a folder"):
-        load_tokenizer(tmp_path / "absent")
+    with pytest.raises(UnfitModel):
+        read_tokenizer(tmp_path)
+    with pytest.raises(UnfitModel, match="not a folder"):
+        read_tokenizer(tmp_path / "absent")
 
 
 def test_the_digest_changes_with_weights_and_template_but_not_with_a_readme(make_folder: MakeFolder) -> None:
     folder = make_folder()
-    before = digest(folder)
+    before = folder_digest(folder)
     (folder / "README.md").write_text("hello")
-    assert digest(folder) == before
+    assert folder_digest(folder) == before
     assert len(before) == 12
     (folder / "chat_template.jinja").write_text("{{ messages }}")
-    assert digest(folder) != before
-    assert digest(make_folder(seed=1)) != digest(make_folder(seed=2))
+    assert folder_digest(folder) != before
+    assert folder_digest(make_folder(seed=1)) != folder_digest(make_folder(seed=2))

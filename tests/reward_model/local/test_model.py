@@ -9,9 +9,10 @@ import pytest
 import torch
 from tiny_models import MakeFolder, make_tokenizer, token_ids, whole_text_score
 
-from reward_server.reward_model.engine import EngineRefused, Group, Mode, NotFinite, OutOfMemory, Result, Work
-from reward_server.reward_model.local.device import Dtype, steady_cuda
+from reward_server.reward_model.engine import Group, Mode, NotFinite, OutOfMemory, Result, UnfitModel, Work
 from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.local.process_wide import steady_cuda
+from reward_server.types import Dtype
 
 MODES: list[Mode] = ["deterministic", "throughput"]
 LENGTHS = [
@@ -186,7 +187,7 @@ def test_a_prompt_is_computed_once_also_for_completions_that_come_later(model: T
     [("meta", "one of cpu, cuda"), ("gpu", "one of cpu, cuda"), ("cuda:x", "no device"), ("cuda:99", "sees . GPUs")],
 )
 def test_a_device_that_is_not_there_or_was_never_tried_is_refused(device: str, why: str, folder: Path) -> None:
-    with pytest.raises(EngineRefused, match=why):
+    with pytest.raises(UnfitModel, match=why):
         TransformersModel(folder, device=device)
 
 
@@ -271,5 +272,5 @@ def test_a_model_that_looks_ahead_is_refused(folder: Path, monkeypatch: pytest.M
         return sdpa(*args, **kwargs | {"is_causal": False})
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", sees_all)
-    with pytest.raises(EngineRefused, match="two parts"):
+    with pytest.raises(UnfitModel, match="two parts"):
         TransformersModel(folder, dtype="float32", device="cpu", threads=1)

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 from vllm_stand_in import running_stand_in
 
 from reward_server.reward_model.ending import ended, ends_at
-from reward_server.reward_model.engine import EngineRefused, ignore_batch
+from reward_server.reward_model.engine import UnfitModel, ignore_batch
 from reward_server.reward_model.loading import LoadedModel, load_model
 from reward_server.reward_model.model import ModelScore
 from reward_server.reward_model.tokenizer import ChatTokenizer
@@ -101,8 +101,8 @@ def test_the_score_is_read_where_the_model_was_trained(
     (score,) = scores(loaded, ["five"])
     assert score.encoded.read_at == where
     assert score.encoded.text.endswith("five<|im_end|>" + where.removeprefix("<|im_end|>"))
-    assert loaded.config.get("ends_at") == (None if where == "\n" else "<|im_end|>")
-    assert any("end-of-turn token '<|im_end|>'" in remark for remark in loaded.remarks) == (where != "\n")
+    assert loaded.reads.config.get("ends_at") == (None if where == "\n" else "<|im_end|>")
+    assert any("end-of-turn token '<|im_end|>'" in remark for remark in loaded.reads.remarks) == (where != "\n")
 
 
 def test_a_vllm_server_gets_the_ids_up_to_the_same_token(make_folder: MakeFolder) -> None:
@@ -111,7 +111,7 @@ def test_a_vllm_server_gets_the_ids_up_to_the_same_token(make_folder: MakeFolder
     with running_stand_in() as server:
         remote = Settings(rm_engine="vllm", rm_url=server.url, rm_model=folder)
         loaded = load_model(remote, folder)
-        assert loaded.config["ends_at"] == "<|im_end|>"
+        assert loaded.reads.config["ends_at"] == "<|im_end|>"
         (score,) = scores(loaded, ["five"])
         assert (score.encoded.prompt, score.encoded.completion) == (own.prompt, own.completion)
         assert server.bodies[-1]["input"] == [list(own.prompt + own.completion)]
@@ -119,11 +119,11 @@ def test_a_vllm_server_gets_the_ids_up_to_the_same_token(make_folder: MakeFolder
 
 def test_the_mean_and_deviation_that_openrlhf_keeps_are_offered_as_a_map(make_folder: MakeFolder) -> None:
     folder = configured(make_folder(), value_head_prefix="score", mean=0.48, std=1.31)
-    (remark,) = [each for each in load_model(settings(folder), folder).remarks if "mean" in each]
+    (remark,) = [each for each in load_model(settings(folder), folder).reads.remarks if "mean" in each]
     assert "?transform=affine&mean=0.48&sigma=1.31" in remark
     for unusable in ({"std": 0}, {"std": "1.31"}, {"mean": None}, {"mean": float("nan")}):
         configured(folder, **{"mean": 0.48, "std": 1.31, **unusable})
-        assert not any("mean" in each for each in load_model(settings(folder), folder).remarks)
+        assert not any("mean" in each for each in load_model(settings(folder), folder).reads.remarks)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,6 @@ def test_a_text_cut_at_either_side_still_ends_at_its_token() -> None:
 
 
 def test_a_tokenizer_without_that_token_is_refused() -> None:
-    with pytest.raises(EngineRefused, match="no eos_token"):
+    with pytest.raises(UnfitModel, match="no eos_token"):
         ChatTokenizer(make_tokenizer(eos_token=None), max_tokens=100, ends_at="eos")
     ChatTokenizer(make_tokenizer(eos_token=None), max_tokens=100)

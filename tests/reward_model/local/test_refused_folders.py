@@ -16,15 +16,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import MakeFolder, save_model
 
-from reward_server.reward_model.engine import EngineRefused
-from reward_server.reward_model.local.folder import load_model
+from reward_server.reward_model.engine import UnfitModel
+from reward_server.reward_model.local.folder import read_model
 
 REPOSITORY = Path(__file__).parents[3]
 
 
 def refusal(folder: Path) -> str:
-    with pytest.raises(EngineRefused) as refused:
-        load_model(folder, torch.float32, torch.device("cpu"))
+    with pytest.raises(UnfitModel) as refused:
+        read_model(folder, torch.float32, torch.device("cpu"))
     return str(refused.value)
 
 
@@ -79,7 +79,7 @@ def test_quantised_models_are_refused_by_their_files_too(name: str, tmp_path: Pa
 
 def test_a_null_quantization_config_is_none(tmp_path: Path) -> None:
     configure(save_model(tmp_path), quantization_config=None)
-    load_model(tmp_path, torch.float32, torch.device("cpu"))
+    read_model(tmp_path, torch.float32, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.int8, torch.uint8, torch.int32])
@@ -127,13 +127,13 @@ def test_two_sets_of_weights_are_refused(tmp_path: Path) -> None:
     shards(save_model(tmp_path))
     assert "two sets of weights" in refusal(tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    load_model(tmp_path, torch.float32, torch.device("cpu"))
+    read_model(tmp_path, torch.float32, torch.device("cpu"))
 
 
 def test_safetensors_are_read_where_bin_files_stand_beside_them(tmp_path: Path) -> None:
     tensors = load_file(save_model(tmp_path) / "model.safetensors")
     torch.save({name: tensor * 2 for name, tensor in tensors.items()}, tmp_path / "pytorch_model.bin")
-    model = load_model(tmp_path, torch.float32, torch.device("cpu"))
+    model = read_model(tmp_path, torch.float32, torch.device("cpu"))
     assert torch.equal(model.get_parameter("score.weight"), tensors["score.weight"])
     assert torch.equal(model.get_parameter("model.norm.weight"), tensors["model.norm.weight"])
 
@@ -142,7 +142,7 @@ def test_shards_that_the_index_does_not_name_are_not_read(tmp_path: Path) -> Non
     shards(save_model(tmp_path))
     (tmp_path / "model.safetensors").unlink()
     save_file({"score.weight": torch.ones(1, 64)}, tmp_path / "model-00003-of-00003.safetensors", {"format": "pt"})
-    model = load_model(tmp_path, torch.float32, torch.device("cpu"))
+    model = read_model(tmp_path, torch.float32, torch.device("cpu"))
     assert not torch.equal(model.get_parameter("score.weight"), torch.ones(1, 64))
 
 
@@ -240,20 +240,21 @@ def test_a_class_of_the_folder_s_own_is_refused_and_not_replaced_by_another(
 def test_what_is_left_of_the_base_model_s_own_code_does_not_count(tmp_path: Path) -> None:
     left = {"AutoConfig": "configuration_x.XConfig", "AutoModelForCausalLM": "modeling_x.XForCausalLM"}
     configure(save_model(tmp_path), auto_map=left)
-    load_model(tmp_path, torch.float32, torch.device("cpu"))
+    read_model(tmp_path, torch.float32, torch.device("cpu"))
 
 
 LOAD = """
 from pathlib import Path
 import torch
-from reward_server.reward_model.engine import EngineRefused
-from reward_server.reward_model.local.folder import load_model, load_tokenizer
+from reward_server.reward_model.engine import UnfitModel
+from reward_server.reward_model.local.folder import read_model
+from reward_server.reward_model.model_folder import read_tokenizer
 folder = Path({folder!r})
-for load in (lambda: load_model(folder, torch.float32, torch.device("cpu")), lambda: load_tokenizer(folder)):
+for load in (lambda: read_model(folder, torch.float32, torch.device("cpu")), lambda: read_tokenizer(folder)):
     try:
         load()
         print("taken")
-    except EngineRefused as error:
+    except UnfitModel as error:
         print("refused", error)
 """
 

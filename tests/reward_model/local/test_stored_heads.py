@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import make_config, save_model, token_ids
 from transformers import AutoModel, AutoModelForTokenClassification, GPTNeoXConfig
 
-from reward_server.reward_model.engine import EngineRefused, Group
+from reward_server.reward_model.engine import Group, UnfitModel
 from reward_server.reward_model.local.model import TransformersModel
 
 IDS = token_ids(40, seed=3)
@@ -181,7 +181,7 @@ def test_what_computes_nothing_may_be_left_over(name: str, tmp_path: Path) -> No
 
 
 def refusal(folder: Path) -> str:
-    with pytest.raises(EngineRefused) as refused:
+    with pytest.raises(UnfitModel) as refused:
         TransformersModel(folder, dtype="float32", device="cpu", threads=1)
     return str(refused.value)
 
@@ -295,5 +295,5 @@ def test_a_language_model_is_refused_as_what_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_head_that_is_not_finite_is_refused(number: float, tmp_path: Path) -> None:
     folder = as_saved(tmp_path, lambda tensors: tensors["score.weight"][0, 3:4].fill_(number))
-    with pytest.raises(EngineRefused, match="score holds numbers that are not finite"):
+    with pytest.raises(UnfitModel, match="score holds numbers that are not finite"):
         scored(folder)

@@ -7,7 +7,7 @@ import re
 import pytest
 from vllm_stand_in import MAX_LENGTH, model
 
-from reward_server.reward_model.engine import EngineRefused
+from reward_server.reward_model.engine import UnfitModel
 from reward_server.reward_model.vllm.served_models import ServedModel, chosen_model, served_models
 
 POLICY = model("policy", root="/policy")
@@ -30,7 +30,7 @@ def test_of_several_names_of_one_model_the_first_is_taken() -> None:
 
 @pytest.mark.parametrize("other", [POLICY, ADAPTER])
 def test_of_several_models_one_must_be_named(other: dict[str, object]) -> None:
-    with pytest.raises(EngineRefused, match=rf"several models \(rm, {other['id']}\): name .* by rm_served_name"):
+    with pytest.raises(UnfitModel, match=rf"several models \(rm, {other['id']}\): name .* by rm_served_name"):
         chosen(model("rm"), other)
     assert chosen(model("rm"), other, wanted=str(other["id"])).root == other["root"]
 
@@ -41,9 +41,9 @@ def test_an_adapter_takes_texts_as_long_as_its_model_does() -> None:
 
 def test_a_name_that_is_not_served_is_refused_with_those_that_are() -> None:
     said = re.escape("no model 'mine' (rm_served_name); it serves rm, policy")
-    with pytest.raises(EngineRefused, match=said):
+    with pytest.raises(UnfitModel, match=said):
         chosen(model("rm"), POLICY, wanted="mine")
-    with pytest.raises(EngineRefused, match="has no model; it serves none"):
+    with pytest.raises(UnfitModel, match="has no model; it serves none"):
         chosen()
 
 
