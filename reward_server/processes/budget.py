@@ -28,7 +28,7 @@ class Unfinished(Exception):
 
 
 class cpu_budget:
-    """Raise `BudgetExceeded` inside the block once it has used `seconds` of CPU time (user and system, whole process).
+    """Raises `BudgetExceeded` inside the block once it has used `seconds` of CPU time (user and system, whole process).
 
     CPU time, not wall time, so a loaded host does not turn slow answers into failures. The signal is sent again every
     `REPEAT_S`, for code that catches everything, and a block that swallowed it and went on to some result ends with
@@ -54,20 +54,20 @@ class cpu_budget:
             raise BudgetExceeded from None
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
-        """Raise, except while the timer is being set up or taken down: there it would escape the `with` block."""
+        """Raises, except while the timer is being set up or taken down: there it would escape the `with` block."""
         if frame is None or frame.f_code not in (cpu_budget.__enter__.__code__, cpu_budget.__exit__.__code__):
             self._is_spent = True
             raise BudgetExceeded
 
 
 def limit_memory(max_bytes: int) -> None:
-    """Cap this process's address space: beyond it an allocation raises MemoryError. The hard limit stays as it is."""
+    """Caps this process's address space: beyond it an allocation raises MemoryError. The hard limit stays as it is."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (max_bytes, hard))
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process (SIGKILL) when its parent ends, so that nothing outlives the server.
+    """Has the kernel kill this process (SIGKILL) when its parent ends, so that nothing outlives the server.
 
     Linux; elsewhere nothing happens. The kernel watches the THREAD that started this process: start workers from a
     thread that lives as long as the server. A parent that ended before this call is not noticed.

@@ -39,7 +39,7 @@ class Place:
         self._renew()
         return await asyncio.shield(self._next)
 
-    async def settled(self) -> None:
+    async def decided(self) -> None:
         """Returns when a worker is here, or could not be started: a job's own time begins with one that is warm."""
         self._renew()
         if self.problem is None:

@@ -180,7 +180,7 @@ class ProcessPool:
 
     async def _give_back(self, place: Place) -> None:
         if not self._is_closing:
-            await place.settled()
+            await place.decided()
         self._idle.append(place)
 
     async def _within(

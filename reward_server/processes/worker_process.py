@@ -10,11 +10,12 @@ import asyncio
 import os
 import pickle
 import sys
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 R = TypeVar("R")
 LENGTH_BYTES = 8
@@ -30,8 +31,10 @@ class WorkerLost(Exception):
 class WorkerProcess:
     """A process that is warm: start it with `await WorkerProcess.start(warm_up, args)`."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, requests: StreamWriter, replies: StreamReader) -> None:
         self._process = process
+        self._requests = requests
+        self._replies = replies
         self.is_ended = False
         """True once it was ended from here: it did not die by itself."""
 
@@ -41,7 +44,9 @@ class WorkerProcess:
         `warm_up` raises; then there is no process."""
         command = (sys.executable, "-m", "reward_server.processes.worker_process")
         environment = {**os.environ, **ENVIRONMENT}  # noqa: TID251 - handed on as it is, and read by nobody here
-        worker = cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment))
+        process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment)
+        # asyncio's types leave both open; PIPE is what makes them streams
+        worker = cls(process, cast("StreamWriter", process.stdin), cast("StreamReader", process.stdout))
         try:
             await worker.run(warm_up, args)
         except BaseException:
@@ -51,14 +56,12 @@ class WorkerProcess:
 
     async def run(self, call: Callable[..., R], args: tuple[object, ...]) -> R:
         """What the call returns or raises. Raises WorkerLost; the process does not outlive this being cancelled."""
-        pipe_in, pipe_out = self._process.stdin, self._process.stdout
-        assert pipe_in is not None and pipe_out is not None  # noqa: S101 - both are pipes
         request = _packed((call, args))
         try:
-            pipe_in.write(request)
-            await pipe_in.drain()
-            length = int.from_bytes(await pipe_out.readexactly(LENGTH_BYTES), "big")
-            reply = await pipe_out.readexactly(length)
+            self._requests.write(request)
+            await self._requests.drain()
+            length = int.from_bytes(await self._replies.readexactly(LENGTH_BYTES), "big")
+            reply = await self._replies.readexactly(length)
         except (EOFError, ConnectionError, RuntimeError) as error:  # the last is uvloop's, for a pipe that is closed
             await self.end()
             raise WorkerLost("the process ended before it replied") from error

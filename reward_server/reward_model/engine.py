@@ -1,7 +1,7 @@
 """What a reward-model engine is, whoever computes: token ids in, one score or one reason out.
 
     EngineError
-    ├── UnfitModel           at start: this model or server cannot give right scores; the message says why
+    ├── UnfitModel              at start: this model or server cannot give right scores; the message says why
     ├── EngineUnavailable       the engine as a whole is gone or out of reach
     │   ├── DeviceThreadDied    the thread that runs the model ended; only a restart helps
     │   ├── DeviceHangs         it did not finish a batch in many times the time; only a restart helps

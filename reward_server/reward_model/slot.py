@@ -135,7 +135,8 @@ class ModelSlot:
 
 
 async def in_daemon_thread(name: str, work: Callable[[], R]) -> R:
-    """What `work` returns or raises. Nobody has to wait for the thread: neither who cancels, nor the process's end."""
+    """What `work` returns or raises. Nobody has to wait for the thread: neither a caller that cancels, nor the
+    process when it ends."""
     done: Future[R] = Future()
 
     def run() -> None:

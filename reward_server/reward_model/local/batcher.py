@@ -1,8 +1,8 @@
 """Samples from many callers become batches for one device thread.
 
 One task owns the queue. Idle, it waits a few milliseconds for the rest of a group, since trainers send one sample a
-connection; busy, it forms the next batch from everything that came meanwhile. What is computed, and in which company,
-is decided in `schedule`; the device's `score` does not let company change a score.
+connection. Busy, it forms the next batch from everything that arrived meanwhile. What is computed, and in which
+company, is decided in `schedule`. The device's `score` does not let company change a score.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one thread that runs the model, and what is left to say when it ends."""
+"""The one thread that runs the model, and how those who wait learn that it ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DeviceThread(Generic[J, R]):
         self._jobs: SimpleQueue[tuple[J, asyncio.Future[R]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="reward-model", daemon=True)
         self._death: str | None = "the thread of the reward model was not started"
-        self._unsettled: set[asyncio.Future[R]] = set()  # touched on the loop only
+        self._awaited: set[asyncio.Future[R]] = set()  # touched on the loop only
 
     @property
     def death(self) -> str | None:
@@ -34,22 +34,22 @@ class DeviceThread(Generic[J, R]):
         return self._death
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin; futures are settled on `loop`."""
+        """Begins. `loop`: where those wait who call `run`."""
         self._loop = loop
         self._death = None
         self._thread.start()
 
     def stop(self) -> None:
-        """It ends after the job that runs."""
+        """Ends the thread after the job that runs."""
         self._jobs.put(None)
 
     async def run(self, job: J) -> R:
         """What `work` makes of the job. Raises DeviceThreadDied when the thread ended, before or meanwhile."""
         future: asyncio.Future[R] = self._loop.create_future()
-        self._unsettled.add(future)
-        future.add_done_callback(self._unsettled.discard)
+        self._awaited.add(future)
+        future.add_done_callback(self._awaited.discard)
         self._jobs.put((job, future))
-        if self._death is not None:  # looked at last: a thread that dies later finds the future among the unsettled
+        if self._death is not None:  # looked at last: a thread that dies later finds the future among those awaited
             future.cancel()
             raise DeviceThreadDied(self._death)
         return await future
@@ -59,15 +59,16 @@ class DeviceThread(Generic[J, R]):
         try:
             while (entry := self._jobs.get()) is not None:
                 job, future = entry
-                self._on_loop(_settle, future, self._work(job))
+                self._on_loop(_set_result, future, self._work(job))
         except BaseException as error:  # noqa: BLE001 -- whatever ends this thread, who waits for it must learn it
             death = f"the thread of the reward model died of {type(error).__name__}: {error}"
         self._death = death
         self._on_loop(self._bury)
 
     def _bury(self) -> None:
-        """Tell all who wait. A job may have been lost between the queue and the work, so the queue is not asked."""
-        for future in list(self._unsettled):
+        """Tells all who wait."""
+        # The queue is not asked who they are: a job may have been lost between the queue and the work.
+        for future in list(self._awaited):
             if not future.done():
                 future.set_exception(DeviceThreadDied(self._death))
 
@@ -76,6 +77,6 @@ class DeviceThread(Generic[J, R]):
             self._loop.call_soon_threadsafe(call, *arguments)
 
 
-def _settle(future: asyncio.Future[R], done: R) -> None:
+def _set_result(future: asyncio.Future[R], done: R) -> None:
     if not future.done():  # whoever waited may have gone
         future.set_result(done)

@@ -58,7 +58,7 @@ def _lead(
     """The one that led the last batch, while it has samples; else the one with the longest text.
 
     A group that does not fit into one batch is so computed in a row, while the state after its prompt is kept. But the
-    oldest prompt leads where it came more than `max_age_s` before the samples of the last lead, or, where that has
+    oldest prompt leads where it arrived more than `max_age_s` before the samples of the last lead, or, where that has
     none left, once it has waited so long.
     """
     oldest = min(prompts, key=lambda prompt: prompt.arrived)

@@ -34,7 +34,7 @@ class WaitingPrompt:
 
     @property
     def arrived(self) -> float:
-        """When its first sample came."""
+        """When the first of its samples arrived."""
         return self.samples[0].arrived
 
     def add(self, sample: Waiting) -> None:

@@ -194,7 +194,7 @@ class VllmEngine:
             is_last = attempt + 1 == ATTEMPTS
             if response.status_code not in _RETRIED and (response.status_code != _ANY_FAULT or is_last):
                 return _json_of(response, path)
-            trouble = _said(response)
+            trouble = _in_words(response)
         raise RemoteUnavailable(f"the vLLM server {self._address} failed {ATTEMPTS} times: {trouble}")
 
     async def _find_model(self, wanted: str | None) -> None:
@@ -211,7 +211,7 @@ class VllmEngine:
             await asyncio.sleep(HEALTH_INTERVAL_S)
             try:
                 response = await self._client.get("/health", timeout=HEALTH_TIMEOUT_S)
-                self._unready = None if response.is_success else f"the vLLM server's /health: {_said(response)}"
+                self._unready = None if response.is_success else f"the vLLM server's /health: {_in_words(response)}"
             except httpx.TransportError as error:
                 self._unready = f"the vLLM server does not answer: {type(error).__name__} {error}".strip()
 
@@ -228,14 +228,14 @@ def retry_delay_s(attempt: int, seed: bytes) -> float:
 def _json_of(response: httpx.Response, path: str) -> Any:
     if response.status_code in _WHOLE_SERVER:
         hint = "; rm_api_key must be the key that it was started with" if response.status_code in _WRONG_KEY else ""
-        raise RemoteForbids(f"the vLLM server refuses {path}: {_said(response)}{hint}")
+        raise RemoteForbids(f"the vLLM server refuses {path}: {_in_words(response)}{hint}")
     if not response.is_success:
-        raise RemoteRefused(f"the vLLM server refuses the request: {_said(response)}")
+        raise RemoteRefused(f"the vLLM server refuses the request: {_in_words(response)}")
     try:
         return response.json()
     except ValueError as error:
         raise RemoteRefused(f"the vLLM server's answer is not JSON: {response.text[:300]!r}") from error
 
 
-def _said(response: httpx.Response) -> str:
+def _in_words(response: httpx.Response) -> str:
     return f"{response.status_code} {response.text[:300]}".strip()
