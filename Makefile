@@ -11,7 +11,7 @@ PIP_OPTIONS ?=
 INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan lock fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ fuzz-http: $(VENV)/installed .venv-http/installed  ## every route of the OpenAPI
 
 fuzz-bodies: $(VENV)/installed  ## bodies of 16 MiB of every shape: does /health answer, does memory grow? five minutes; SECONDS=60 for one
 	$(BIN)/python tests/fuzz/run_bodies.py --seconds $(if $(filter command%,$(origin SECONDS)),$(SECONDS),300)
+
+reference: $(VENV)/server  ## write the tables of settings, errors and parameters in docs/ from the declarations
+	$(BIN)/python docs/tables.py
 
 audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (pip-audit; needs its data source)
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip

@@ -1,122 +1,122 @@
-"""The tables of the documentation that declarations make: parameters, settings, errors.
+"""The tables of these pages that are made from declarations: settings, errors, parameters of the rewards.
 
-    python docs/tables.py        # writes them into the pages, between the marks `<!-- table: … -->` and `<!-- end -->`
+    make reference        # or: .venv/bin/python docs/tables.py
 
-A page that differs fails `tests/test_docs_tables.py`.
+writes each between its marks, `<!-- table: NAME -->` and `<!-- end -->`. `tests/test_docs_tables.py` fails where a page
+says something else than the declarations.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
 from reward_server.errors import RewardServerError, Unavailable
 from reward_server.rewards.reward import Reward
 from reward_server.rewards.table import REWARDS
-from reward_server.settings import PREFIX, Settings
+from reward_server.settings import Settings
 
 PAGES = [Path(__file__).with_name(name) for name in ("reference.md", "rewards.md")]
 MARKED = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+MODEL = "rm_"
+"""What the names of the reward model's settings begin with."""
+COMPUTED = {"verifier_workers": "cores + 1"}
+"""Defaults that depend on the machine."""
+KINDS = {"number": "number", "integer": "whole number", "boolean": "`true`, `false`", "array": "texts", "path": "path"}
+"""What the types of a JSON schema are called; any other is a text."""
 
 
-def written(text: str) -> str:
+def written(page: str) -> str:
     """The page with every marked table as the declarations have it. Raises KeyError for a mark of no table."""
     made = tables()
-    return MARKED.sub(lambda found: f"{found[1]}{made[found[2]]}{found[3]}", text)
+    return MARKED.sub(lambda found: f"{found[1]}{made[found[2]]}{found[3]}", page)
 
 
 def tables() -> dict[str, str]:
-    """Each table by the name of its mark."""
-    common = set(Reward.model_fields)
-    parameters = {f"parameters of {name}": _parameters(kind, common) for name, kind in REWARDS.items()}
-    shared = _table(
-        ("parameter", "default", "values", "meaning"), (_parameter(*each) for each in Reward.model_fields.items())
-    )
-    return parameters | {"parameters of all": shared, "settings": _settings(), "errors": _errors()}
-
-
-def _parameters(kind: type[Reward], common: set[str]) -> str:
-    """What the reward has beside the common ones, or with another default."""
-    own = {
-        name: field
-        for name, field in kind.model_fields.items()
-        if name not in common or field.default != Reward.model_fields[name].default
+    """Each table, by the name in its mark."""
+    settings = {
+        kind: [name for name in Settings.model_fields if name.startswith(MODEL) is kind] for kind in (False, True)
     }
-    return _table(("parameter", "default", "values", "meaning"), (_parameter(*each) for each in own.items()))
+    return {
+        "settings of the server": _fields("setting", Settings, settings[False]),
+        "settings of the reward model": _fields("setting", Settings, settings[True]),
+        "errors": _errors(),
+        **{f"parameters of {name}": _fields("parameter", kind, _own_first(kind)) for name, kind in REWARDS.items()},
+    }
 
 
-def _parameter(name: str, field: FieldInfo) -> tuple[str, ...]:
-    return f"`{name}`", _default(field), _values(field), field.description or ""
+def _own_first(reward: type[Reward]) -> list[str]:
+    """The names of the reward's own parameters, then of those of the reward that it is built on, then of all others."""
+    names = [name for kind in reward.__mro__ for name in kind.__dict__.get("__annotations__", ())]
+    return [name for name in dict.fromkeys(names) if name in reward.model_fields]
 
 
-def _values(field: FieldInfo) -> str:
-    """The range or the choices, read off the JSON schema."""
-    from pydantic import create_model
-
-    made: Any = (field.annotation, field)
-    schema = create_model("One", one=made).model_json_schema()["properties"]["one"]
-    options = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
-    one = options[0]
-    if "enum" in one:
-        return ", ".join(f"`{value}`" for value in one["enum"])
-    low = one.get("minimum", one.get("exclusiveMinimum"))
-    sign = ">" if "exclusiveMinimum" in one else "≥"
-    if low is not None and "maximum" in one:
-        return f"{low:g} … {one['maximum']:g}"
-    kinds = {"number": "a number", "integer": "a whole number", "boolean": "`true`, `false`", "string": "a text"}
-    return kinds[one["type"]] + (f" {sign} {low:g}" if low is not None else "")
+def _fields(head: str, model: type[BaseModel], names: Iterable[str]) -> str:
+    schemas = model.model_json_schema()["properties"]
+    rows = (
+        (
+            f"`{name}`",
+            _default(name, model.model_fields[name].default),
+            _values(schemas[name]),
+            model.model_fields[name].description or "",
+        )
+        for name in names
+    )
+    return _table((head, "default", "values", "meaning"), rows)
 
 
-def _default(field: FieldInfo) -> str:
-    if field.default_factory is not None:
-        return "`cores + 1`"
-    value = field.default
+def _default(name: str, value: object) -> str:
+    if name in COMPUTED:
+        return COMPUTED[name]
     if value in (None, ()):
         return ""
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    text = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"`{text}`"
 
 
-def _settings() -> str:
-    rows = (
-        (f"`{name}`", _default(field), f"`{PREFIX}{name.upper()}`", field.description or "")
-        for name, field in Settings.model_fields.items()
-    )
-    return _table(("setting", "default", "variable", "meaning"), rows)
+def _values(schema: Mapping[str, Any]) -> str:
+    """The choices or the range, in words."""
+    schema = next(each for each in schema.get("anyOf", [schema]) if each.get("type") != "null")
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    return f"{KINDS.get(schema.get('format', schema['type']), 'text')}{_range(schema)}"
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
+    if low is not None and high is not None:
+        return f", {low:g} … {high:g}"
+    return f" ≥ {low:g}" if low is not None else f" > {above:g}" if above is not None else ""
 
 
 def _errors() -> str:
-    rows = sorted((int(kind.status), kind.code, kind) for kind in _all_errors(RewardServerError))
-    return _table(
-        ("status", "code", "worth a retry", "meaning"),
-        (
-            (
-                str(status),
-                f"`{code}`",
-                "yes, after `Retry-After`" if issubclass(kind, Unavailable) else "no",
-                _said(kind),
-            )
-            for status, code, kind in rows
-        ),
+    kinds = sorted(_below(RewardServerError), key=lambda kind: (kind.status, kind.code))
+    rows = (
+        (str(int(kind.status)), f"`{kind.code}`", "yes" if issubclass(kind, Unavailable) else "no", _meaning(kind))
+        for kind in kinds
+        if kind.__module__ == RewardServerError.__module__
     )
+    return _table(("status", "code", "`Retry-After`", "meaning, and what to do"), rows)
 
 
-def _all_errors(root: type[RewardServerError]) -> Iterator[type[RewardServerError]]:
+def _below(root: type[RewardServerError]) -> Iterator[type[RewardServerError]]:
     for kind in root.__subclasses__():
         yield kind
-        yield from _all_errors(kind)
+        yield from _below(kind)
 
 
-def _said(kind: type[RewardServerError]) -> str:
-    return (kind.__doc__ or "").strip().partition("\n\n")[0].replace("\n    ", " ")
+def _meaning(kind: type[RewardServerError]) -> str:
+    """The first paragraph of the docstring, on one line."""
+    return " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
 
 
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]] | Any) -> str:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -70,14 +70,14 @@ class InvalidRequest(RewardServerError, ValueError):
 
 
 class Unscored(RewardServerError):
-    """A sample has no reward, and `unscored=error` asked for an error then. The message names the outcomes."""
+    """A sample has no reward, and `unscored=error` asks for an error then. The message names the first one and why."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "unscored"
 
 
 class Unauthorized(RewardServerError):
-    """The key is missing or wrong. Send one of `api_keys`."""
+    """The key is missing or wrong. Send `Authorization: Bearer KEY`, or put it into the URL: `http://user:KEY@host`."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"
@@ -88,7 +88,7 @@ class Unauthorized(RewardServerError):
 
 
 class NotFound(RewardServerError, LookupError):
-    """There is no such path, or a setting would have to switch it on. `GET /docs` lists the paths."""
+    """There is no such path, or a setting has to switch it on. `GET /docs` lists the paths."""
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
@@ -101,7 +101,7 @@ class UnknownReward(NotFound):
 
 
 class MethodNotAllowed(RewardServerError):
-    """The path takes another method."""
+    """The path exists, but takes another method."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"
@@ -115,7 +115,7 @@ class TooLarge(RewardServerError):
 
 
 class UnsupportedEncoding(RewardServerError):
-    """The body is compressed. Send it as it is."""
+    """The body is compressed (`Content-Encoding`). Send it as it is."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_encoding"
@@ -126,18 +126,18 @@ class UnsupportedEncoding(RewardServerError):
 
 
 class InternalError(RewardServerError):
-    """Our fault. The request id leads to the log."""
+    """A defect of the server. Its log has the reason, under the request's id."""
 
 
 class NoRewardModel(RewardServerError):
-    """`rm` was asked, and no model is configured. Start with `--rm-model`."""
+    """No reward model is configured. Start the server with `--rm-model FOLDER`."""
 
     status = HTTPStatus.NOT_IMPLEMENTED
     code = "no_reward_model"
 
 
 class Unavailable(RewardServerError):
-    """The server, its workers or its model do not work now. The message says which.
+    """The workers or the reward model do not work now. The message says which and why.
 
     `retry_after_s`: seconds until it is worth asking again, at least 1 in the header.
     """
@@ -156,24 +156,24 @@ class Unavailable(RewardServerError):
 
 
 class Loading(Unavailable):
-    """The reward model is not loaded yet."""
+    """The reward model is not loaded yet. The other rewards are served meanwhile."""
 
     code = "loading"
 
 
 class Overloaded(Unavailable):
-    """More is queued than could be scored in time, or than a limit allows."""
+    """More is queued than a limit allows, or than can be scored in time."""
 
     code = "overloaded"
 
 
 class Draining(Unavailable):
-    """The server is shutting down. Only `/ready` says so: what is sent is still scored."""
+    """The server is shutting down. Only `/ready` says so: requests that still come are answered."""
 
     code = "draining"
 
 
 class DeadlineExceeded(Unavailable, TimeoutError):
-    """The request was not finished in `request_timeout_s`. What is finished is kept for the retry."""
+    """The request was not finished in `request_timeout_s`. Finished samples are kept, and a retry resumes."""
 
     code = "deadline_exceeded"

@@ -33,22 +33,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface, :: for IPv6 too.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    host: str = Field("127.0.0.1", description="Address to listen on: 0.0.0.0 is every interface, :: is IPv6 too.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on. 0 picks a free one.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Keys, separated by commas; a caller needs one of them. Unset: open to everybody."
+        (), description="Keys, separated by commas. A caller needs one of them. Unset: open to everybody."
     )
-    config: Path | None = Field(None, description="rewards.toml with named variants and phrase lists.")
+    config: Path | None = Field(None, description="File (rewards.toml) with named variants and phrase lists.")
     verify_reward: str | None = Field(
         None, description="Reward that POST /verify and /seed_session at the root serve (NeMo-Gym, verifiers)."
     )
-    max_samples: int = Field(4096, ge=1, description="Samples a request may hold.")
-    max_body_mb: int = Field(64, ge=1, description="Size of a request body, in MiB.")
+    max_samples: int = Field(4096, ge=1, description="Samples that a request may hold.")
+    max_body_mb: int = Field(64, ge=1, description="Greatest size of a request body, in MiB.")
     max_pending_samples: int = Field(
-        65_536, ge=1, description="Samples admitted and not yet answered; a request beyond it gets 503."
+        65_536, ge=1, description="Samples admitted and not yet answered. A request beyond them gets 503."
     )
     max_pending_mb: int = Field(
-        1024, ge=1, description="Size of all bodies not yet answered, in MiB; a request beyond it gets 503."
+        1024, ge=1, description="Size of all bodies not yet answered, in MiB. A request beyond it gets 503."
     )
     request_timeout_s: float = Field(
         170.0, gt=0, description="Seconds until an unfinished request gets 503 (OpenRLHF's client gives up at 180)."
@@ -56,42 +56,42 @@ class Settings(BaseSettings):
     verifier_workers: int = Field(
         default_factory=lambda: (os.cpu_count() or 1) + 1,
         ge=1,
-        description="Processes that run Math-Verify; by default one more than cores: one is kept free of long jobs.",
+        description="Processes that run Math-Verify. By default one more than cores: one is kept free of long jobs.",
     )
     soft_timeout_s: float = Field(2.0, gt=0, description="CPU seconds that grading one answer may take.")
     hard_timeout_s: float = Field(8.0, gt=0, description="Wall seconds after which a worker that hangs is killed.")
-    worker_memory_mb: int = Field(1024, ge=128, description="Address space of one worker, in MiB.")
+    worker_memory_mb: int = Field(1024, ge=128, description="Memory (address space) of one worker, in MiB.")
     verdict_cache_size: int = Field(65_536, ge=0, description="Verdicts of Math-Verify kept for repeated answers.")
-    rm_model: Path | None = Field(None, description="Folder of the reward model; for vllm, of its tokenizer.")
+    rm_model: Path | None = Field(None, description="Folder of the reward model. For vllm: of its tokenizer.")
     rm_engine: Literal["transformers", "vllm"] = Field(
         "transformers", description="Run the reward model in this process, or ask a vLLM server."
     )
-    rm_url: str | None = Field(None, description="vllm: URL of the server that serves the reward model.")
+    rm_url: str | None = Field(None, description="vllm: URL of the server that has the reward model.")
     rm_api_key: SecretStr | None = Field(
         None, description="vllm: key that its server was started with (`vllm serve --api-key`)."
     )
     rm_served_name: str | None = Field(
-        None, description="vllm: which of the models on its server; without it the only one there is."
+        None, description="vllm: name of the model on its server. Not needed where there is only one."
     )
     rm_dtype: Dtype = Field(
-        "auto", description="transformers: type of the model's body; auto is bfloat16 where the device has it."
+        "auto", description="transformers: type of the model's body. auto is bfloat16 where the device has it."
     )
     rm_device: str = Field("auto", description="transformers: cpu, cuda, cuda:1, or auto.")
     rm_threads: int | None = Field(
-        None, ge=1, description="transformers: CPU threads; scores are bitwise the same for one number only."
+        None, ge=1, description="transformers: CPU threads. Scores are bitwise the same only for the same number."
     )
     rm_ends_at: WantedEndsAt = Field(
-        "auto", description="Token at which the score is read: the template's last, or eos; auto: eos for OpenRLHF's."
+        "auto", description="Token at which the score is read: the template's last, or eos. auto: eos for OpenRLHF's."
     )
     rm_max_queued_tokens: int = Field(
-        2**26, ge=1, description="Tokens that may wait for the reward model; beyond them a request gets 503."
+        2**26, ge=1, description="Tokens that may wait for the reward model. A request beyond them gets 503."
     )
     drain_delay_s: float = Field(
         0.0, ge=0, description="Seconds between failing /ready and closing the listener on SIGTERM (Kubernetes: 5)."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="Shape of a log line; auto is console on a terminal and JSON elsewhere."
+        "auto", description="Shape of a log line. auto is console on a terminal and JSON elsewhere."
     )
 
     @model_validator(mode="before")

@@ -26,17 +26,15 @@ class FlipReward(VerifierReward):
     """The verifier, lied to on purpose and reproducibly."""
 
     flip_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean score is inverted.")
-    false_positive_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean 0 pays 1.")
-    false_negative_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean 1 pays 0.")
+    false_positive_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean 0 is paid as 1.")
+    false_negative_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean 1 is paid as 0.")
     seed: int = Field(0, description="Seed of the noise. Another seed is another draw for every question.")
     flip_scope: Literal["question", "sample"] = Field(
-        "question",
-        description="What shares one draw: all completions of a question's visit, or equal completions only.",
+        "question", description="What shares one draw: all completions of one visit of a question, or equal ones only."
     )
-    flip_unanswered: bool = Field(False, description="May noise flip unanswered samples too?")
+    flip_unanswered: bool = Field(False, description="May noise invert unanswered samples too?")
     correction: Literal["none", "backward"] = Field(
-        "none",
-        description="backward: rewards whose mean over the noise is the clean score; below 0 and above 1.",
+        "none", description="backward: pay rewards whose mean over the noise is the clean score (below 0, above 1)."
     )
 
     @model_validator(mode="after")

@@ -22,21 +22,21 @@ class Reward(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     reply: Literal["number", "object"] = Field(
-        "number",
-        description="What slime and miles get for one sample: a bare number, or an object.",
+        "number", description="What slime and miles get for a sample: a bare number, or an object."
     )
-    fallback_reward: float = Field(0.0, description="Paid where the trainer cannot read null.")
+    fallback_reward: float = Field(
+        0.0, description="Sent in place of null, to trainers that cannot read null, for a sample without a reward."
+    )
     unscored: Literal["fallback", "error"] = Field(
         "fallback",
-        description=("Where a sample could not be scored: null or fallback_reward, or a 422 for the whole request."),
+        description="For a sample without a reward: null or fallback_reward, or a 422 for the whole request.",
     )
     phrases: str = Field("math", description="Phrase list: math, open_ended, or one named in rewards.toml.")
-    saturation: int = Field(20, ge=1, description="Distinct phrases that earn the whole RPR (authors' code: 20).")
+    saturation: int = Field(20, ge=1, description="Distinct phrases that earn an RPR of 1 (authors' code: 20).")
     repetition: Repetition = Field(
-        "paper",
-        description="Penalty for repeated 20-grams: as published, or one that only grows as a loop goes on.",
+        "paper", description="Penalty for repeated 20-grams: as published, or one that only grows as a loop goes on."
     )
-    rpr_scope: Scope = Field("all", description="RPR reads all, or what precedes `</think>`.")
+    rpr_scope: Scope = Field("all", description="What RPR reads: everything, or what precedes `</think>`.")
 
     changes_no_score: ClassVar[frozenset[str]] = frozenset({"reply", "unscored"})
     """Parameters that are not in the digest. `fallback_reward` is: it is paid."""

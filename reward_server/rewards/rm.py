@@ -28,32 +28,25 @@ class RmReward(Reward):
     """A reward model, calibrated with RPR below a threshold."""
 
     phrases: str = Field("open_ended", description="Phrase list: math, open_ended, or one named in rewards.toml.")
-    alpha: float = Field(0.1, ge=0, description="Below the threshold, alpha · RPR is added.")
-    threshold: float = Field(0.5, description="Scores from here on are paid as they are.")
+    alpha: float = Field(0.1, ge=0, description="A score below the threshold is lifted by alpha · RPR, to 1 at most.")
+    threshold: float = Field(0.5, description="A score from here on is paid as it is.")
     monotone: bool = Field(
-        False,
-        description="RPR lifts a score to the threshold at most. As published it may lift it past better ones.",
+        False, description="Lift a score to the threshold at most. As published, RPR may lift it past a better one."
     )
     format: AnswerFormat = Field(
         "tags",
-        description=(
-            "What a valid completion looks like: tags is `...</think> <answer>...</answer>`, think is "
-            "`...</think> ...`."
-        ),
+        description="A valid completion: `…</think> <answer>…</answer>` (tags), `…</think> …` (think), or any (plain).",
     )
-    transform: Transform = Field("identity", description="What is done to the model's score first.")
-    mean: float = Field(0.0, description="affine: sigmoid((x - mean) / sigma).")
-    sigma: float = Field(1.0, gt=0, description="affine: sigmoid((x - mean) / sigma).")
+    transform: Transform = Field(
+        "identity", description="Map of the model's score x: x, sigmoid(x), or sigmoid((x - mean) / sigma) (affine)."
+    )
+    mean: float = Field(0.0, description="affine: the model's score that becomes 0.5.")
+    sigma: float = Field(1.0, gt=0, description="affine: the scale of the model's scores.")
     too_long: WhenTooLong = Field(
-        "null",
-        description="A text with more tokens than the model takes: null, or cut at that side.",
+        "null", description="A text with more tokens than the model takes: no reward, or cut at that side."
     )
     mode: Mode = Field(
-        "deterministic",
-        description=(
-            "deterministic: one text, one score, bitwise. throughput: texts packed together, so that company "
-            "moves the last bits."
-        ),
+        "deterministic", description="Each text by itself, so that scores repeat bitwise, or several packed together."
     )
 
     counts_turns: ClassVar[bool] = False  # the authors' code for the reward model has no such term

@@ -16,7 +16,7 @@ from reward_server.types import Outcome, Sample, Score
 class RprReward(Reward):
     """Pays for phrases of reasoning, whatever the answer."""
 
-    require_answer: bool = Field(True, description="Without a boxed answer pay 0 (authors' code for mathematics).")
+    require_answer: bool = Field(True, description="Pay 0 without a boxed answer (authors' code for mathematics).")
 
     def needs(self) -> Needs:
         """RPR alone."""

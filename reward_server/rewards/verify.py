@@ -24,10 +24,10 @@ from reward_server.types import Outcome, Sample, Score
 class VerifierReward(Reward):
     """Is the final answer right?"""
 
-    check: Check = Field("math", description="Mathematical equality, or the paper's string equality.")
-    ordered: bool = Field(False, description="Must bare lists (1,1,0) have the ground truth's order?")
+    check: Check = Field("math", description="How answers are compared: as mathematics, or as strings (paper's rule).")
+    ordered: bool = Field(False, description="Must bare lists such as 1,1,0 have the ground truth's order?")
     alpha: float = Field(
-        0.0, ge=0, description="A wrong answer pays min(1, alpha · RPR). rm adds alpha · RPR below its threshold."
+        0.0, ge=0, description="A wrong answer pays min(1, alpha · RPR). (rm: added below the threshold.)"
     )
 
     came_later: ClassVar[frozenset[str]] = frozenset({"ordered"})
