@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -28,8 +27,9 @@ import tomllib
 from pydantic import ValidationError
 
 from reward_server import __version__
-from reward_server.errors import InvalidRequest, UnknownReward, shortened
+from reward_server.errors import CommandError, InvalidRequest, UnknownReward, shortened
 from reward_server.rewards.found import Needs
+from reward_server.rewards.plan import Plan
 from reward_server.rewards.reasoning import PhraseList, load_phrases
 from reward_server.rewards.reward import Reward
 from reward_server.rewards.table import REWARDS
@@ -41,22 +41,8 @@ MAX_GIVEN = 64
 GRADERS = ("math-verify", "latex2sympy2_extended", "sympy")
 
 
-class BadCatalog(ValueError):
+class BadCatalog(CommandError, ValueError):
     """`rewards.toml` is wrong: which table, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One URL, understood: the reward with its parameters set, under the name that the URL gives it.
-
-    `config`: 12 hex digits over all that can change a value.
-    """
-
-    name: str
-    reward: Reward
-    needs: Needs
-    phrases: PhraseList
-    config: str
 
 
 class Catalog:

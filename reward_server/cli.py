@@ -16,18 +16,15 @@ from rich.console import Console
 from rich.table import Table
 
 from reward_server import __version__, logs
-from reward_server.catalog import BadCatalog, Catalog
-from reward_server.errors import RewardServerError
-from reward_server.offline.affine_fit import CannotFit
+from reward_server.catalog import Catalog
 from reward_server.offline.calibrate import Labelled, report
 from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
-from reward_server.offline.score_file import BadRow, CannotResume, offline_scorer, rows_done, score_rows
+from reward_server.offline.score_file import offline_scorer, rows_done, score_rows
 from reward_server.options import options_of
-from reward_server.reward_model.engine import EngineError
 from reward_server.rewards.rm import RmReward
 from reward_server.rewards.table import REWARDS
-from reward_server.settings import PREFIX, Settings, UnknownSetting
-from reward_server.terminal import fail, opened, progress, write
+from reward_server.settings import PREFIX, Settings
+from reward_server.terminal import ends_clearly, fail, opened, progress, write
 
 app = typer.Typer(
     help="Rewards for reinforcement learning of language models.",
@@ -53,6 +50,7 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.tom
 
 @app.command()
 @options_of(Settings, variables=PREFIX)
+@ends_clearly
 def serve(**options: Any) -> None:
     """Serve rewards over HTTP until SIGTERM or Ctrl-C; what was admitted is finished first.
 
@@ -62,15 +60,13 @@ def serve(**options: Any) -> None:
 
     settings = _settings(**options)
     logs.configure(settings)
-    try:
-        run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201 - its output
-    except (BadCatalog, EngineError, RewardServerError, OSError) as error:
-        fail(error)
+    run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201 - its output
 
 
 @app.command()
 @options_of(*REWARDS.values())
 @options_of(Settings, variables=PREFIX, only=MODEL)
+@ends_clearly
 def score(
     file: Annotated[
         str, typer.Argument(help="JSONL: completion, ground_truth, prompt, group, visit, flip; - is stdin.")
@@ -87,15 +83,13 @@ def score(
     Example: reward-server score rollouts.jsonl --reward flip --flip-prob 0.4 --seed 17 -o scored.jsonl
     """
     settings = _settings(config=config, **_model_options(options))
-    try:
-        asyncio.run(_score(settings, reward, _query(options), file, output))
-    except (BadCatalog, BadRow, CannotResume, EngineError, RewardServerError, OSError) as error:
-        fail(error)
+    asyncio.run(_score(settings, reward, _query(options), file, output))
 
 
 @app.command()
 @options_of(*REWARDS.values())
 @options_of(Settings, variables=PREFIX, only=MODEL)
+@ends_clearly
 def explain(
     completion: Annotated[str, typer.Argument(help="File with the completion; - is stdin.")],
     reward: RewardOption = "verifier",
@@ -111,18 +105,16 @@ def explain(
     Example: reward-server explain out.txt --ground-truth 4
     """
     settings = _settings(config=config, **_model_options(options))
-    try:
-        text = sys.stdin.buffer.read() if completion == "-" else Path(completion).read_bytes()
-        row = {"completion": text.decode("utf-8", "replace"), "ground_truth": ground_truth, "prompt": prompt}
-        derived = asyncio.run(_explain(settings, reward, _query(options), {**row, "group": group, "visit": visit}))
-    except (BadCatalog, EngineError, RewardServerError, OSError) as error:
-        fail(error)
+    text = sys.stdin.buffer.read() if completion == "-" else Path(completion).read_bytes()
+    row = {"completion": text.decode("utf-8", "replace"), "ground_truth": ground_truth, "prompt": prompt}
+    derived = asyncio.run(_explain(settings, reward, _query(options), {**row, "group": group, "visit": visit}))
     print(json.dumps(derived, indent=2))  # noqa: T201 - its output
 
 
 @app.command()
 @options_of(RmReward)
 @options_of(Settings, variables=PREFIX, only=MODEL)
+@ends_clearly
 def calibrate(
     file: Annotated[str, typer.Argument(help="JSONL: completion, prompt, correct (true, false, 1, 0).")],
     config: ConfigOption = None,
@@ -133,13 +125,11 @@ def calibrate(
     Example: reward-server calibrate labelled.jsonl --rm-model FOLDER
     """
     settings = _settings(config=config, **_model_options(options))
-    try:
-        print(asyncio.run(_calibrate(settings, options, file)))  # noqa: T201 - its output
-    except (BadCatalog, BadRow, CannotFit, EngineError, RewardServerError, OSError) as error:
-        fail(error)
+    print(asyncio.run(_calibrate(settings, options, file)))  # noqa: T201 - its output
 
 
 @app.command()
+@ends_clearly
 def check_golds(
     file: Annotated[
         str,
@@ -168,23 +158,18 @@ def check_golds(
 
     Example: reward-server check-golds train.jsonl --key reward_model.ground_truth -o findings.jsonl
     """
-    try:
-        rows, found = asyncio.run(_check_golds(_settings(), file, key, output, slow_s))
-    except (BadRow, RewardServerError, OSError) as error:
-        fail(error)
+    rows, found = asyncio.run(_check_golds(_settings(), file, key, output, slow_s))
     print(findings_table(rows, found))  # noqa: T201 - its output
     raise typer.Exit(1 if found else 0)
 
 
 @app.command()
+@ends_clearly
 def rewards(config: ConfigOption = None) -> None:
     """List the rewards with their parameters."""
     from reward_server.web.openapi import rewards as described
 
-    try:
-        catalog = Catalog(_settings(config=config))
-    except BadCatalog as error:
-        fail(error)
+    catalog = Catalog(_settings(config=config))
     console = Console()
     for reward in described(catalog):
         table = Table(
@@ -268,8 +253,6 @@ def _settings(**options: Any) -> Settings:
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
         fail("; ".join(problems))
-    except UnknownSetting as error:
-        fail(error)
 
 
 def _count_rows(file: str) -> int | None:

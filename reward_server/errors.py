@@ -17,6 +17,8 @@
         ├── Draining                 the server is shutting down
         └── DeadlineExceeded         the request was not finished in time; what is finished is kept
 
+A command may end with a `CommandError` too, which no caller over HTTP meets.
+
 No 429: verl never retries a 4xx, and a refused burst would end the run.
 """
 
@@ -33,6 +35,10 @@ def shortened(text: str, limit: int) -> str:
     """The text, or its beginning and its end where it has more than `limit` characters."""
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
+
+
+class CommandError(Exception):
+    """Ends a command with one sentence and exit code 2: a file, a setting or an option that it cannot work with."""
 
 
 class RewardServerError(Exception):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from reward_server import __version__
-from reward_server.catalog import Plan
 from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import TIER as MATH_VERIFY
 from reward_server.grading.reading import repairs
 from reward_server.grading.text.normalise import normalise
 from reward_server.rewards.found import Derivation
+from reward_server.rewards.plan import Plan
 from reward_server.types import Outcome, Sample, Score
 
 MEANINGS = {

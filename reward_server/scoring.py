@@ -14,7 +14,6 @@ from time import perf_counter
 from typing import TypeVar
 
 from reward_server.admission import Admission
-from reward_server.catalog import Plan
 from reward_server.errors import InvalidRequest, Unavailable
 from reward_server.grading.process import prepare_worker
 from reward_server.grading.reading import Check, Reading, read, repairs
@@ -26,6 +25,7 @@ from reward_server.reward_model.request import ModelRequest
 from reward_server.reward_model.slot import ModelSlot
 from reward_server.reward_model.token_limit import TokenLimit
 from reward_server.rewards.found import Derivation, Found, Needs
+from reward_server.rewards.plan import Plan
 from reward_server.rewards.reasoning import Rpr
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample, Score, Verdict

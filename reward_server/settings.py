@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from reward_server.errors import CommandError
 from reward_server.types import Dtype, WantedEndsAt
 
 PREFIX = "REWARD_"
@@ -24,7 +25,7 @@ CLIENT_VARIABLES = frozenset({"REWARD_URL", "REWARD_API_KEY"})
 """Read by `trainer_client`; both sides often share one environment."""
 
 
-class UnknownSetting(Exception):
+class UnknownSetting(CommandError):
     """A `REWARD_*` variable that no setting reads."""
 
 

@@ -1,13 +1,19 @@
 """What the commands have in common: files or standard streams, a progress bar, and how a failure is said."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, TypeVar, cast
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from reward_server.errors import CommandError, RewardServerError
+from reward_server.reward_model.engine import EngineError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def progress() -> Progress:
@@ -35,8 +41,22 @@ def write(sink: IO[str], output: str, lines: list[str]) -> None:
         with suppress(OSError):
             sink.close()  # here, where the rest that does not fit is expected to fail again
         raise OSError(
-            f"cannot write {output}: {error}; once there is room, the same command goes on where it ends"
+            f"cannot write {output}: {error}; free some space and run the same command again:"
+            " it resumes where the output ends"
         ) from error
+
+
+def ends_clearly(command: F) -> F:
+    """A decorator: what the command cannot work with is one sentence on standard error and exit code 2."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except (CommandError, EngineError, RewardServerError, OSError) as error:
+            fail(error)
+
+    return cast(F, run)
 
 
 def fail(problem: object) -> NoReturn:

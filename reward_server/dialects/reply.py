@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from reward_server.catalog import Plan
 from reward_server.errors import Unscored
+from reward_server.rewards.plan import Plan
 from reward_server.types import Outcome, Score
 
 to_json = json.JSONEncoder(allow_nan=False).encode

@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reward_server.errors import CommandError
 from reward_server.rewards.transform import sigmoid
 
 FEWEST = 10
@@ -21,7 +22,7 @@ _BINS = 10
 _STEPS = 100
 
 
-class CannotFit(ValueError):
+class CannotFit(CommandError, ValueError):
     """These samples determine no increasing map; the message says why."""
 
 

@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.table import Table
 
-from reward_server.catalog import Plan
 from reward_server.dialects.json_text import read_object
 from reward_server.errors import InvalidRequest
 from reward_server.offline.affine_fit import Affine, CannotFit, Quality, fit_affine, quality
 from reward_server.offline.score_file import BadRow, derived_rows
+from reward_server.rewards.plan import Plan
 from reward_server.rewards.rm import RmReward
 from reward_server.rewards.transform import transformed
 from reward_server.scoring import Scorer
@@ -111,7 +111,7 @@ def _table(qualities: dict[str, Quality], samples: int, threshold: float) -> Tab
 def _warnings(labelled: Labelled, fit: Affine) -> list[str]:
     warnings = []
     if len(labelled.scores) < FEW:
-        warnings.append(f"{len(labelled.scores)} samples are few; with {FEW} and more the fit is steadier")
+        warnings.append(f"{len(labelled.scores)} samples are few; the fit is steadier with {FEW} or more")
     if fit.separable:
         warnings.append("one score separates right from wrong here, so sigma depends on how many samples there are")
     return warnings

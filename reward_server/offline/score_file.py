@@ -12,31 +12,32 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
-from reward_server.catalog import Catalog, Plan
+from reward_server.catalog import Catalog
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.json_text import read_object
 from reward_server.dialects.row import sample_of
-from reward_server.errors import InvalidRequest, RewardServerError
+from reward_server.errors import CommandError, InvalidRequest, RewardServerError
 from reward_server.metrics import Metrics
 from reward_server.rewards.found import Derivation
+from reward_server.rewards.plan import Plan
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 from reward_server.types import Sample, Score
 
 ROWS_AT_ONCE = 512
 ROWS_AT_ONCE_RM = 64
-"""A model takes seconds for some dozen; the progress bar moves, and an interrupted run loses less."""
+"""A model takes seconds for a dozen rows. The progress bar moves, and an interrupted run loses less."""
 
 
 Row = tuple[int, bytes]
 """Line number, from 1, and the line."""
 
 
-class CannotResume(ValueError):
+class CannotResume(CommandError, ValueError):
     """The output was made with another configuration, or is no output of ours."""
 
 
-class BadRow(ValueError):
+class BadRow(CommandError, ValueError):
     """A row of the input is wrong: which line, and why."""
 
 

@@ -15,13 +15,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from reward_server import __version__
 from reward_server.admission import HeldBytes
-from reward_server.catalog import Plan
 from reward_server.dialects import Dialect, nemo_gym, recognise
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.reply import Reply
 from reward_server.dialects.row import parse_explain
 from reward_server.errors import NotFound
 from reward_server.explanation import explanation
+from reward_server.rewards.plan import Plan
 from reward_server.types import Sample
 from reward_server.web import openapi
 from reward_server.web.body import Deadline, read_body
