@@ -1,4 +1,4 @@
-"""Every command of the README and of two pages runs as it stands, and prints what they say it prints."""
+"""Every command of these pages runs as it stands, and prints what they say it prints."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_server import HANG_S, RunningServer
+from running_server import HANG_S, RunningServer, running_server
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/rewards.md", "docs/reward-model.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "docs/rewards.md", "docs/reward-model.md", "docs/reference.md", "CONTRIBUTING.md")
 LINKED = [*PAGES, "SECURITY.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
-BLOCKS = [block for page in PAGES for block in re.findall(r"```(\w+)\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)]
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+BLOCKS = {page: BLOCK.findall((ROOT / page).read_text()) for page in PAGES}
+COMMANDS = [
+    (page, number) for page, blocks in BLOCKS.items() for number, block in enumerate(blocks) if block[0] == "bash"
+]
+HERE = "http://127.0.0.1:8000"
+A_MODEL = "/score/rm"
+"""In a block of commands: they need a reward model."""
+ANYTHING = "…"
+"""In a reply: what is another at each time."""
 NOT_RUN_HERE = {
     "make test": "this is it",
     "make check": "CI runs it before the tests",
-    "make bench": "takes about 15 minutes",
     "make serve": "run below, on a free port",
     "make docker-test": "needs a Docker engine",
-    "make scan": "installs its own tools, some hundred megabytes",
     "docker compose up": "needs a Docker engine: make docker-test",
     "docker compose --profile monitoring up": "needs a Docker engine: make docker-test",
     "docker compose -f docker-compose.scale.yml up --scale reward-server=3": "needs a Docker engine: make docker-test",
@@ -37,8 +45,26 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(script: str, server: RunningServer, workplace: Path) -> str:
-    script = script.replace("http://127.0.0.1:8000", server.url)
+@pytest.fixture(scope="module")
+def server_with_a_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Its model says 0.25 to everything: the head has a bias only."""
+    pytest.importorskip("torch")
+    from tiny_models import make_config, make_tokenizer
+    from transformers import AutoModelForTokenClassification
+
+    folder = tmp_path_factory.mktemp("model")
+    model = AutoModelForTokenClassification.from_config(make_config(num_labels=1))  # type: ignore[no-untyped-call]
+    model.score.weight.data.zero_()
+    model.score.bias.data.fill_(0.25)
+    model.save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    options = ("--rm-model", str(folder), "--rm-device", "cpu", "--rm-threads", "1", "--verifier-workers", "1")
+    with running_server(folder / "log", *options) as server:
+        server.wait_ready()
+        yield server
+
+
+def run(script: str, workplace: Path) -> str:
     result = subprocess.run(
         ["bash", "-euc", script], cwd=workplace, capture_output=True, text=True, timeout=HANG_S, check=False
     )
@@ -46,16 +72,31 @@ def run(script: str, server: RunningServer, workplace: Path) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("number", [i for i, (kind, _) in enumerate(BLOCKS) if kind == "bash"])
-def test_a_block_of_commands_runs(number: int, server: RunningServer, workplace: Path) -> None:
-    commands = "\n".join(line for line in BLOCKS[number][1].splitlines() if line not in NOT_RUN_HERE)
-    if not commands.strip():
-        return
-    printed = run(commands, server, workplace)
+@pytest.mark.parametrize(("page", "number"), COMMANDS)
+def test_a_block_of_commands_runs_and_prints_the_reply_below_it(
+    page: str, number: int, workplace: Path, request: pytest.FixtureRequest
+) -> None:
+    block = BLOCKS[page][number][1]
+    server = request.getfixturevalue("server_with_a_model" if A_MODEL in block else "server")
+    commands = "\n".join(line for line in block.splitlines() if line not in NOT_RUN_HERE)
+    printed = run(commands.replace(HERE, server.url), workplace)
     assert '{"error"' not in printed  # the metrics have a label of that name
-    if BLOCKS[number + 1][1].startswith('{"reward"'):
-        expected, found = json.loads(BLOCKS[number + 1][1]), json.loads(printed)
-        assert found == expected | {"config": found["config"]}
+    if number + 1 < len(BLOCKS[page]) and BLOCKS[page][number + 1][1].startswith('{"reward"'):
+        assert is_like(json.loads(printed), json.loads(BLOCKS[page][number + 1][1])), printed
+
+
+def is_like(found: object, shown: object) -> bool:
+    """Equal, but for what is shown as `…`."""
+    if isinstance(found, dict) and isinstance(shown, dict):
+        return found.keys() == shown.keys() and all(is_like(found[key], shown[key]) for key in found)
+    return shown == ANYTHING or found == shown
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_shown_as_json_is_json(page: str) -> None:
+    for kind, text in BLOCKS[page]:
+        if kind == "json":
+            json.loads(text)
 
 
 def test_make_serve_prints_its_url_and_lines_that_work(workplace: Path) -> None:
