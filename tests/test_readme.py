@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from running_server import HANG_S, RunningServer, running_server
+from typer.testing import CliRunner
+
+from reward_server.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/rewards.md", "docs/reward-model.md", "docs/reference.md", "CONTRIBUTING.md")
@@ -141,3 +144,14 @@ def anchors(text: str) -> set[str]:
 
 def test_the_readme_is_a_front_page() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= 900
+
+
+@pytest.mark.parametrize("page", LINKED)
+def test_commands_that_are_not_run_have_flags_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    commands = re.findall(r"\breward-server (serve|score|explain|calibrate|check-golds|rewards)\b([^`\n]*)", text)
+    commands += [("serve", arguments) for arguments in re.findall(r'make serve [^`\n]*ARGS="([^"]*)"', text)]
+    for command, arguments in commands:
+        known = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+        for flag in re.findall(r"(?<!\S)--?[a-z][a-z-]*", arguments):
+            assert re.search(rf"(?<!\S){flag}(?![\w-])", known), f"{command} {flag}"
