@@ -44,7 +44,7 @@ Point a trainer at {url}/score/verifier; every path with its parameters: {url}/d
 """
 MODEL = "rm_"
 """What the names of the reward model's settings begin with."""
-RewardOption = Annotated[str, typer.Option("--reward", "-r", help="verifier, flip, rpr, rm or a variant of --config.")]
+RewardOption = Annotated[str, typer.Option("--reward", "-r", help=f"{', '.join(REWARDS)}, or a variant of --config.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.toml with variants and phrase lists.")]
 
 
