@@ -86,6 +86,10 @@ class _Graded:
     cpu_s: float
 
 
+_NOT_DECIDED = (Outcome.TIMEOUT, Outcome.ERROR)
+"""Too slow, or twice not graded on a busy machine: both are worth a look."""
+
+
 class GroundTruthCheck:
     """Checks ground truths in worker processes. Open it with `async with ground_truth_check(settings, slow_s)`."""
 
@@ -140,7 +144,7 @@ class GroundTruthCheck:
         except WorkerKilled:
             return _Graded(answer, Outcome.TIMEOUT, self._hard_timeout_s)
         except Exception:  # noqa: BLE001 - whatever it was, the other ground truths are checked
-            return _Graded(answer, Outcome.ERROR, 0.0)
+            return _Graded(answer, Outcome.ERROR, self._hard_timeout_s)
         return _Graded(answer, verdict.outcome, cpu_s)
 
 
@@ -164,8 +168,8 @@ def _judged(graded: list[_Graded], slow_s: float) -> Iterator[tuple[Kind, _Grade
     unusable = next((each for each in graded if each.outcome is Outcome.UNGRADABLE), None)
     if unusable is not None:
         yield Kind.UNGRADABLE, unusable
-    slowest = max(graded, key=lambda each: (each.outcome is Outcome.TIMEOUT, each.cpu_s))
-    if slowest.outcome is Outcome.TIMEOUT or slowest.cpu_s > slow_s:
+    slowest = max(graded, key=lambda each: (each.outcome in _NOT_DECIDED, each.cpu_s))
+    if slowest.outcome in _NOT_DECIDED or slowest.cpu_s > slow_s:
         yield Kind.SLOW, slowest
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from linear import assert_linear
 
 from reward_server.reward_model.chat import CONTROL_TOKENS, UnusablePrompt, chat_of, control_token
 from reward_server.types import Message
@@ -375,8 +377,10 @@ def test_a_huge_text_is_unwrapped_in_linear_time() -> None:
         "\nUser: ",
         "<start_of_turn>user\nx<end_of_turn>\n",
     ):
-        for text in (unit * 100_000, unit * 100_000 + "\nAssistant: <think>"):
-            try:
-                chat_of(text)
-            except UnusablePrompt:
-                continue
+        for end in ("", "\nAssistant: <think>"):
+
+            def unwrap(size: int, unit: str = unit, end: str = end) -> None:
+                with suppress(UnusablePrompt):
+                    chat_of(unit * size + end)
+
+            assert_linear(unwrap, 30_000)

@@ -77,9 +77,9 @@ def test_a_host_that_takes_no_connection_is_given_up_after_a_third_of_the_time(s
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}/"
-        came, took_s = timed(sender, Send(url, b"{}", None, timeout_s=6))
+        came, took_s = timed(sender, Send(url, b"{}", None, timeout_s=12))
     assert isinstance(came, Lost) and "ConnectTimeout" in came.reason
-    assert took_s < 5  # 2, not 6
+    assert took_s < 11  # 4, not 12; the rest is for a slow machine
 
 
 def test_an_answer_that_stops_after_its_head_is_lost_when_the_time_is_over(sender: Sender) -> None:
@@ -87,15 +87,15 @@ def test_an_answer_that_stops_after_its_head_is_lost_when_the_time_is_over(sende
 
     def serve(connection: socket.socket) -> None:
         connection.recv(1000)
-        over.wait(1.5)
+        over.wait(3.5)
         connection.sendall(HEAD)
         over.wait()
 
     with listening(serve) as url:
-        came, took_s = timed(sender, Send(url, b"{}", None, timeout_s=2))
+        came, took_s = timed(sender, Send(url, b"{}", None, timeout_s=4))
         over.set()
     assert isinstance(came, Lost)
-    assert took_s < 3.2  # 2, not 1.5 + 2
+    assert took_s < 7  # 4, not 3.5 + 4
 
 
 def calls_in_threads(sends: list[Send]) -> list[Answer | Lost]:

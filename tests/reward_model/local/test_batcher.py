@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def test_identical_samples_are_computed_once_queued_running_or_finished(device: 
             running = asyncio.create_task(scores(batcher, ids(1), ids(7), ids(7)))
             await until(lambda: device.calls)
             same = asyncio.create_task(scores(batcher, ids(1), ids(7), ids(8)))
-            await asyncio.sleep(0.01)
+            await until(lambda: batcher.queued == 2)
             device.gate.set()
             assert list(await asyncio.gather(running, same)) == [[8.0, 8.0], [8.0, 9.0]]
             assert await batcher.score(ids(1), ids(8)) == 9.0
@@ -158,7 +157,7 @@ def test_reports_say_what_a_batch_cost(device: SlowSum) -> None:
     run(body)
     assert [report.samples for report in reports] == [2, 1]
     assert len(reports[0].queue_s) == 2
-    assert all(0.0 <= seconds < 5 for seconds in reports[0].queue_s)
+    assert all(seconds >= 0.0 for seconds in reports[0].queue_s)
 
 
 def test_one_large_batch_outweighs_many_small_ones_in_the_measured_rate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,12 +277,11 @@ def test_the_event_loop_stays_free_while_the_model_runs(folder: Path) -> None:
         model = TransformersModel(folder, dtype="float32", device="cpu", threads=1)
         async with Batcher(model).running() as batcher:
             task = asyncio.create_task(scores(batcher, token_ids(1500, 1), *(token_ids(500, n) for n in range(8))))
-            longest = 0.0
+            turns = 0
             while not task.done():
-                before = time.perf_counter()
                 await asyncio.sleep(0.001)
-                longest = max(longest, time.perf_counter() - before)
-            assert longest < 0.25
+                turns += 1
+            assert turns > 50  # hundreds; a loop that is held up turns once a batch
 
     run(body)
 
