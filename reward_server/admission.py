@@ -1,6 +1,6 @@
 """Who is let in: all of a request or nothing, before any work on it starts.
 
-Pending samples and the bytes of their bodies are counted here; how long a queue is in seconds, its owner says. A
+Pending samples and the bytes of their bodies are counted here. The length of a queue in seconds comes from its owner. A
 request that still waits for the event loop counts as one sample: a loop that is behind has its queue there.
 """
 
@@ -16,12 +16,18 @@ from reward_server.errors import Overloaded
 class Admission:
     """Counts what is admitted and not yet answered.
 
-    `count_requests`, set by whoever owns the connections: requests that have come and are not answered.
+    `count_requests`: how many requests have come and are not answered, by whoever owns the connections.
     """
 
-    count_requests: Callable[[], int] = staticmethod(lambda: 0)
-
-    def __init__(self, *, max_pending_samples: int, max_pending_bytes: int, max_wait_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_pending_samples: int,
+        max_pending_bytes: int,
+        max_wait_s: float,
+        count_requests: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._count_requests = count_requests
         self.pending = 0
         self._admitted_at: dict[object, float] = {}
         self.pending_bytes = 0
@@ -40,7 +46,7 @@ class Admission:
 
         One sample can be asked about before the body is read, so that refusing costs next to nothing.
         """
-        pending = max(self.pending, self.count_requests() - 1)
+        pending = max(self.pending, self._count_requests() - 1)
         if pending > 0 and pending + samples > self._max_pending:
             raise Overloaded(
                 f"{pending} samples are pending; {samples} more pass max_pending_samples={self._max_pending}",
@@ -65,33 +71,35 @@ class Admission:
             del self._admitted_at[request]
             self.pending -= samples
 
-    def hold(self) -> HeldBytes:
-        """For the bytes of one request's body."""
-        return HeldBytes(self)
+    def take_bytes(self, held: int, more: int) -> None:
+        """Counts bytes that have come for a request that holds `held`. One that is alone may always have more.
 
-    def has_room(self, held: int, more: int) -> bool:
-        """May a request that holds `held` bytes have `more`? One that is alone always may."""
-        return self.pending_bytes == held or self.pending_bytes + more <= self._max_bytes
+        Raises Overloaded when together with other requests they are too many.
+        """
+        if self.pending_bytes != held and self.pending_bytes + more > self._max_bytes:
+            raise Overloaded(
+                f"bodies of {self.pending_bytes / 2**20:.0f} MiB are pending; more would pass max_pending_mb"
+            )
+        self.pending_bytes += more
+
+    def give_bytes(self, held: int) -> None:
+        """The request ended."""
+        self.pending_bytes -= held
 
 
 class HeldBytes:
-    """What one request has of `max_pending_mb`; given back when its block ends."""
+    """What one request has of `max_pending_mb`, until `release`."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._size = 0
 
-    def __enter__(self) -> HeldBytes:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._admission.pending_bytes -= self._size
-
     def grow(self, size: int) -> None:
-        """Counts bytes that have come. Raises Overloaded when together with other requests they are too many."""
-        if not self._admission.has_room(self._size, size):
-            raise Overloaded(
-                f"bodies of {self._admission.pending_bytes / 2**20:.0f} MiB are pending; more would pass max_pending_mb"
-            )
-        self._admission.pending_bytes += size
+        """Counts bytes that have come. Raises Overloaded as `take_bytes` does."""
+        self._admission.take_bytes(self._size, size)
         self._size += size
+
+    def release(self) -> None:
+        """Gives all back."""
+        self._admission.give_bytes(self._size)
+        self._size = 0

@@ -45,7 +45,8 @@ WORK_OF_A_CHAR = 16
 class Scorer:
     """Scores samples; owns the workers and the reward model. Open it with `async with scorer.running()`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, count_requests: Callable[[], int] = lambda: 0) -> None:
+        """`count_requests`: as for Admission."""
         self._settings = settings
         self.model_slot = ModelSlot(settings, metrics.count_model_batch)
         self._token_limit = TokenLimit(settings.rm_max_queued_tokens)
@@ -71,6 +72,7 @@ class Scorer:
             max_pending_samples=settings.max_pending_samples,
             max_pending_bytes=settings.max_pending_mb * 2**20,
             max_wait_s=settings.request_timeout_s,
+            count_requests=count_requests,
         )
         self._export_gauges()
 

@@ -1,7 +1,8 @@
 """One URL serves every trainer: the shape of the body says who is calling, the reply has that caller's shape.
 
-A dialect is one module of three functions: `matches(keys)`, `parse(body) -> samples`, `render(reply) -> bytes`.
-The NeMo-Gym family has its own paths and is not recognised by shape.
+A dialect is one module: `matches(keys)`, `parse(body) -> samples, echo`, `render(reply, echo) -> bytes`, and the schema
+of its bodies. A new one is that module and its name in DIALECTS. The NeMo-Gym family has paths of its own: it is asked
+for there, and not recognised by shape.
 """
 
 from __future__ import annotations
@@ -11,23 +12,24 @@ from typing import Protocol
 
 from reward_server.dialects import native, openrlhf, slime
 from reward_server.dialects.json_body import JsonBody
-from reward_server.dialects.reply import Reply
+from reward_server.dialects.reply import Echo, Reply
 from reward_server.errors import InvalidRequest, shortened
 from reward_server.types import Sample
 
 
 class Dialect(Protocol):
-    """What a dialect's module has."""
+    """What a dialect's module has. `SCHEMA`: its bodies, for the OpenAPI page."""
 
     NAME: str
+    SCHEMA: dict[str, object]
 
     def matches(self, keys: Collection[str]) -> bool:
         """True when a body with these top-level keys is this dialect's."""
 
-    def parse(self, body: JsonBody) -> list[Sample]:
-        """The samples, in order. Raises InvalidRequest."""
+    def parse(self, body: JsonBody) -> tuple[list[Sample], Echo]:
+        """The samples, in order, and what of the body the answer repeats. Raises InvalidRequest."""
 
-    def render(self, reply: Reply) -> bytes:
+    def render(self, reply: Reply, echo: Echo) -> bytes:
         """The whole body of the answer, ASCII JSON."""
 
 
@@ -40,7 +42,7 @@ def recognise(body: JsonBody) -> Dialect:
         if dialect.matches(body.keys):
             return dialect
     raise InvalidRequest(
-        "the body has none of the keys that tell a caller: completions (native), query or queries (OpenRLHF),"
-        " response (slime, miles); NeMo-Gym posts to /score/{name}/verify",
+        "the body has none of the keys by which a caller is recognised: completions (native), query or queries"
+        " (OpenRLHF), response (slime, miles); NeMo-Gym posts to /score/{name}/verify",
         {"keys": [shortened(key, 100) for key in sorted(body.keys)[:20]]},
     )

@@ -37,10 +37,10 @@ def labelled(sample: Sample, label: object) -> Sample:
     return replace(
         sample,
         ground_truths=ground_truths_of(label["ground_truth"]),
-        prompt=prompt_of(label["prompt"]) if label.get("prompt") is not None else sample.prompt,
-        group=group_of(label["group"]) if label.get("group") is not None else sample.group,
-        visit=visit_of(label["visit"]) if label.get("visit") is not None else sample.visit,
-        flip=flip_of(label["flip"]) if label.get("flip") is not None else sample.flip,
+        prompt=checked_prompt(label["prompt"]) if label.get("prompt") is not None else sample.prompt,
+        group=checked_group(label["group"]) if label.get("group") is not None else sample.group,
+        visit=checked_visit(label["visit"]) if label.get("visit") is not None else sample.visit,
+        flip=checked_flip(label["flip"]) if label.get("flip") is not None else sample.flip,
         ordered=ordered_of(label["ordered"]) if label.get("ordered") is not None else sample.ordered,
     )
 
@@ -83,7 +83,7 @@ def check_alternatives(label: object) -> None:
         raise InvalidRequest(f"the ground truth has {len(value)} alternatives; {MAX_ALTERNATIVES} are the most")
 
 
-def group_of(value: object) -> str:
+def checked_group(value: object) -> str:
     """A question's id: a text, or an integer as decimal text."""
     is_fraction = isinstance(value, JsonNumber) and not _is_integer(value)
     if isinstance(value, bool) or is_fraction or not isinstance(value, str | int):
@@ -91,7 +91,7 @@ def group_of(value: object) -> str:
     return str(value)
 
 
-def visit_of(value: object) -> int:
+def checked_visit(value: object) -> int:
     """Which visit of the question: an integer of 64 bits."""
     if isinstance(value, JsonNumber):
         value = int(value) if _is_integer(value) and len(value) <= len(str(-(2**63))) else None
@@ -100,7 +100,7 @@ def visit_of(value: object) -> int:
     return value
 
 
-def flip_of(value: object) -> bool:
+def checked_flip(value: object) -> bool:
     """False pays the clean score."""
     if not isinstance(value, bool):
         raise InvalidRequest("flip: expected true or false")
@@ -114,7 +114,7 @@ def ordered_of(value: object) -> bool:
     return value
 
 
-def prompt_of(value: object) -> str | list[dict[str, object]]:
+def checked_prompt(value: object) -> str | list[dict[str, object]]:
     """A text, or chat messages in their one form, in which numbers are numbers again: the noise depends on them."""
     if isinstance(value, str) and not isinstance(value, JsonNumber):
         return value

@@ -12,9 +12,9 @@ from typing import Any
 
 from reward_server import __version__
 from reward_server.dialects.json_body import JsonBody
-from reward_server.dialects.label import all_labelled, group_of, truths_of_text, visit_of
+from reward_server.dialects.label import all_labelled, checked_group, checked_visit, truths_of_text
 from reward_server.dialects.messages import without_media
-from reward_server.dialects.reply import Reply, to_json
+from reward_server.dialects.reply import Echo, Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.types import Message, Sample
 
@@ -40,17 +40,17 @@ def matches(keys: Collection[str]) -> bool:
     return "completions" in keys
 
 
-def parse(body: JsonBody) -> list[Sample]:
+def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
     unknown = sorted(body.keys - set(COLUMNS))
     if unknown:
         raise InvalidRequest(f"{unknown[0]}: no such field (fields: {', '.join(COLUMNS)})")
     completions = body.column("completions", str)
     if "ground_truths" not in body:
-        return _rows(body, completions, repeat(None))
+        return _rows(body, completions, repeat(None)), {}
     labels = _same_length("ground_truths", body.labels("ground_truths"), completions)
     truths = [truths_of_text(label) for label in labels]
     samples = _rows(body, completions, truths)
-    return samples if None not in truths else all_labelled(samples, labels, "ground_truths")
+    return samples if None not in truths else all_labelled(samples, labels, "ground_truths"), {}
 
 
 def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ...] | None]) -> list[Sample]:
@@ -63,8 +63,8 @@ def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ..
             completion,
             prompt=without_media(prompt) if isinstance(prompt, list) else prompt,
             ground_truths=truth,
-            group=None if group is None else group_of(group),
-            visit=0 if visit is None else visit_of(visit),
+            group=None if group is None else checked_group(group),
+            visit=0 if visit is None else checked_visit(visit),
             flip=flip is not False,
         )
         for completion, prompt, truth, group, visit, flip in zip(completions, prompts, truths, groups, visits, flips)  # noqa: B905 - repeat() is endless
@@ -84,7 +84,7 @@ def _same_length(key: str, values: list[object], completions: list[str]) -> list
     return values
 
 
-def render(reply: Reply) -> bytes:
+def render(reply: Reply, _echo: Echo) -> bytes:
     names = reply.scores[0].parts if reply.scores else ()
     columns = {
         "reward": reply.plan.name,

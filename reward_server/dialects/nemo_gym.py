@@ -11,11 +11,19 @@ loss, `failure_kind` and `failure_reason` are for people. verifiers and prime-rl
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from reward_server.dialects.json_body import JsonBody
-from reward_server.dialects.label import check_alternatives, flip_of, group_of, is_null, labelled, visit_of
-from reward_server.dialects.reply import REASONS, Reply, to_json
+from reward_server.dialects.label import (
+    check_alternatives,
+    checked_flip,
+    checked_group,
+    checked_visit,
+    is_null,
+    labelled,
+)
+from reward_server.dialects.reply import REASONS, Echo, Reply, to_json
 from reward_server.dialects.rollout import completion_of, prompt_of_params
 from reward_server.errors import shortened
 from reward_server.types import Outcome, Sample, Score
@@ -50,25 +58,29 @@ def plain_path(path: str) -> str:
     return f"{found[1] or ''}{found[2]}" if found else path
 
 
-def parse(raw: bytes) -> tuple[dict[str, Any], Sample]:
-    """The row as sent, to echo, and its one sample. Raises InvalidRequest."""
-    body = JsonBody(raw)
-    row: dict[str, Any] = body.whole()
+def matches(_keys: Collection[str]) -> bool:
+    """False: a row looks like many things, and the path says who asks."""
+    return False
+
+
+def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
+    """The one sample of the row, and the row. Raises InvalidRequest."""
+    row: Echo = body.whole()
     sample = Sample(
         completion_of(row.get("response")),
         prompt=prompt_of_params(row.get("responses_create_params")),
-        group=None if row.get("group") is None else group_of(row["group"]),
-        visit=0 if row.get("visit") is None else visit_of(row["visit"]),
-        flip=True if row.get("flip") is None else flip_of(row["flip"]),
+        group=None if row.get("group") is None else checked_group(row["group"]),
+        visit=0 if row.get("visit") is None else checked_visit(row["visit"]),
+        flip=True if row.get("flip") is None else checked_flip(row["flip"]),
     )
     key = ground_truth_key(row)
     if key is None:
-        return row, sample
+        return [sample], row
     check_alternatives(row[key])  # before it is read a second time, numbers as they are written
-    return row, labelled(sample, body.label(key))
+    return [labelled(sample, body.label(key))], row
 
 
-def render(reply: Reply, row: dict[str, Any]) -> bytes:
+def render(reply: Reply, row: Echo) -> bytes:
     (score,) = reply.scores
     row = _without_old_marks(row, score)
     paid = {**row, "reward": reply.reward(score)}

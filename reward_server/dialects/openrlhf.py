@@ -14,7 +14,7 @@ from collections.abc import Collection
 from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import all_labelled
-from reward_server.dialects.reply import Reply, to_json
+from reward_server.dialects.reply import Echo, Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.types import Sample
 
@@ -34,7 +34,7 @@ def matches(keys: Collection[str]) -> bool:
     return "query" in keys or "queries" in keys
 
 
-def parse(body: JsonBody) -> list[Sample]:
+def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
     key = "query" if "query" in body else "queries"
     queries = body.column(key, str)
     samples = [Sample(query) for query in queries]
@@ -44,14 +44,14 @@ def parse(body: JsonBody) -> list[Sample]:
             raise InvalidRequest(f"prompts: {len(prompts)} entries for {len(queries)} of {key}")
         samples = [_sample(query, prompt) for query, prompt in zip(queries, prompts, strict=True)]
     if "labels" not in body:
-        return samples
+        return samples, {}
     labels = body.labels("labels")
     if len(labels) != len(queries):
         raise InvalidRequest(f"labels: {len(labels)} entries for {len(queries)} of {key}")
-    return all_labelled(samples, labels, "labels")
+    return all_labelled(samples, labels, "labels"), {}
 
 
-def render(reply: Reply) -> bytes:
+def render(reply: Reply, _echo: Echo) -> bytes:
     numbers = [reply.numbers(score) for score in reply.scores]
     names = numbers[0] if numbers else ()
     answer = {

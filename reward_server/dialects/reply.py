@@ -6,10 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from reward_server.errors import Unscored
 from reward_server.rewards.plan import Plan
 from reward_server.types import Outcome, Score
+
+Echo = dict[str, Any]
+"""What of a body its answer repeats; empty for most dialects. The body's bytes need not be kept while it is scored."""
 
 to_json = json.JSONEncoder(allow_nan=False).encode
 """ASCII, and NaN is a bug of ours: ValueError. (json.dumps makes an encoder for each call with options.)"""

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.json_text import JsonNumber
-from reward_server.dialects.label import flip_of, group_of, labelled, prompt_of, visit_of
+from reward_server.dialects.label import checked_flip, checked_group, checked_prompt, checked_visit, labelled
 from reward_server.errors import InvalidRequest
 from reward_server.types import Sample
 
@@ -102,9 +102,9 @@ def _sample(completion: str, values: dict[str, object]) -> Sample:
     present = {key: value for key, value in values.items() if value is not None}
     sample = Sample(
         completion,
-        prompt=prompt_of(present["prompt"]) if "prompt" in present else None,
-        group=group_of(present["group"]) if "group" in present else None,
-        visit=visit_of(present["visit"]) if "visit" in present else 0,
-        flip=flip_of(present["flip"]) if "flip" in present else True,
+        prompt=checked_prompt(present["prompt"]) if "prompt" in present else None,
+        group=checked_group(present["group"]) if "group" in present else None,
+        visit=checked_visit(present["visit"]) if "visit" in present else 0,
+        flip=checked_flip(present["flip"]) if "flip" in present else True,
     )
     return labelled(sample, values["ground_truth"]) if "ground_truth" in values else sample

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from reward_server.dialects.json_body import JsonBody
-from reward_server.dialects.label import labelled, prompt_of
-from reward_server.dialects.reply import Reply, to_json
+from reward_server.dialects.label import checked_prompt, labelled
+from reward_server.dialects.reply import Echo, Reply, to_json
 from reward_server.types import Sample
 
 NAME = "slime"
@@ -28,13 +28,13 @@ def matches(keys: Collection[str]) -> bool:
     return "response" in keys
 
 
-def parse(body: JsonBody) -> list[Sample]:
+def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
     prompt = body.label("prompt") if "prompt" in body else None
-    sample = Sample(body.field("response", str), prompt=None if prompt is None else prompt_of(prompt))
-    return [labelled(sample, body.label("label"))] if "label" in body else [sample]
+    sample = Sample(body.field("response", str), prompt=None if prompt is None else checked_prompt(prompt))
+    return [labelled(sample, body.label("label")) if "label" in body else sample], {}
 
 
-def render(reply: Reply) -> bytes:
+def render(reply: Reply, _echo: Echo) -> bytes:
     (score,) = reply.scores
     reward = reply.reward(score)
     if reply.plan.reward.reply == "number":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -20,13 +20,14 @@ from reward_server.web.routes import add_routes
 from reward_server.web.service import Service
 
 
-def create_app(settings: Settings) -> tuple[ASGIApp, Service]:
+def create_app(settings: Settings, count_requests: Callable[[], int] = lambda: 0) -> tuple[ASGIApp, Service]:
     """The app and its parts; its workers start with its lifespan, and the reward model begins to load.
 
-    Raises BadCatalog when `rewards.toml` is wrong.
+    `count_requests`: how many requests have come and are not answered, by whoever owns the connections. Raises
+    BadCatalog when `rewards.toml` is wrong.
     """
     metrics = Metrics()
-    scorer = Scorer(settings, metrics)
+    scorer = Scorer(settings, metrics, count_requests)
     catalog = Catalog(settings, scorer.model_slot.config)
     metrics.begin(catalog.names)
     service = Service(settings, metrics, catalog, scorer)

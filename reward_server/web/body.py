@@ -1,4 +1,4 @@
-"""Reading a request without trusting it: a body of bounded size, and a caller who may leave."""
+"""A request under work: a body of bounded size, a deadline, and a caller who may leave."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 from fastapi import Request
 
-from reward_server.admission import HeldBytes
+from reward_server.admission import Admission, HeldBytes
 from reward_server.errors import (
     DeadlineExceeded,
     InvalidRequest,
@@ -15,6 +15,7 @@ from reward_server.errors import (
     UnsupportedEncoding,
     shortened,
 )
+from reward_server.settings import Settings
 
 WATCH_AFTER_S = 0.25
 """Most requests are answered sooner; only a longer one is worth a task that watches its connection."""
@@ -58,40 +59,48 @@ def _refuse_encoded(request: Request) -> None:
         )
 
 
-class Deadline:
-    """Ends a block with DeadlineExceeded after `seconds`, or with CallerLeft once `watch` sees the connection close.
+class Work:
+    """A block that ends with DeadlineExceeded after `request_timeout_s`, or with CallerLeft when the connection closes.
 
-    Work that the block queued goes on for others, or for the caller's retry.
+    Work that the block queued goes on for others, or for the caller's retry. The bytes of the body count as pending
+    until the block ends. By hand instead of `asyncio.timeout`, since two things may end the block.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, request: Request, settings: Settings, admission: Admission) -> None:
+        self._request = request
+        self._seconds = settings.request_timeout_s
+        self._limit_mb = settings.max_body_mb
+        self._held = HeldBytes(admission)
         self._reason: RewardServerError | None = None
         self._watching: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Deadline:
+    def __enter__(self) -> Work:
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task(self._loop)  # which else looks for the loop again
+        self._task = asyncio.current_task(self._loop)  # passing the loop saves `current_task` from looking it up
         self._timers = [self._loop.call_later(self._seconds, self._too_late)]
         return self
 
-    def watch(self, request: Request) -> None:
-        """From here on notices when the caller leaves. Its body must have been read: this reads on."""
-        self._timers.append(self._loop.call_later(WATCH_AFTER_S, self._start_watching, request))
+    async def body(self) -> bytes:
+        """The whole body. From here on a caller who leaves is noticed. Raises as `read_body` does."""
+        body = await read_body(self._request, self._limit_mb, self._held)
+        self._timers.append(self._loop.call_later(WATCH_AFTER_S, self._start_watching))
+        return body
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._held.release()
         for timer in self._timers:
             timer.cancel()
         if self._watching:
             self._watching.cancel()
+        # Cancelled by us and by nobody else: then the reason is the error, not the cancellation.
         if kind is asyncio.CancelledError and self._reason and self._task and self._task.uncancel() == 0:
             raise self._reason from None
 
-    def _start_watching(self, request: Request) -> None:
-        self._watching = self._loop.create_task(self._until_gone(request))
+    def _start_watching(self) -> None:
+        self._watching = self._loop.create_task(self._until_gone())
 
-    async def _until_gone(self, request: Request) -> None:
-        while (await request.receive())["type"] != "http.disconnect":
+    async def _until_gone(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
             pass
         self._end(CallerLeft("the caller closed the connection"))
 

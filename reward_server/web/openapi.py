@@ -7,7 +7,7 @@ from typing import Any
 from fastapi.responses import PlainTextResponse
 
 from reward_server.catalog import Catalog
-from reward_server.dialects import native, nemo_gym, openrlhf, slime
+from reward_server.dialects import DIALECTS, nemo_gym
 from reward_server.dialects.row import SCHEMA as EXPLAIN_SCHEMA
 from reward_server.rewards.table import REWARDS
 
@@ -36,12 +36,11 @@ Route = dict[str, Any]
 
 
 def score(catalog: Catalog, name: str) -> Route:
-    bodies = {"native": native.SCHEMA, "openrlhf": openrlhf.SCHEMA, "slime": slime.SCHEMA}
     return _route(
         catalog,
         name,
         f"Score completions with {name}",
-        {"anyOf": [{"title": title, **schema} for title, schema in bodies.items()]},
+        {"anyOf": [{"title": dialect.NAME, **dialect.SCHEMA} for dialect in DIALECTS]},
     )
 
 

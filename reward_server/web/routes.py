@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from reward_server import __version__
-from reward_server.admission import HeldBytes
 from reward_server.dialects import Dialect, nemo_gym, recognise
 from reward_server.dialects.json_body import JsonBody
-from reward_server.dialects.reply import Reply
+from reward_server.dialects.reply import Echo, Reply
 from reward_server.dialects.row import parse_explain
 from reward_server.errors import NotFound
 from reward_server.explanation import explanation
 from reward_server.rewards.plan import Plan
 from reward_server.types import Sample
 from reward_server.web import openapi
-from reward_server.web.body import Deadline, read_body
+from reward_server.web.body import Work
 from reward_server.web.middleware import Endpoint, note
-from reward_server.web.responses import json_response
+from reward_server.web.responses import NO_SUCH_PATH, json_response
 from reward_server.web.service import Service
 
 log = logging.getLogger(__name__)
@@ -73,35 +73,32 @@ class Routes:
         self._service = service
         self._settings = service.settings
 
-    def score(self, name: str) -> Endpoint:
+    def score(self, name: str, tell: Callable[[JsonBody], Dialect] = recognise) -> Endpoint:
+        """Scores a body in the dialect that `tell` finds for it."""
+
         async def score(request: Request) -> Response:
             plan = self._plan(request, name)
             self._service.scorer.check_room(plan)
-            with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
-                dialect, samples, size = await self._parse(await self._read(request, deadline, held))
+            with Work(request, self._settings, self._service.scorer.admission) as work:
+                raw = await work.body()
+                size = len(raw)
+                dialect, samples, echo = await self._run("parse", size, partial(self._parsed, raw, tell))
+                del raw  # it need not be kept while it is scored
                 reply = await self._reply(request, plan, samples, dialect.NAME)
-                content = await self._run("render", size, lambda: dialect.render(reply))
+                content = await self._run("render", size, lambda: dialect.render(reply, echo))
                 return self._answer(content, reply)
 
         return score
 
     def verify(self, name: str) -> Endpoint:
-        async def verify(request: Request) -> Response:
-            plan = self._plan(request, name)
-            self._service.scorer.check_room(plan)
-            with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
-                row, sample, size = await self._parse_row(await self._read(request, deadline, held))
-                reply = await self._reply(request, plan, [sample], nemo_gym.NAME)
-                content = await self._run("render", size, lambda: nemo_gym.render(reply, row))
-                return self._answer(content, reply)
-
-        return verify
+        """The same for the NeMo-Gym family, whose paths say who asks."""
+        return self.score(name, lambda _body: nemo_gym)
 
     def seed_session(self, name: str) -> Endpoint:
         async def seed_session(request: Request) -> Response:
             """Nothing to seed: a reward depends on its sample alone. The row must be a JSON object."""
-            with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
-                raw = await self._read(request, deadline, held)
+            with Work(request, self._settings, self._service.scorer.admission) as work:
+                raw = await work.body()
                 await self._run("parse", len(raw), lambda: JsonBody(raw))
                 return json_response({})
 
@@ -113,8 +110,8 @@ class Routes:
 
     def explain(self, name: str) -> Endpoint:
         async def explain(request: Request) -> Response:
-            with Deadline(self._settings.request_timeout_s) as deadline, self._service.scorer.admission.hold() as held:
-                raw = await self._read(request, deadline, held)
+            with Work(request, self._settings, self._service.scorer.admission) as work:
+                raw = await work.body()
                 given = request.scope["query_string"].decode("utf-8", "replace")
                 kind = request.headers.get("content-type", "")
                 sample, query = await self._run("parse", len(raw), lambda: parse_explain(raw, kind, given))
@@ -134,7 +131,7 @@ class Routes:
 
     async def unknown(self, request: Request) -> Response:
         self._service.catalog.check_name(request.path_params["name"])
-        raise NotFound("no such path; GET /docs lists them")
+        raise NotFound(NO_SUCH_PATH)
 
     async def rewards(self) -> Response:
         """Names, meanings, parameters as JSON schema with their defaults."""
@@ -159,18 +156,10 @@ class Routes:
         self._service.metrics.stage_seconds[stage].observe(perf_counter() - started)
         return result
 
-    async def _read(self, request: Request, deadline: Deadline, held: HeldBytes) -> bytes:
-        body = await read_body(request, self._settings.max_body_mb, held)
-        deadline.watch(request)
-        return body
-
-    async def _parse(self, raw: bytes) -> tuple[Dialect, list[Sample], int]:
-        """The body's dialect, samples and size; its bytes need not be kept while it is scored."""
-        return *(await self._run("parse", len(raw), lambda: _parsed(raw, self._settings.max_samples))), len(raw)
-
-    async def _parse_row(self, raw: bytes) -> tuple[dict[str, Any], Sample, int]:
-        """As `_parse`, for the NeMo-Gym family."""
-        return *(await self._run("parse", len(raw), lambda: nemo_gym.parse(raw))), len(raw)
+    def _parsed(self, raw: bytes, tell: Callable[[JsonBody], Dialect]) -> tuple[Dialect, list[Sample], Echo]:
+        body = JsonBody(raw, self._settings.max_samples)
+        dialect = tell(body)
+        return dialect, *dialect.parse(body)
 
     def _plan(self, request: Request, name: str) -> Plan:
         return self._service.catalog.resolve(name, request.scope["query_string"].decode("latin-1"))
@@ -188,12 +177,6 @@ class Routes:
             headers["X-Reward-Unscored"] = str(reply.unscored)
             log.warning("%d of %d samples have no reward (%s)", reply.unscored, len(reply.scores), reply.plan.name)
         return Response(content, headers=headers, media_type="application/json")
-
-
-def _parsed(raw: bytes, max_samples: int) -> tuple[Dialect, list[Sample]]:
-    body = JsonBody(raw, max_samples)
-    dialect = recognise(body)
-    return dialect, dialect.parse(body)
 
 
 async def _no_root_verify() -> Response:

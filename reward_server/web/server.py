@@ -43,7 +43,7 @@ class DrainingServer(uvicorn.Server):
     """One server; `on_started(url)` is called when it listens."""
 
     def __init__(self, settings: Settings, on_started: Callable[[str], None]) -> None:
-        app, self._service = create_app(settings)
+        app, self._service = create_app(settings, lambda: len(self.server_state.tasks))
         super().__init__(
             uvicorn.Config(
                 app,
@@ -64,11 +64,9 @@ class DrainingServer(uvicorn.Server):
                 timeout_graceful_shutdown=math.ceil(settings.request_timeout_s) + READ_S,
             )
         )
-        self._service.scorer.admission.count_requests = lambda: len(self.server_state.tasks)
         self._settings = settings
         self._on_started = on_started
         self._is_signalled = False
-        self.refusal: UnfitModel | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -77,6 +75,11 @@ class DrainingServer(uvicorn.Server):
             self._model_task = asyncio.create_task(self._watch_model())
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         self._on_started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    @property
+    def refusal(self) -> UnfitModel | None:
+        """Why the reward model was refused, if it was; that ends the server."""
+        return self._service.scorer.model_slot.refusal
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,15 +96,14 @@ class DrainingServer(uvicorn.Server):
         self._drain()
 
     def _drain(self) -> None:
-        self._service.is_draining = True
+        self._service.drain()
         asyncio.get_running_loop().call_later(self._settings.drain_delay_s, setattr, self, "should_exit", True)
 
     async def _watch_model(self) -> None:
         """A model that is refused ends the server; a model that is loaded brought many objects that stay."""
         try:
             await self._service.scorer.model_slot.filled()
-        except UnfitModel as error:
-            self.refusal = error
+        except UnfitModel:
             self._drain()
         else:
             _freeze()

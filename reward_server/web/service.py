@@ -13,13 +13,17 @@ from reward_server.settings import Settings
 
 @dataclass
 class Service:
-    """One app's parts. `is_draining` turns true on SIGTERM and stays so."""
+    """One app's parts. `is_draining` turns true once, by `drain`."""
 
     settings: Settings
     metrics: Metrics
     catalog: Catalog
     scorer: Scorer
     is_draining: bool = False
+
+    def drain(self) -> None:
+        """From now on /ready fails; what comes is still scored."""
+        self.is_draining = True
 
     def check_ready(self) -> None:
         """Raises Draining, Loading or Unavailable with the reason while the server takes no work, or not all of it."""
