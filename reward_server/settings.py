@@ -32,7 +32,8 @@ class UnknownSetting(CommandError):
 class Settings(BaseSettings):
     """Settings of one server; immutable."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    # A value that is refused may be a key: errors name the setting and do not repeat what it was set to.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on: 0.0.0.0 is every interface, :: is IPv6 too.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on. 0 picks a free one.")

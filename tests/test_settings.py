@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
@@ -52,6 +54,17 @@ def test_keys_are_separated_by_commas_and_never_shown(monkeypatch: pytest.Monkey
     settings = Settings()
     assert [key.get_secret_value() for key in settings.api_keys] == ["secret-1", "secret-2"]
     assert "secret" not in repr(settings)
+
+
+def test_the_key_of_a_vllm_server_is_never_shown_also_where_it_is_refused() -> None:
+    remote: dict[str, Any] = {"rm_engine": "vllm", "rm_url": "http://vllm:8000", "rm_model": "model"}
+    settings = Settings(**remote, rm_api_key=" secret-1\n")  # as it comes out of a file
+    assert settings.rm_api_key is not None
+    assert settings.rm_api_key.get_secret_value() == "secret-1"
+    assert "secret" not in repr(settings) + str(settings.model_dump())
+    with pytest.raises(ValidationError, match="visible ASCII characters only") as refused:
+        Settings(**remote, rm_api_key="secret\x7f")
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("nothing", ["", " ", ",", " , ", ",,,"])

@@ -123,9 +123,11 @@ def running_stand_in(port: int = 0) -> Iterator[StandIn]:
     with StandIn(port) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
+        try:
+            yield running
+        finally:  # also after a failure, which would else keep the process from ending
+            running.shutdown()
+            thread.join()
 
 
 def refused(server: StandIn, **options: Any) -> str:

@@ -1,28 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 import time
-from array import array
 
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting_samples import waiting
 
-from reward_server.reward_model.engine import Mode
 from reward_server.reward_model.local.schedule import next_batch
-from reward_server.reward_model.local.waiting import Waiting, WaitingPrompt, WaitingQueue
-
-LOOP = asyncio.new_event_loop()
-LOOP.close()  # a future needs one; nothing here runs on it
-
-
-def waiting(prompt: int, *lengths: int, arrived: float = 0.0, mode: Mode = "deterministic") -> WaitingPrompt:
-    """A prompt of `prompt` tokens with samples of these lengths."""
-    future: asyncio.Future[float] = asyncio.Future(loop=LOOP)
-    samples = [Waiting(future, b"", array("i", [0] * length), arrived) for length in lengths]
-    made = WaitingPrompt(mode, array("i", [0] * prompt))
-    for sample in samples:
-        made.add(sample)
-    return made
+from reward_server.reward_model.local.waiting import WaitingPrompt
 
 
 def chosen(*prompts: WaitingPrompt, now: float = 0.0, max_tokens: int = 100) -> list[tuple[int, list[int]]]:
@@ -129,36 +114,3 @@ def test_a_long_queue_is_decided_in_milliseconds() -> None:
     started = time.process_time()
     next_batch(prompts, 0.0, max_tokens=8192, max_age_s=5.0)
     assert time.process_time() - started < 0.25  # about 0.02 alone on a core
-
-
-def test_a_prompt_forgets_the_length_of_what_was_taken() -> None:
-    prompt = waiting(3, 1, 9, 4)
-    assert prompt.longest == 12
-    prompt.remove([prompt.samples[1]])
-    assert prompt.longest == 7
-
-
-def test_the_queue_counts_a_prompt_once_and_forgets_it_with_its_last_sample() -> None:
-    queue = WaitingQueue()
-    prompt = array("i", [0] * 10)
-    first, second = waiting(0, 5, 6).samples
-    queue.add(prompt, first, "deterministic")
-    queue.add(prompt, second, "deterministic")
-    (group,) = queue.prompts
-    assert queue.tokens == 10 + 5 + 6
-    queue.remove(group, [first])
-    assert queue.tokens == 10 + 6
-    queue.remove(group, [second])
-    assert (queue.tokens, bool(queue)) == (0, False)
-
-
-def test_what_everybody_left_is_dropped_in_one_pass() -> None:
-    queue = WaitingQueue()
-    samples = waiting(0, *range(1, 5)).samples
-    for n, sample in enumerate(samples):
-        queue.add(array("i", [0] * (n // 2 + 1)), sample, "deterministic")
-    for sample in samples[1:]:
-        sample.left_at = 0.0
-    assert queue.drop_abandoned(5.0) == []
-    assert queue.drop_abandoned(5.1) == samples[1:]
-    assert ([prompt.samples for prompt in queue.prompts], queue.tokens) == ([samples[:1]], 1 + 1)

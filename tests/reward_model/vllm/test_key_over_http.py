@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from running_server import HANG_S, RunningServer, running_server
 from vllm_stand_in import StandIn, model, running_stand_in
+
+from reward_server.reward_model.loading import load_model
+from reward_server.settings import Settings
 
 KEY = "sk-vllm-1f0e"
 RM = "/score/rm?format=plain"
@@ -67,6 +71,11 @@ def test_a_vllm_server_with_a_key_scores_and_the_key_is_shown_nowhere(
             assert KEY not in page
         assert ours.stop() == 0
     assert KEY not in (tmp_path / "log").read_text()
+
+
+def test_a_model_that_is_printed_does_not_show_the_key(vllm: StandIn, folder: Path) -> None:
+    settings = Settings(rm_engine="vllm", rm_url=vllm.url, rm_model=folder, rm_api_key=SecretStr(KEY))
+    assert KEY not in repr(load_model(settings, folder))
 
 
 @pytest.mark.parametrize("key", [None, "sk-vllm-wrong"])
