@@ -26,7 +26,7 @@ MODEL = "rm_"
 """What the names of the reward model's settings begin with."""
 COMPUTED = {"verifier_workers": "cores + 1"}
 """Defaults that depend on the machine."""
-KINDS = {"number": "number", "integer": "whole number", "boolean": "`true`, `false`", "array": "texts", "path": "path"}
+KINDS = {"number": "number", "integer": "integer", "boolean": "`true`, `false`", "array": "texts", "path": "path"}
 """What the types of a JSON schema are called; any other is a text."""
 
 
@@ -83,14 +83,11 @@ def _values(schema: Mapping[str, Any]) -> str:
     schema = next(each for each in schema.get("anyOf", [schema]) if each.get("type") != "null")
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
-    return f"{KINDS.get(schema.get('format', schema['type']), 'text')}{_range(schema)}"
-
-
-def _range(schema: Mapping[str, Any]) -> str:
     low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
     if low is not None and high is not None:
-        return f", {low:g} … {high:g}"
-    return f" ≥ {low:g}" if low is not None else f" > {above:g}" if above is not None else ""
+        return f"{low:g} … {high:g}"
+    kind = KINDS.get(schema.get("format", schema["type"]), "text")
+    return f"{kind} ≥ {low:g}" if low is not None else f"{kind} > {above:g}" if above is not None else kind
 
 
 def _errors() -> str:
