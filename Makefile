@@ -11,7 +11,7 @@ PIP_OPTIONS ?=
 INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,9 @@ serve: $(VENV)/$(EXTRA)  ## install and start the server on 127.0.0.1:8000; ARGS
 
 test: $(VENV)/installed .venv-trainers/installed  ## run the tests, everything but long experiments; ARGS="-k flip" for some
 	$(BIN)/pytest $(ARGS)
+
+docs: .venv-docs/installed  ## build the documentation as a site, strict, into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
 
 check: $(VENV)/installed  ## lint, format and types
 	$(BIN)/ruff check .
@@ -95,7 +98,7 @@ audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (p
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .fuzz .schemathesis .rendered
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .fuzz .schemathesis .rendered site
 
 # One environment for the server and for the tests. Who installs more stamps the less too, so that `make serve` has nothing
 # to do after `make test`. No step takes anything away.
@@ -120,7 +123,9 @@ $(BIN)/pip:
 	@'$(PYTHON)' -c '$(IS_NEW)' 2> /dev/null || { echo 'Python 3.11 or newer is needed, and $(or $(PYTHON),python3) is older or missing: install one with its venv module, or name it, as in make serve PYTHON=/usr/bin/python3.12' >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
+.venv-docs/installed: docs/requirements.txt
 .venv-scan/installed: tests/deploy/requirements-scan.txt
+.venv-docs/installed .venv-scan/installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip $(INSTALL) --requirement $<
 	touch $@
