@@ -141,7 +141,7 @@ class Metrics:
             "reward_model_dropped", "Samples dropped before their batch: their callers left.", registry=registry
         )
         self.not_finite = Counter("reward_model_not_finite", "NaN and infinities from the model.", registry=registry)
-        self.escapes = Counter(
+        self.escapes_eaten = Counter(
             "reward_escapes_eaten", "Completions in which a JSON escape ate a backslash.", registry=registry
         )
         self.repaired = Counter(

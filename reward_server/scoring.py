@@ -37,9 +37,9 @@ Times = dict[str, float] | None
 INLINE_CHARS = 65_536
 """More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
 CHARS_A_SAMPLE = 256
-"""So many characters' work a sample is, however short it is; and so is each of its ground truths."""
+"""Fixed cost of a sample, in characters of work. Each ground truth costs as much again."""
 WORK_OF_A_CHAR = 16
-"""So many characters' work one of an answer or a ground truth is: it may be a member of a list, or a root."""
+"""A character of an answer or a ground truth costs as much work as so many others: it may be a member of a list."""
 
 
 class Scorer:
@@ -161,7 +161,7 @@ class Scorer:
         metrics.count_scores(plan.name, scores)
         metrics.count_rprs(plan.name, [each.found.rpr.value for each in derivations if each.found.rpr])
         metrics.count_noise(plan.name, [score.noise for score in scores if score.noise])
-        metrics.escapes.inc(sum(derivation.found.reading.lost_backslash for derivation in derivations))
+        metrics.escapes_eaten.inc(sum(derivation.found.reading.ate_escape for derivation in derivations))
         metrics.repaired.inc(sum(bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples))
         if plan.needs.model is not None:
             metrics.count_model_scores(plan.name, [score.parts for score in scores])

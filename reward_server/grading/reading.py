@@ -22,7 +22,7 @@ class Reading:
 
     text: str
     answer: Answer | None
-    lost_backslash: bool
+    ate_escape: bool
 
     @property
     def is_answered(self) -> bool:
