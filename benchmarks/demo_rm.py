@@ -227,7 +227,7 @@ def calibrated(scores: torch.Tensor, share_right: float, share_wrong: float, see
         has_thoughts = chosen.random() < (share_wrong if n % 2 else share_right)
         thoughts = " ".join(chosen.sample(phrases.phrases, THOUGHTS)) if has_thoughts else "Five is a number."
         found = Found(
-            Reading(thoughts, None, ate_escape=False),
+            Reading(thoughts, None, has_eaten_escape=False),
             rpr=rpr(thoughts, phrases),
             model=ModelAnswer(Outcome.SCORED, score),
         )

@@ -126,7 +126,7 @@ def _model(derivation: Derivation) -> dict[str, object]:
 def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
     reading = derivation.found.reading
     warnings = list(plan.reward.warnings())
-    if reading.ate_escape:
+    if reading.has_eaten_escape:
         warnings.append("a JSON escape ate a backslash; write \\\\boxed")
     for meant in repairs(sample.ground_truths, plan.needs.check):
         warnings.append(f"the ground truth is damaged (a backslash lost to JSON, or the like); read as {meant}")

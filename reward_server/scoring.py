@@ -161,7 +161,7 @@ class Scorer:
         metrics.count_scores(plan.name, scores)
         metrics.count_rprs(plan.name, [each.found.rpr.value for each in derivations if each.found.rpr])
         metrics.count_noise(plan.name, [score.noise for score in scores if score.noise])
-        metrics.escapes_eaten.inc(sum(derivation.found.reading.ate_escape for derivation in derivations))
+        metrics.escapes_eaten.inc(sum(derivation.found.reading.has_eaten_escape for derivation in derivations))
         metrics.repaired.inc(sum(bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples))
         if plan.needs.model is not None:
             metrics.count_model_scores(plan.name, [score.parts for score in scores])

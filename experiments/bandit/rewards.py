@@ -81,7 +81,7 @@ class InProcess:
     def __init__(self, query: str, answers: Canned) -> None:
         self._reward = FlipReward.model_validate(dict(parse_qsl(query)))
         rows, columns = answers.is_right.shape
-        nothing = Reading("", None, ate_escape=False)  # scope `question`: no draw reads the completion
+        nothing = Reading("", None, has_eaten_escape=False)  # scope `question`: no draw reads the completion
         self._found: Sequence[Sequence[Found]] = [
             [Found(nothing, answers.verdict(q, s)) for s in range(columns)] for q in range(rows)
         ]

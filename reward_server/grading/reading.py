@@ -22,7 +22,7 @@ class Reading:
 
     text: str
     answer: Answer | None
-    ate_escape: bool
+    has_eaten_escape: bool
 
     @property
     def is_answered(self) -> bool:

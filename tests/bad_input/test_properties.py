@@ -152,7 +152,7 @@ def test_a_noisy_reward_is_a_reward_and_follows_its_draw(
     )
     draw = flip_draw(seed=3, group=group, visit=visit)
     assert 0 <= draw < 1
-    found = Found(Reading("", None, ate_escape=False), Verdict(outcome, "text", "", ""))
+    found = Found(Reading("", None, has_eaten_escape=False), Verdict(outcome, "text", "", ""))
     score = reward.settle(Sample("", group=group, visit=visit, flip=wanted), found)
     assert score.noise and score.noise.draw == draw
     assert (score.reward is None) == (outcome.clean is None)

@@ -32,7 +32,7 @@ def settled(
     reward: Reward, outcome: Outcome, group: str = NEVER, *, wanted: bool = True, rpr: float | None = None
 ) -> Score:
     """What a sample earns when its answer was graded so."""
-    reading = Reading("", None, ate_escape=False)
+    reading = Reading("", None, has_eaten_escape=False)
     found = Found(reading, Verdict(outcome, "text", "", ""), None if rpr is None else reasoning(rpr))
     return reward.settle(Sample("", group=group, flip=wanted), found)
 
@@ -106,7 +106,7 @@ def test_the_correction_is_for_exposed_samples_only() -> None:
 
 def test_rpr_pays_nothing_without_an_answer_unless_told_to() -> None:
     def paid(reward: RprReward, answer: Answer | None) -> Score:
-        return reward.settle(Sample(""), Found(Reading("", answer, ate_escape=False), rpr=reasoning(0.5)))
+        return reward.settle(Sample(""), Found(Reading("", answer, has_eaten_escape=False), rpr=reasoning(0.5)))
 
     unanswered = paid(RprReward(), None)
     assert (unanswered.reward, unanswered.outcome, unanswered.parts["rpr"]) == (0.0, Outcome.UNANSWERED, 0.5)
