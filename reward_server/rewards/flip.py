@@ -1,4 +1,4 @@
-"""`flip`: the verifier, lied to on purpose and reproducibly. What is drawn, and how: `noise.py`.
+"""`flip`: the verifier's score, inverted with a known probability and reproducibly. What is drawn, and how: `noise.py`.
 
     clean → flip → where the result is 0 and an answer was given, min(1, alpha · rpr) → grid
 
@@ -23,7 +23,7 @@ RATES = {"flip_prob", "false_positive_prob", "false_negative_prob"}
 
 
 class FlipReward(VerifierReward):
-    """The verifier, lied to on purpose and reproducibly."""
+    """The verifier's score, inverted with a known probability and reproducibly."""
 
     flip_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean score is inverted.")
     false_positive_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean 0 is paid as 1.")

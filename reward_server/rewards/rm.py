@@ -1,4 +1,4 @@
-"""`rm`: a reward model, calibrated with RPR below a threshold.
+"""`rm`: the score of a reward model, lifted by RPR below a threshold.
 
     s = transform(model score), 0 if the format is invalid
     reward = s if s >= threshold, else min(1, s + alpha · rpr), on the grid
@@ -25,7 +25,7 @@ from reward_server.types import Outcome, Sample, Score
 
 
 class RmReward(Reward):
-    """A reward model, calibrated with RPR below a threshold."""
+    """The score of a reward model, lifted by RPR below a threshold."""
 
     phrases: str = Field("open_ended", description="Phrase list: math, open_ended, or one named in rewards.toml.")
     alpha: float = Field(0.1, ge=0, description="A score below the threshold is lifted by alpha · RPR, to 1 at most.")
