@@ -26,9 +26,9 @@ def reward_server(*options: str) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def bare_server() -> Iterator[tuple[str, int]]:
-    """The floor: `bare_route.py` on a free port."""
-    with _started([sys.executable, "-m", "benchmarks.bare_route"]) as (line, pid):
+def bare_server(module: str = "benchmarks.bare_route", *arguments: str) -> Iterator[tuple[str, int]]:
+    """The floor: `bare_route.py`, or another program that prints its URL, on a free port."""
+    with _started([sys.executable, "-m", module, *arguments]) as (line, pid):
         yield line.strip(), pid
 
 
