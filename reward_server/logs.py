@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
@@ -15,6 +16,7 @@ from reward_server.settings import Settings
 _ENCODER = json.JSONEncoder(default=str)
 FIELDS = "fields"
 """The key under `extra` that holds a line's own fields."""
+_BLANK = logging.makeLogRecord({}).__dict__
 
 
 class JsonLines(logging.Formatter):
@@ -44,6 +46,21 @@ class ConsoleLines(logging.Formatter):
         fields = "".join(f" {key}={value}" for key, value in getattr(record, FIELDS, {}).items())
         line = f"{clock} {record.levelname.lower()} {record.getMessage()}{fields}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def write(log: logging.Logger, level: int, event: str, fields: Mapping[str, object]) -> None:
+    """`log.log(level, event, extra={FIELDS: fields})` of an enabled level: without what no line shows, for speed."""
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    record.__dict__ = {
+        **_BLANK,
+        "name": log.name,
+        "levelno": level,
+        "levelname": logging.getLevelName(level),
+        "msg": event,
+        "created": time.time(),
+        FIELDS: fields,
+    }
+    log.handle(record)
 
 
 def configure(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from reward_server.admission import Admission
 from reward_server.errors import InvalidRequest, Unavailable
@@ -31,6 +31,7 @@ from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample, Score, Verdict
 
 R = TypeVar("R")
+Args = TypeVarTuple("Args")
 log = logging.getLogger(__name__)
 Times = dict[str, float] | None
 """Receives milliseconds per step."""
@@ -98,13 +99,13 @@ class Scorer:
         with self.admission.admit(len(samples), self._wait_s(needs)):
             size, nothing = _size(samples), [None] * len(samples)
             texts = [sample.completion for sample in samples]
-            readings = await self._timed("extract", times, self.run(size, lambda: read(texts, needs.check)))
+            readings = await self.run("extract", times, size, read, texts, needs.check)
             verdicts = await self._grade(needs.check, plan, samples, readings, times) if needs.check else nothing
-            rprs = await self._timed("rpr", times, self.run(size, lambda: _rprs(plan, readings)))
+            rprs = await self.run("rpr", times, size, _rprs, plan, readings)
             asked = request.ask(samples, [reading.text for reading in readings]) if request else None
             answers = await self._timed("model", times, asked) if asked else nothing
-            found = [Found(*row) for row in zip(readings, verdicts, rprs, answers, strict=True)]
-            return await self.run(size, lambda: self._settled(plan, samples, found))
+            found = list(map(Found, readings, verdicts, rprs, answers))
+            return await self.run(None, None, size, self._settled, plan, samples, found)
 
     def check_ready(self) -> None:
         """Raises Loading or Unavailable with the reason while not all rewards can be scored."""
@@ -126,11 +127,18 @@ class Scorer:
         """Raises NoRewardModel, Loading or Unavailable where the reward asks a model that is not there."""
         return ModelRequest(self.model_slot.model, needs.model, self._token_limit) if needs.model else None
 
-    async def run(self, size: int, work: Callable[[], R]) -> R:
-        """Runs pure work on `size` characters: small work here, large work in the thread."""
+    async def run(
+        self, stage: str | None, times: Times, size: int, work: Callable[[Unpack[Args]], R], *args: Unpack[Args]
+    ) -> R:
+        """Runs pure work on `size` characters: small work here, large work in the thread. `stage`: it is timed as."""
+        started = perf_counter()
         if size <= INLINE_CHARS:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            result = work(*args)
+        else:
+            result = await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+        if stage is not None:
+            self._took(stage, times, started)
+        return result
 
     async def _grade(
         self, check: Check, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times
@@ -139,17 +147,20 @@ class Scorer:
         pairs = [pair for pair in asked if isinstance(pair, Pair)]
         texts = (text for pair in pairs for text in (*pair.ground_truths, pair.answer, pair.row or ""))
         size = _size(samples) + sum(WORK_OF_A_CHAR * len(text) for text in texts)
-        judged = await self._timed("judge", times, self.run(size, lambda: _judged(check, asked)))
+        judged = await self.run("judge", times, size, _judged, check, asked)
         return await self._timed("grade", times, self._verdicts.complete(judged))
 
     async def _timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:
         started = perf_counter()
         result = await work
+        self._took(stage, times, started)
+        return result
+
+    def _took(self, stage: str, times: Times, started: float) -> None:
         seconds = perf_counter() - started
         self._metrics.stage_seconds[stage].observe(seconds)
         if times is not None:
             times[stage] = round(seconds * 1000, 3)
-        return result
 
     def _settled(self, plan: Plan, samples: list[Sample], found: list[Found]) -> list[Derivation]:
         derivations = [_derivation(plan, *row) for row in zip(samples, found, strict=True)]
@@ -161,14 +172,14 @@ class Scorer:
         metrics.count_scores(plan.name, scores)
         metrics.count_rprs(plan.name, [each.found.rpr.value for each in derivations if each.found.rpr])
         metrics.count_noise(plan.name, [score.noise for score in scores if score.noise])
-        metrics.escapes_eaten.inc(sum(derivation.found.reading.has_eaten_escape for derivation in derivations))
-        metrics.repaired.inc(sum(bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples))
+        metrics.escapes_eaten.inc(sum([derivation.found.reading.has_eaten_escape for derivation in derivations]))
+        metrics.repaired.inc(sum([bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples]))
         if plan.needs.model is not None:
             metrics.count_model_scores(plan.name, [score.parts for score in scores])
         self._count_lost(plan, samples)
 
     def _count_lost(self, plan: Plan, samples: list[Sample]) -> None:
-        lost = sum(sample.is_lost for sample in samples)
+        lost = sum([sample.is_lost for sample in samples])
         if lost:
             self._metrics.count_lost(plan.name, lost)
             log.warning(
@@ -223,4 +234,4 @@ def _derivation(plan: Plan, sample: Sample, found: Found) -> Derivation:
 
 def _size(samples: list[Sample]) -> int:
     """The work on them, in characters."""
-    return sum(len(each.completion) + CHARS_A_SAMPLE * (1 + len(each.ground_truths or ())) for each in samples)
+    return sum([len(each.completion) + CHARS_A_SAMPLE * (1 + len(each.ground_truths or ())) for each in samples])

@@ -34,10 +34,10 @@ async def read_body(request: Request, limit_mb: int, held: HeldBytes) -> bytes:
     Raises TooLarge as soon as it passes `limit_mb` MiB, Overloaded when `held` may not grow, UnsupportedEncoding.
     """
     _refuse_encoded(request)
-    limit = limit_mb * 2**20
+    receive, limit = request.receive, limit_mb * 2**20
     chunks, size, more = [], 0, True
     while more:
-        message = await request.receive()
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise CallerLeft("the caller closed the connection before its request was complete")
         chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -52,7 +52,8 @@ async def read_body(request: Request, limit_mb: int, held: HeldBytes) -> bytes:
 
 
 def _refuse_encoded(request: Request) -> None:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    given = next((value for name, value in request.scope["headers"] if name == b"content-encoding"), b"")
+    encoding = given.decode("latin-1").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedEncoding(
             f"the body has Content-Encoding {shortened(encoding, 40)!r}; this server takes none: send it as it is"

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reward_server.dialects.nemo_gym import plain_path
 from reward_server.errors import InternalError, Unauthorized
-from reward_server.logs import FIELDS
+from reward_server.logs import FIELDS, write
 from reward_server.metrics import Metrics
 from reward_server.web.auth import is_authorised, is_protected
 from reward_server.web.responses import as_ours, error_response
@@ -91,7 +91,7 @@ class RequestLayer:
                 "client": scope["client"][0] if scope["client"] else None,
                 **exchange.fields,
             }
-            log.log(level, "request", extra={FIELDS: line})
+            write(log, level, "request", line)
 
 
 class Exchange:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
-from time import perf_counter
-from typing import TypeVar
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -26,11 +23,10 @@ from reward_server.types import Sample
 from reward_server.web import openapi
 from reward_server.web.body import Work
 from reward_server.web.middleware import Endpoint, note
-from reward_server.web.responses import NO_SUCH_PATH, json_response
+from reward_server.web.responses import NO_SUCH_PATH, JsonResponse, json_response
 from reward_server.web.service import Service
 
 log = logging.getLogger(__name__)
-R = TypeVar("R")
 
 
 def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
@@ -72,6 +68,7 @@ class Routes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._settings = service.settings
+        self._run = service.scorer.run
 
     def score(self, name: str, tell: Callable[[JsonBody], Dialect] = recognise) -> Endpoint:
         """Scores a body in the dialect that `tell` finds for it."""
@@ -82,10 +79,10 @@ class Routes:
             with Work(request, self._settings, self._service.scorer.admission) as work:
                 raw = await work.body()
                 size = len(raw)
-                dialect, samples, echo = await self._run("parse", size, partial(self._parsed, raw, tell))
+                dialect, samples, echo = await self._run("parse", None, size, self._parsed, raw, tell)
                 del raw  # it need not be kept while it is scored
                 reply = await self._reply(request, plan, samples, dialect.NAME)
-                content = await self._run("render", size, lambda: dialect.render(reply, echo))
+                content = await self._run("render", None, size, dialect.render, reply, echo)
                 return self._answer(content, reply)
 
         return score
@@ -99,7 +96,7 @@ class Routes:
             """Nothing to seed: a reward depends on its sample alone. The row must be a JSON object."""
             with Work(request, self._settings, self._service.scorer.admission) as work:
                 raw = await work.body()
-                await self._run("parse", len(raw), lambda: JsonBody(raw))
+                await self._run("parse", None, len(raw), JsonBody, raw)
                 return json_response({})
 
         return seed_session
@@ -114,7 +111,7 @@ class Routes:
                 raw = await work.body()
                 given = request.scope["query_string"].decode("utf-8", "replace")
                 kind = request.headers.get("content-type", "")
-                sample, query = await self._run("parse", len(raw), lambda: parse_explain(raw, kind, given))
+                sample, query = await self._run("parse", None, len(raw), parse_explain, raw, kind, given)
                 plan = self._service.catalog.resolve(name, query)
                 milliseconds: dict[str, float] = {}
                 (derivation,) = await self._service.scorer.derive(plan, [sample], milliseconds)
@@ -125,7 +122,7 @@ class Routes:
                     content = explanation(plan, sample, derivation, milliseconds)
                     return json_response(content, headers=headers)
 
-                return await self._run("render", len(raw), render)
+                return await self._run("render", None, len(raw), render)
 
         return explain
 
@@ -150,12 +147,6 @@ class Routes:
         """Prometheus' text format."""
         return Response(self._service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
-    async def _run(self, stage: str, size: int, work: Callable[[], R]) -> R:
-        started = perf_counter()
-        result = await self._service.scorer.run(size, work)
-        self._service.metrics.stage_seconds[stage].observe(perf_counter() - started)
-        return result
-
     def _parsed(self, raw: bytes, tell: Callable[[JsonBody], Dialect]) -> tuple[Dialect, list[Sample], Echo]:
         body = JsonBody(raw, self._settings.max_samples)
         dialect = tell(body)
@@ -176,7 +167,7 @@ class Routes:
         if reply.unscored:
             headers["X-Reward-Unscored"] = str(reply.unscored)
             log.warning("%d of %d samples have no reward (%s)", reply.unscored, len(reply.scores), reply.plan.name)
-        return Response(content, headers=headers, media_type="application/json")
+        return JsonResponse(content, headers=headers)
 
 
 async def _no_root_verify() -> Response:
