@@ -19,8 +19,10 @@ help:  ## list the targets
 serve: $(VENV)/$(EXTRA)  ## install and start the server on 127.0.0.1:8000; ARGS="--port 9000" for options, EXTRA=rm for a reward model (torch; PIP_OPTIONS="…" for pip)
 	$(BIN)/reward-server serve $(ARGS)
 
+# More than cores: tests wait for servers and clocks. A module stays in one process, and shares its servers.
+TEST_PROCESSES ?= 3
 test: $(VENV)/installed .venv-trainers/installed  ## run the tests, everything but long experiments; ARGS="-k flip" for some
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope $(ARGS)
 
 docs: .venv-docs/installed  ## build the documentation as a site, strict, into site/; open site/index.html
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict

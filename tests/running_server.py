@@ -85,7 +85,10 @@ def running_server(
     environment: Mapping[str, str] | None = None,
     program: Sequence[str] = ("-m", "reward_server"),
 ) -> Iterator[RunningServer]:
-    """Starts `reward-server serve`, or another Python program, and waits for the line that tells its URL."""
+    """Starts `reward-server serve`, or another Python program, and waits for the line that tells its URL.
+
+    One worker for Math-Verify, unless the options say more: each takes a second of CPU to start.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_")}
     with log.open("a") as log_file:
         process = subprocess.Popen(
@@ -93,7 +96,7 @@ def running_server(
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,
-            env={**inherited, **(environment or {})},
+            env={"REWARD_VERIFIER_WORKERS": "1", **inherited, **(environment or {})},
         )
     assert process.stdout is not None
     with process:

@@ -88,7 +88,8 @@ def test_a_queue_for_workers_refuses_nobody_who_needs_none(start_server: Starter
 
 def test_ordinary_answers_wait_for_no_bomb(start_server: Starter) -> None:
     """Twelve bombs of 4 s each are far from done when 40 ordinary answers are graded that came after them."""
-    with start_server("--soft-timeout-s", "4", "--hard-timeout-s", "300") as server, ThreadPoolExecutor(1) as threads:
+    patient = ("--soft-timeout-s", "4", "--hard-timeout-s", "300", "--verifier-workers", "3")
+    with start_server(*patient) as server, ThreadPoolExecutor(1) as threads:
         pending = threads.submit(server.post, "/score/verifier", bombs(12))
         until(lambda: server.metric("reward_demoted_total") >= 3)  # two of them fill the slow lane
         for number in range(10):
