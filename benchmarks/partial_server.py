@@ -23,15 +23,16 @@ from reward_server.metrics import Metrics
 from reward_server.rewards.found import Derivation
 from reward_server.settings import Settings
 from reward_server.web.app import create_app
-from reward_server.web.body import Work
+from reward_server.web.body import Works
 from reward_server.web.connection import Connection
+from reward_server.web.deadlines import Deadlines
 from reward_server.web.middleware import RequestLayer
 
 LAYERS = ("uvicorn", "connection", "middleware", "work", "dialect")
 BODY = b'{"rewards":[1.0]}'
 HEADERS = [(b"content-length", str(len(BODY)).encode()), (b"content-type", b"application/json")]
 SETTINGS = Settings(log_format="json", verifier_workers=1)
-ADMISSION = Admission(max_pending_samples=65_536, max_pending_bytes=2**30, max_wait_s=170)
+WORKS = Works(SETTINGS, Admission(max_pending_samples=65_536, max_pending_bytes=2**30, max_wait_s=170))
 
 
 async def constant(_scope: Any, receive: Any, send: Any) -> None:
@@ -51,7 +52,7 @@ async def behind_middleware(request: Request) -> Response:
 
 async def under_work(request: Request) -> Response:
     """The same within Work."""
-    with Work(request, SETTINGS, ADMISSION) as work:
+    with WORKS.begin(request) as work:
         await work.body()
         return Response(BODY, media_type="application/json")
 
@@ -83,7 +84,8 @@ def app_of(layer: str) -> Any:
 def main(layer: str) -> None:
     """Serves on a free port, which it prints."""
     logs.configure(SETTINGS)
-    ours = partial(Connection, head_s=170.0, on_refused=lambda _code: None)
+    heads = Deadlines(170, Connection.too_late)
+    ours = partial(Connection, heads=heads, on_refused=lambda _code: None)
     config = uvicorn.Config(
         app_of(layer),
         http="httptools" if layer == "uvicorn" else ours,  # type: ignore[arg-type]  # called as a class is

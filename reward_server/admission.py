@@ -7,8 +7,7 @@ request that still waits for the event loop counts as one sample: a loop that is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from reward_server.errors import Overloaded
 
@@ -29,7 +28,7 @@ class Admission:
     ) -> None:
         self._count_requests = count_requests
         self.pending = 0
-        self._admitted_at: dict[object, float] = {}
+        self._admitted_at: dict[Place, float] = {}
         self.pending_bytes = 0
         self._max_pending = max_pending_samples
         self._max_bytes = max_pending_bytes
@@ -58,18 +57,20 @@ class Admission:
                 retry_after_s=wait_s - self._max_wait_s,
             )
 
-    @contextmanager
-    def admit(self, samples: int, wait_s: float) -> Iterator[None]:
-        """Holds the samples' place. Raises Overloaded, with the time after which it is worth asking again."""
+    def admit(self, samples: int, wait_s: float) -> Place:
+        """The samples' place, until its block ends. Raises Overloaded, with the time when it is worth asking again."""
         self.check(samples, wait_s)
-        self.pending += samples
-        request = object()
-        self._admitted_at[request] = time.monotonic()
-        try:
-            yield
-        finally:
-            del self._admitted_at[request]
-            self.pending -= samples
+        return Place(self, samples)
+
+    def enter(self, place: Place) -> None:
+        """Counts what has a place."""
+        self.pending += place.samples
+        self._admitted_at[place] = time.monotonic()
+
+    def leave(self, place: Place) -> None:
+        """The block ended."""
+        del self._admitted_at[place]
+        self.pending -= place.samples
 
     def take_bytes(self, held: int, more: int) -> None:
         """Counts bytes that have come for a request that holds `held`. One that is alone may always have more.
@@ -85,6 +86,22 @@ class Admission:
     def give_bytes(self, held: int) -> None:
         """The request ended."""
         self.pending_bytes -= held
+
+
+class Place:
+    """A block in which samples are pending. (A generator would take twice the time.)"""
+
+    __slots__ = ("_admission", "samples")
+
+    def __init__(self, admission: Admission, samples: int) -> None:
+        self._admission = admission
+        self.samples = samples
+
+    def __enter__(self) -> None:
+        self._admission.enter(self)
+
+    def __exit__(self, *_error: object) -> None:
+        self._admission.leave(self)
 
 
 class HeldBytes:

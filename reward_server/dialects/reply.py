@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from reward_server.errors import Unscored
@@ -33,10 +32,10 @@ class Reply:
     plan: Plan
     scores: Sequence[Score]
 
-    @cached_property
+    @property
     def unscored(self) -> int:
         """How many samples have no reward: null, or the fallback."""
-        return sum(score.reward is None for score in self.scores)
+        return sum([score.reward is None for score in self.scores])
 
     def check(self) -> None:
         """Raises Unscored for the first sample without a reward, where the caller asked for that."""

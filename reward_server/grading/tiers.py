@@ -59,6 +59,8 @@ first: a list of hundreds of members in another order, an equation of hundreds o
 WORK_A_VALUE = 12
 """So many characters' work a value is, however short it is."""
 _BETWEEN_VALUES = (",", ";", ":", "=", "<", ">", "&", "\\\\", "\\cup")
+MAX_KEPT_CHARS = 256
+"""So long may a ground truth and an answer be together for their verdict to be kept."""
 
 
 _STAND_FOR_MANY = ("\\ldots", "\\mathbb{Z}", "\\mathbb{N}")
@@ -86,10 +88,19 @@ def judge_cheaply(ground_truth: str, answer: str, ordered: bool = False) -> Verd
 
     `ordered`: bare lists have to have the ground truth's order.
     """
+    judge = _kept if len(ground_truth) + len(answer) <= MAX_KEPT_CHARS else _judge_bounded
+    return judge(ground_truth, answer, ordered)
+
+
+def _judge_bounded(ground_truth: str, answer: str, ordered: bool) -> Verdict | None:
     try:
         return _judge(ground_truth, answer, ordered, MAX_WORK)
     except (_TooMuchWork, RecursionError):  # for a worker, which has a budget of its own
         return None
+
+
+_kept = lru_cache(maxsize=4096)(_judge_bounded)
+"""The rollouts of a group share their answers as well: at most 6 MB."""
 
 
 def judge_by_rules(ground_truth: str, answer: str, ordered: bool = False) -> Verdict | None:

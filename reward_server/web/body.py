@@ -16,6 +16,7 @@ from reward_server.errors import (
     shortened,
 )
 from reward_server.settings import Settings
+from reward_server.web.deadlines import Deadlines
 
 WATCH_AFTER_S = 0.25
 """Most requests are answered sooner; only a longer one is worth a task that watches its connection."""
@@ -60,6 +61,19 @@ def _refuse_encoded(request: Request) -> None:
         )
 
 
+class Works:
+    """The requests under work of one app."""
+
+    def __init__(self, settings: Settings, admission: Admission) -> None:
+        self.settings = settings
+        self.admission = admission
+        self.short: Deadlines[Work] = Deadlines(min(WATCH_AFTER_S, settings.request_timeout_s), Work.look)
+
+    def begin(self, request: Request) -> Work:
+        """The block of one request."""
+        return Work(request, self)
+
+
 class Work:
     """A block that ends with DeadlineExceeded after `request_timeout_s`, or with CallerLeft when the connection closes.
 
@@ -67,35 +81,47 @@ class Work:
     until the block ends. By hand instead of `asyncio.timeout`, since two things may end the block.
     """
 
-    def __init__(self, request: Request, settings: Settings, admission: Admission) -> None:
+    def __init__(self, request: Request, works: Works) -> None:
         self._request = request
-        self._seconds = settings.request_timeout_s
-        self._limit_mb = settings.max_body_mb
-        self._held = HeldBytes(admission)
+        self._seconds = works.settings.request_timeout_s
+        self._limit_mb = works.settings.max_body_mb
+        self._held = HeldBytes(works.admission)
+        self._short = works.short
+        self._has_body = False
+        self._timers: list[asyncio.TimerHandle] | None = None  # none while it is short
         self._reason: RewardServerError | None = None
         self._watching: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Work:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task(self._loop)  # passing the loop saves `current_task` from looking it up
-        self._timers = [self._loop.call_later(self._seconds, self._too_late)]
+        self._short.add(self)
         return self
 
     async def body(self) -> bytes:
         """The whole body. From here on a caller who leaves is noticed. Raises as `read_body` does."""
         body = await read_body(self._request, self._limit_mb, self._held)
-        self._timers.append(self._loop.call_later(WATCH_AFTER_S, self._start_watching))
+        self._has_body = True
+        if self._timers is not None:
+            self._timers.append(self._loop.call_later(WATCH_AFTER_S, self._start_watching))
         return body
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._held.release()
-        for timer in self._timers:
+        self._short.discard(self)
+        for timer in self._timers or ():
             timer.cancel()
         if self._watching:
             self._watching.cancel()
         # Cancelled by us and by nobody else: then the reason is the error, not the cancellation.
         if kind is asyncio.CancelledError and self._reason and self._task and self._task.uncancel() == 0:
             raise self._reason from None
+
+    def look(self) -> None:
+        """The request takes long: from now on it has a timer for its deadline, and its connection is watched."""
+        self._timers = [self._loop.call_later(max(0.0, self._seconds - WATCH_AFTER_S), self._too_late)]
+        if self._has_body:
+            self._start_watching()
 
     def _start_watching(self) -> None:
         self._watching = self._loop.create_task(self._until_gone())

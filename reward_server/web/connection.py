@@ -20,6 +20,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reward_server.errors import DeadlineExceeded, MethodNotAllowed, RewardServerError, TooLarge
+from reward_server.web.deadlines import Deadlines
 from reward_server.web.responses import error_response
 
 HEAD_BYTES = 64 * 1024
@@ -27,28 +28,29 @@ HEAD_BYTES = 64 * 1024
 
 
 class Connection(HttpToolsProtocol):
-    """`head_s`: for a head, from its first byte or from connecting, and for what comes of a body after its answer.
+    """`heads`: for a head, from its first byte or from connecting, and for what comes of a body after its answer.
 
     `on_refused(code)` counts.
     """
 
-    def __init__(self, *args: Any, head_s: float, on_refused: Callable[[str], object], **options: Any) -> None:
+    def __init__(
+        self, *args: Any, heads: Deadlines[Connection], on_refused: Callable[[str], object], **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self._head_s = head_s
+        self._heads = heads
         self._on_refused = on_refused
         self._has_begun = False
         self._is_in_head = True
         self._parts = 0
         self._bytes_without_part = 0
-        self._timer: asyncio.TimerHandle | None = None
         self._is_upgrade = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
-        self._start_timer()
+        self._heads.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self._heads.discard(self)
         self._unset_keepalive_if_required()  # uvicorn forgets it after a reset, and it holds this object
         super().connection_lost(exc)
 
@@ -64,8 +66,8 @@ class Connection(HttpToolsProtocol):
         self._bytes_without_part = 0 if self._parts != parts else self._bytes_without_part + len(data)
         if self._bytes_without_part > HEAD_BYTES:
             self._refuse(TooLarge(f"the request's head is over {HEAD_BYTES} bytes"))
-        elif self._has_begun and self._is_in_head and self._timer is None:
-            self._start_timer()
+        elif self._has_begun and self._is_in_head and self not in self._heads:
+            self._heads.add(self)
 
     def _parse(self, data: memoryview) -> None:
         """Feeds the parser; a head that offers an upgrade once more, without the offer."""
@@ -93,7 +95,11 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._is_in_head:  # trailers would be added to the headers, and nobody reads them
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect":
+                super().on_header(name, value)
+            else:  # all that it would do, a call less for each field
+                self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._is_upgrade = self.parser.should_upgrade()
@@ -101,7 +107,7 @@ class Connection(HttpToolsProtocol):
             return
         self._parts += 1
         self._is_in_head = False
-        self._stop_timer()
+        self._heads.discard(self)
         self._unset_keepalive_if_required()
         super().on_headers_complete()
 
@@ -114,7 +120,7 @@ class Connection(HttpToolsProtocol):
             return
         self._parts += 1
         self._has_begun, self._is_in_head = False, True
-        self._stop_timer()
+        self._heads.discard(self)
         super().on_message_complete()
         if self.cycle.response_complete:  # answered before its body was complete: idle only now
             self._unset_keepalive_if_required()
@@ -124,25 +130,17 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self._is_in_head and self.cycle.response_complete and self._timer is None:
-            self._start_timer()
+        if not self._is_in_head and self.cycle.response_complete and self not in self._heads:
+            self._heads.add(self)
 
-    def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(self._head_s, self._too_late)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _too_late(self) -> None:
+    def too_late(self) -> None:
         if self._has_begun and self._is_in_head:
-            self._refuse(DeadlineExceeded(f"the request's head was not complete after {self._head_s:g} s"))
+            self._refuse(DeadlineExceeded(f"the request's head was not complete after {self._heads.seconds:g} s"))
         else:  # it asked nothing, or has its answer
             self.transport.close()
 
     def _refuse(self, error: RewardServerError) -> None:
-        self._stop_timer()
+        self._heads.discard(self)
         self._on_refused(error.code)
         if not self._is_in_head or (self.cycle is not None and not self.cycle.response_complete):
             self.transport.abort()  # an answer now would be taken for that of the request before

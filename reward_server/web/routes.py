@@ -21,7 +21,7 @@ from reward_server.explanation import explanation
 from reward_server.rewards.plan import Plan
 from reward_server.types import Sample
 from reward_server.web import openapi
-from reward_server.web.body import Work
+from reward_server.web.body import Works
 from reward_server.web.middleware import Endpoint, note
 from reward_server.web.responses import NO_SUCH_PATH, JsonResponse, json_response
 from reward_server.web.service import Service
@@ -69,6 +69,7 @@ class Routes:
         self._service = service
         self._settings = service.settings
         self._run = service.scorer.run
+        self._works = Works(service.settings, service.scorer.admission)
 
     def score(self, name: str, tell: Callable[[JsonBody], Dialect] = recognise) -> Endpoint:
         """Scores a body in the dialect that `tell` finds for it."""
@@ -76,7 +77,7 @@ class Routes:
         async def score(request: Request) -> Response:
             plan = self._plan(request, name)
             self._service.scorer.check_room(plan)
-            with Work(request, self._settings, self._service.scorer.admission) as work:
+            with self._works.begin(request) as work:
                 raw = await work.body()
                 size = len(raw)
                 dialect, samples, echo = await self._run("parse", None, size, self._parsed, raw, tell)
@@ -94,7 +95,7 @@ class Routes:
     def seed_session(self, name: str) -> Endpoint:
         async def seed_session(request: Request) -> Response:
             """Nothing to seed: a reward depends on its sample alone. The row must be a JSON object."""
-            with Work(request, self._settings, self._service.scorer.admission) as work:
+            with self._works.begin(request) as work:
                 raw = await work.body()
                 await self._run("parse", None, len(raw), JsonBody, raw)
                 return json_response({})
@@ -107,7 +108,7 @@ class Routes:
 
     def explain(self, name: str) -> Endpoint:
         async def explain(request: Request) -> Response:
-            with Work(request, self._settings, self._service.scorer.admission) as work:
+            with self._works.begin(request) as work:
                 raw = await work.body()
                 given = request.scope["query_string"].decode("utf-8", "replace")
                 kind = request.headers.get("content-type", "")
@@ -164,9 +165,9 @@ class Routes:
 
     def _answer(self, content: bytes, reply: Reply) -> Response:
         headers = {"X-Reward-Config": reply.plan.config}
-        if reply.unscored:
-            headers["X-Reward-Unscored"] = str(reply.unscored)
-            log.warning("%d of %d samples have no reward (%s)", reply.unscored, len(reply.scores), reply.plan.name)
+        if unscored := reply.unscored:
+            headers["X-Reward-Unscored"] = str(unscored)
+            log.warning("%d of %d samples have no reward (%s)", unscored, len(reply.scores), reply.plan.name)
         return JsonResponse(content, headers=headers)
 
 

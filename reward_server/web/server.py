@@ -27,6 +27,7 @@ from reward_server.reward_model.engine import UnfitModel
 from reward_server.settings import Settings
 from reward_server.web.app import create_app
 from reward_server.web.connection import Connection
+from reward_server.web.deadlines import Deadlines
 
 log = logging.getLogger(__name__)
 BACKLOG = 16_384
@@ -50,7 +51,9 @@ class DrainingServer(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 http=partial(  # type: ignore[arg-type]  # uvicorn calls it as it would a class
-                    Connection, head_s=settings.request_timeout_s, on_refused=self._service.metrics.count_refusal
+                    Connection,
+                    heads=Deadlines(settings.request_timeout_s, Connection.too_late),
+                    on_refused=self._service.metrics.count_refusal,
                 ),
                 ws="none",
                 proxy_headers=False,  # the log names who connected, not who a header says

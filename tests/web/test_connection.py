@@ -10,6 +10,7 @@ import weakref
 import uvicorn
 
 from reward_server.web.connection import Connection
+from reward_server.web.deadlines import Deadlines
 
 
 async def _answered(scope: object, receive: object, send: object) -> None:
@@ -25,9 +26,10 @@ def test_connections_that_end_by_a_reset_leave_no_object() -> None:
         config = uvicorn.Config(_answered, lifespan="off", timeout_keep_alive=75, log_config=None)
         config.load()
         state = uvicorn.server.ServerState()
+        heads = Deadlines(170, Connection.too_late)
 
         def made() -> Connection:
-            connection = Connection(config, state, {}, head_s=170, on_refused=lambda code: None)
+            connection = Connection(config, state, {}, heads=heads, on_refused=lambda code: None)
             seen.append(weakref.ref(connection))
             return connection
 
