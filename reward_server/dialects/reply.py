@@ -14,8 +14,8 @@ from reward_server.types import Outcome, Score
 Echo = dict[str, Any]
 """What of a body its answer repeats; empty for most dialects. The body's bytes need not be kept while it is scored."""
 
-to_json = json.JSONEncoder(allow_nan=False).encode
-"""ASCII, and NaN is a bug of ours: ValueError. (json.dumps makes an encoder for each call with options.)"""
+to_json = json.JSONEncoder(allow_nan=False, check_circular=False).encode
+"""ASCII, and NaN is a bug of ours: ValueError. A reply never holds itself. (json.dumps makes an encoder a call.)"""
 
 REASONS = {
     Outcome.UNGRADABLE: "the ground truth is unusable",

@@ -49,8 +49,9 @@ class VerifierReward(Reward):
     def settle(self, sample: Sample, found: Found) -> Score:
         """The clean score, topped up."""
         outcome = asked(found.verdict).outcome
-        reward = self.earned(outcome.clean, outcome, found.rpr if sample.flip else None)
-        return Score(outcome, reward, shown=reward, parts={"clean": outcome.clean, **rpr_part(found.rpr)})
+        clean = outcome.clean
+        reward = self.earned(clean, outcome, found.rpr if sample.flip else None)
+        return Score(outcome, reward, shown=reward, parts={"clean": clean, **rpr_part(found.rpr)})
 
     def earned(self, result: float | None, outcome: Outcome, rpr: Rpr | None) -> float | None:
         """`result` on the grid; topped up where it is 0, an answer was graded, and `rpr` is given."""
