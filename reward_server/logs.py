@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TextIO
 
 import msgspec
 
@@ -48,6 +49,27 @@ class ConsoleLines(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class Lines(logging.StreamHandler[TextIO]):
+    """Writes a line by one call to the system, past the two buffers of a text file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._raw = getattr(getattr(self.stream, "buffer", None), "raw", None)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A line, whole: what the system did not take at once goes through the buffers."""
+        if self._raw is None:  # another object stands in place of stderr
+            super().emit(record)
+            return
+        try:
+            line = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+            if (written := self._raw.write(line) or 0) < len(line):
+                self.stream.buffer.write(line[written:])
+                self.stream.flush()
+        except Exception:  # noqa: BLE001 - as StreamHandler has it: a log that cannot be written fails no request
+            self.handleError(record)
+
+
 def write(log: logging.Logger, level: int, event: str, fields: Mapping[str, object]) -> None:
     """`log.log(level, event, extra={FIELDS: fields})` of an enabled level: without what no line shows, for speed."""
     record = logging.LogRecord.__new__(logging.LogRecord)
@@ -66,7 +88,7 @@ def write(log: logging.Logger, level: int, event: str, fields: Mapping[str, obje
 def configure(settings: Settings) -> None:
     """Sends every logger of the process to stderr, in the shape that the settings ask for."""
     is_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
-    handler = logging.StreamHandler()
+    handler = Lines()
     handler.setFormatter(JsonLines() if is_json else ConsoleLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
