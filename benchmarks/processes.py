@@ -39,6 +39,12 @@ def cpu_seconds(pid: int) -> float:
     return own + sum(cpu_seconds(child) for child in children(pid))
 
 
+def thread_seconds(pid: int) -> float:
+    """CPU time of the process's living threads, without its children, in ns steps where `cpu_seconds` has 10 ms."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
 def children(pid: int) -> list[int]:
     """Process ids of the living children."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
