@@ -54,10 +54,8 @@ def repaired(ground_truth: str) -> str | None:
     text = with_row_breaks(undoubled(_AT_ENDS.sub("", _INVISIBLE.sub("", text))))
     if "circ" in text:
         text = _DEGREE.sub(r"^\\circ ", text)
-    text = _TRAILING.sub("", _without_html(text))
-    if _DANGLING.search(text):
-        return None
-    return _balanced(text)
+    meant = _balanced(_TRAILING.sub("", _without_html(text)))
+    return None if meant is None or _DANGLING.search(meant) else meant  # also where a stray brace hid it: `x^}`
 
 
 def _decoded(text: str) -> str:

@@ -79,6 +79,8 @@ REPAIRED = [
 UNKNOWABLE = [
     "90^\n",
     "90^",
+    "90^}",
+    "x^} ",
     "a\x00b",
     "x\x1b[0m",
     "\bqq",
