@@ -42,6 +42,13 @@ def environment(tmp_path: Path) -> Environment:
     return Environment(tmp_path / "venv")
 
 
+@pytest.fixture(autouse=True)
+def outside_of_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a shell: `make test` hands its level and its flags to what it runs."""
+    for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_serve_installs_the_server_alone_and_once(environment: Environment) -> None:
     assert environment.make("serve") == [".[server]"]
     assert environment.make("serve") == []
