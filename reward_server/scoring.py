@@ -104,7 +104,7 @@ class Scorer:
             rprs = await self.run("rpr", times, size, _rprs, plan, readings)
             asked = request.ask(samples, [reading.text for reading in readings]) if request else None
             answers = await self._timed("model", times, asked) if asked else nothing
-            found = list(map(Found, readings, verdicts, rprs, answers))
+            found = [Found(*row) for row in zip(readings, verdicts, rprs, answers, strict=True)]
             return await self.run(None, None, size, self._settled, plan, samples, found)
 
     def check_ready(self) -> None:
