@@ -187,7 +187,10 @@ def _end_of_part(content: memoryview, start: int) -> int:
     last = window.rfind(b"\\")
     if last > len(window) - ESCAPE_BYTES and _backslashes_before(window, last) % 2 == 0:
         window = window[:last]
-    return start + len(HIGH_AT_END.sub(b"", window))
+    high = HIGH_AT_END.search(window)
+    if high and _backslashes_before(window, high.start()) % 2 == 0:  # else it is text behind an escaped backslash
+        window = window[: high.start()]
+    return start + len(window)
 
 
 def _plain_piece(raw: bytes) -> object:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from hostile_bodies import FIXED, FRAMES, PIECES, Shape, body, repeated
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from running_server import RunningServer
 
@@ -132,6 +132,7 @@ def shown(sample: Sample) -> str:
 
 
 @settings(max_examples=600, deadline=None)
+@example(rb'{"completions":["\u007f\ud800\ud800{\"ground_truth\": 1}\\ud800a"]}', 40)  # a cut behind \\ud800
 @given(bodies(), st.sampled_from([16, 40, 2**18]))
 def test_what_is_read_is_what_pythons_json_reads(raw: bytes, piece: int) -> None:
     """Also where every piece is tiny, so that everything is taken apart."""
