@@ -7,7 +7,8 @@ somebody asks, so that the page of metrics reads as before.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 from threading import Lock
 from typing import Generic, TypeVar
@@ -54,10 +55,13 @@ class Distribution:
 
 
 class _Family(Generic[S]):
-    """The series of one metric, by the values of its labels; without labels there is one series."""
+    """The series of one metric, by the values of its labels; without labels there is one series.
 
-    def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
-        self._name, self._documentation, self._labels = name, documentation, labels
+    `new()` makes a series at 0.
+    """
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], new: Callable[[], S]) -> None:
+        self._name, self._documentation, self._labels, self._new = name, documentation, labels, new
         self._series: dict[tuple[object, ...], S] = {}
         if not labels:
             self.labels()
@@ -66,9 +70,6 @@ class _Family(Generic[S]):
         """The series of these values, which begins at 0 when it is first asked for."""
         series = self._series.get(values)
         return self._series.setdefault(values, self._new()) if series is None else series
-
-    def _new(self) -> S:
-        raise NotImplementedError
 
     def _rows(self) -> list[tuple[list[str], S]]:
         return [(list(map(str, values)), series) for values, series in self._series.copy().items()]
@@ -80,7 +81,7 @@ class Counter(_Family[Count]):
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str] = (), *, registry: CollectorRegistry
     ) -> None:
-        super().__init__(name, documentation, labels)
+        super().__init__(name, documentation, labels, Count)
         registry.register(self)
 
     def inc(self, amount: float = 1.0) -> None:
@@ -93,9 +94,6 @@ class Counter(_Family[Count]):
         for values, series in self._rows():
             family.add_metric(values, series.value)
         yield family
-
-    def _new(self) -> Count:
-        return Count()
 
 
 class Histogram(_Family[Distribution]):
@@ -112,7 +110,7 @@ class Histogram(_Family[Distribution]):
     ) -> None:
         self._bounds = tuple(map(float, buckets))
         self._names = [_le(bound) for bound in (*self._bounds, float("inf"))]
-        super().__init__(name, documentation, labels)
+        super().__init__(name, documentation, labels, partial(Distribution, self._bounds))
         registry.register(self)
 
     def observe(self, value: float) -> None:
@@ -131,9 +129,6 @@ class Histogram(_Family[Distribution]):
             if self._bounds[0] >= 0:  # a sum of values below 0 would not only grow
                 family.add_sample(f"{self._name}_sum", labels, series.sum)
         yield family
-
-    def _new(self) -> Distribution:
-        return Distribution(self._bounds)
 
 
 def _le(bound: float) -> str:
