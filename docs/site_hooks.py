@@ -12,6 +12,7 @@ from typing import Any
 
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 ROOT_PAGES = {
@@ -31,9 +32,10 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Rewrites the links of a page of `docs/` to the root's pages."""
-    return re.sub(r"\]\(\.\./(\w+\.md)", lambda found: f"]({ROOT_PAGES[found[1]]}", markdown)
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Rewrites the links of a page of `docs/` to the pages of the root: on the site those lie in `docs/` too."""
+    up = "../" * page.file.src_uri.count("/")
+    return re.sub(rf"\]\({re.escape(up)}\.\./([A-Z]+\.md)", lambda found: f"]({up}{ROOT_PAGES[found[1]]}", markdown)
 
 
 def as_page(text: str) -> str:

@@ -18,7 +18,7 @@ from reward_server.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/rewards.md", "docs/reward-model.md", "docs/reference.md", "CONTRIBUTING.md")
-LINKED = [*PAGES, "SECURITY.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, "SECURITY.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 BLOCKS = {page: BLOCK.findall((ROOT / page).read_text()) for page in PAGES}
 COMMANDS = [

@@ -106,7 +106,7 @@ def test_documents_name_targets_and_variables_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     variables = set(re.findall(r"^([A-Z_]+) *[?:]?=", makefile, re.MULTILINE)) | {"ARGS"}
-    for path in (ROOT / "Makefile", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docker/Dockerfile*")):
+    for path in (ROOT / "Makefile", *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docker/Dockerfile*")):
         for target, words in re.findall(r"(?:^|`)make ([a-z-]+)([^`\n]*)", path.read_text(), re.MULTILINE):
             assert target in targets, f"{path.name}: make {target}"
             assert set(re.findall(r" ([A-Z_]+)=", words)) <= variables, f"{path.name}: make {target}{words}"

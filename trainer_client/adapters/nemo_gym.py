@@ -18,7 +18,7 @@ Without `reward_url`, REWARD_URL. The ground truth is the row's `ground_truth`, 
 the first that is not null; `group`, `visit` and `flip` (evaluation: `flip` false) are read from the row too. A sample
 that could not be scored carries `_ng_failure_class`, and `mask_sample` for NeMo-RL, which leaves it out of the loss;
 with `unscored=error` in the URL the request is refused instead. verifiers and prime-rl need no proxy
-(docs/trainers.md).
+(docs/trainers/verifiers.md).
 """
 
 from __future__ import annotations
