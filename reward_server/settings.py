@@ -18,7 +18,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from reward_server.errors import CommandError
-from reward_server.types import Dtype, WantedEndsAt
+from reward_server.types import Dtype, Packing, WantedEndsAt
 
 PREFIX = "REWARD_"
 CLIENT_VARIABLES = frozenset({"REWARD_URL", "REWARD_API_KEY"})
@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     rm_device: str = Field("auto", description="transformers: cpu, cuda, cuda:1, or auto.")
     rm_threads: int | None = Field(
         None, ge=1, description="transformers: CPU threads. Scores are bitwise the same only for the same number."
+    )
+    rm_packing: Packing = Field(
+        "auto",
+        description="transformers: many texts in one forward pass, without a change of any bit. auto is on for a GPU.",
     )
     rm_ends_at: WantedEndsAt = Field(
         "auto", description="Token at which the score is read: the template's last, or eos. auto: eos for OpenRLHF's."

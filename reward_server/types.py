@@ -11,6 +11,7 @@ Message = dict[str, object]
 
 
 Dtype = Literal["auto", "bfloat16", "float32"]
+Packing = Literal["auto", "on", "off"]
 """Numbers of a reward model's body. `auto`: bfloat16 where the device multiplies it in hardware."""
 
 EndsAt = Literal["template", "eos"]

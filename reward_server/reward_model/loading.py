@@ -118,7 +118,13 @@ def load_model(settings: Settings, folder: Path) -> LoadedModel:
 def _local(settings: Settings, folder: Path) -> LocalModel:
     from reward_server.reward_model.local.model import TransformersModel
 
-    device = TransformersModel(folder, dtype=settings.rm_dtype, device=settings.rm_device, threads=settings.rm_threads)
+    device = TransformersModel(
+        folder,
+        dtype=settings.rm_dtype,
+        device=settings.rm_device,
+        threads=settings.rm_threads,
+        packing=settings.rm_packing,
+    )
     return LocalModel(_texts(settings, folder), device)
 
 

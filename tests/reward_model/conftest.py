@@ -21,6 +21,7 @@ _NEEDS_MODELS = [
     "local/test_folder.py",
     "test_offline.py",
     "local/test_openrlhf_models.py",
+    "local/test_packed_scores.py",
     "local/test_prompt_attention.py",
     "local/test_refused_folders.py",
     "test_model.py",

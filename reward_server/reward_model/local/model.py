@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from reward_server.kit.kept import Kept
 from reward_server.reward_model.engine import (
@@ -37,15 +38,21 @@ from reward_server.reward_model.engine import (
 )
 from reward_server.reward_model.local.device import torch_dtype, usable_device
 from reward_server.reward_model.local.folder import longest_text, read_model
+from reward_server.reward_model.local.packed_check import TOLERANCE, named, packed_pass
+from reward_server.reward_model.local.packed_pass import PackedPass
+from reward_server.reward_model.local.packed_sequence import PackedSequence, sequences
 from reward_server.reward_model.local.packing import Pack, Row, packs
 from reward_server.reward_model.local.process_wide import pin_threads, share_key_heads, steady_cuda
 from reward_server.reward_model.local.prompt_attention import use_causal_kernel
 from reward_server.reward_model.model_folder import folder_digest
-from reward_server.types import Dtype
+from reward_server.types import Dtype, Packing
 
 if TYPE_CHECKING:
     import torch
     from transformers import DynamicCache, PreTrainedModel
+
+Job = TypeVar("Job", Pack, PackedSequence)
+"""What is computed at once."""
 
 _CHUNK_TOKENS = 4096
 """Tokens a forward pass: on a CPU 512, all behind masks, took 5 to 25 % more time; more would only take memory. A
@@ -63,16 +70,13 @@ engine finishes those of one prompt at different times. What is kept is bitwise 
 _CACHED_TOKENS = 2 * KEPT_PROMPT_TOKENS
 """Tokens whose keys and values a pack holds in `throughput`."""
 
-_SPLIT_TOLERANCE = 0.1
-"""Relative distance between hidden states of a split and a whole text. Seen: 1e-6 in float32, 0.01 in bfloat16; a
-model that looks ahead, or keeps other state, is near 1."""
-
 
 class TransformersModel:
     """One reward model on one device. Every call from one thread; the thread count is pinned in that thread.
 
     `dtype` of the body: `auto` is bfloat16 where the device multiplies it in hardware. The head is always float32.
-    `threads`: CPU threads of one operation; default: as many as PyTorch would take.
+    `threads`: CPU threads of one operation; default: as many as PyTorch would take. `packing`: whether texts share a
+    pass in `deterministic` mode, see `packed_sequence`; `auto` is on a GPU only, since on a CPU it is slower.
     Raises UnfitModel when there is no such device, when the folder does not hold a decoder with one label and its
     head, or when a text run in two parts gives another result than the whole.
     """
@@ -84,6 +88,7 @@ class TransformersModel:
         dtype: Dtype = "auto",
         device: str = "auto",
         threads: int | None = None,
+        packing: Packing = "auto",
     ) -> None:
         import torch
         import transformers
@@ -114,6 +119,11 @@ class TransformersModel:
         if self._head.bias is not None:
             self.config["head"] = "weight + bias"
         self._refuse_unsplittable()
+        self._packed: PackedPass | None = None
+        if packing == "on" or (packing == "auto" and self._device.type == "cuda"):
+            with torch.inference_mode():
+                self._packed = packed_pass(self._model, self._device, self.vocabulary, self._whole_state)
+            self.config["packing"] = named(self._packed.sizes) if self._packed else "one at a time"
 
     def score(self, groups: Sequence[Group], mode: Mode = "deterministic") -> Work:
         """One result a completion. Blocks; after an exception the device cannot be relied on any more."""
@@ -122,29 +132,50 @@ class TransformersModel:
         pin_threads(self._threads)
         started = time.perf_counter()
         work = Work([[OutOfMemory("the device ran out of memory")] * len(group.completions) for group in groups])
-        packed = packs(groups, mode, self._pack_tokens, _CACHED_TOKENS)
         with torch.inference_mode():
-            scored = [found for pack in packed for found in self._fitting(pack, work)]
+            scored = list(self._scored(groups, mode, work))
             values = torch.cat([score for _, score in scored]).tolist() if scored else []  # read all at once
         for (row, _), value in zip(scored, values, strict=True):
             work.results[row.group][row.completion] = _result(value)
         work.forward_s = time.perf_counter() - started
         return work
 
-    def _fitting(self, pack: Pack, work: Work) -> Iterator[tuple[Row, torch.Tensor]]:
+    def _scored(self, groups: Sequence[Group], mode: Mode, work: Work) -> Iterator[tuple[Row, torch.Tensor]]:
+        """Which way a text goes follows from its own length, so that it has one value."""
+        apart = packs(groups, mode, self._pack_tokens, _CACHED_TOKENS)
+        packed = self._packed if mode == "deterministic" else None
+        if packed is not None:
+            short = [pack for pack in apart if pack.tokens <= packed.longest]
+            apart = [pack for pack in apart if pack.tokens > packed.longest]
+            for sequence in sequences(short, packed.sizes[-1]):
+                yield from self._fitting(sequence, partial(self._packed_scores, packed), work)
+        for pack in apart:
+            yield from self._fitting(pack, self._scores, work)
+
+    def _fitting(
+        self, job: Job, scores: Callable[[Job, Work], list[torch.Tensor]], work: Work
+    ) -> Iterator[tuple[Row, torch.Tensor]]:
         """Rows with their scores, without those that do not fit in an emptied device, one at a time."""
         import torch
 
         for _ in range(2):
             try:
-                yield from zip(pack.rows, self._scores(pack, work), strict=True)
+                yield from zip(job.rows, scores(job, work), strict=True)
                 return
             except torch.OutOfMemoryError:
                 pass  # as long as it is handled, its traceback holds the tensors of the pass that failed
             self._prompts.clear()  # again with what the kept prompts took
-        if len(pack.rows) > 1:
-            for row in pack.rows:
-                yield from self._fitting(Pack(pack.prompt, (row,)), work)
+        if len(job.rows) > 1:
+            for single in job.singles():
+                yield from self._fitting(single, scores, work)
+
+    def _packed_scores(self, packed: PackedPass, sequence: PackedSequence, work: Work) -> list[torch.Tensor]:
+        """A score [1] for each row."""
+        states = packed.last_states(sequence)
+        work.tokens_computed += sequence.tokens
+        work.padding_tokens += packed.size(sequence) - sequence.tokens
+        work.tokens_saved += sum(len(pack.prompt) * (len(pack.rows) - 1) for pack in sequence.packs)
+        return [self._head(state.float())[0] for state in states]
 
     def _scores(self, pack: Pack, work: Work) -> list[torch.Tensor]:
         """A score [1] for each row. Rows leave the batch as they end, so that little padding is computed."""
@@ -197,16 +228,23 @@ class TransformersModel:
         out = self._model.base_model(input_ids=ids.to(self._device), past_key_values=cache, use_cache=True)
         return out.last_hidden_state  # type: ignore[no-any-return]
 
+    def _whole_state(self, ids: TokenIds[int]) -> torch.Tensor:
+        """The last hidden state [H] of a text in one pass, by the model's own masks."""
+        import torch
+
+        out = self._model.base_model(input_ids=torch.tensor([ids], device=self._device))
+        return out.last_hidden_state[0, -1]  # type: ignore[no-any-return]
+
     def _refuse_unsplittable(self) -> None:
         import torch
 
         pin_threads(self._threads)
         ids = TokenIds("i", (n % self.vocabulary for n in range(5, 53)))
         with torch.inference_mode():
-            whole = self._model.base_model(input_ids=torch.tensor([ids], device=self._device)).last_hidden_state[0, -1]
+            whole = self._whole_state(ids)
             split = self._forward([ids[20:]], self._after(ids[:20], Work([])), Work([]))[0, -1]
         distance = float((whole - split).float().norm() / whole.float().norm())
-        if not distance <= _SPLIT_TOLERANCE:  # also NaN
+        if not distance <= TOLERANCE:  # also NaN
             raise UnfitModel(
                 f"{type(self._model).__name__} gives another result when a text is run in two parts (relative distance"
                 f" {distance:.2g}): it is not causal, keeps a state that cannot be shared, or is broken"

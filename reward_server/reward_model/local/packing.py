@@ -31,6 +31,15 @@ class Pack:
     prompt: TokenIds[int]
     rows: Sequence[Row]
 
+    @property
+    def tokens(self) -> int:
+        """The prompt's once."""
+        return len(self.prompt) + sum(len(row.ids) for row in self.rows)
+
+    def singles(self) -> list[Pack]:
+        """Every row in a pack of its own."""
+        return [Pack(self.prompt, (row,)) for row in self.rows]
+
 
 def packs(groups: Sequence[Group], mode: Mode, max_tokens: int, max_cached_tokens: int) -> list[Pack]:
     """Every completion of `groups` in exactly one pack; packs of one prompt are neighbours.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from reward_server.reward_model.local.packed_attention import Segments, packed_attention
 from reward_server.reward_model.local.process_wide import register_attention
 
 if TYPE_CHECKING:
@@ -60,9 +61,15 @@ def _attention(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
+    segments: Segments | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """[B, T, heads, D] of queries [B, heads, T, D] at the last T places of keys and values [B, kv heads, P + T, D]."""
+    """[B, T, heads, D] of queries [B, heads, T, D] at the last T places of keys and values [B, kv heads, P + T, D].
+
+    `segments`: those of a packed sequence, where B = 1 and P = 0.
+    """
+    if segments is not None:
+        return packed_attention(query, key, value, segments, options)
     from torch.nn.functional import pad
     from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
