@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shlex
+import shutil
 import signal
 import stat
 import subprocess
@@ -17,15 +18,21 @@ from typing import get_args
 import pytest
 from trainer_programs import ROOT, printed, python_of
 
+from trainer_client.openrlhf_grpo.arguments import parse
 from trainer_client.openrlhf_grpo.command import Files, command
-from trainer_client.openrlhf_grpo.options import Estimator, Template, parse
+from trainer_client.openrlhf_grpo.options import Estimator, Template
 
 ROWS = [{"question": f"What is {number} + 3?", "answer": str(number + 3)} for number in range(16)]
 Launch = Callable[..., "subprocess.CompletedProcess[str]"]
 STAND_IN = f"""#!{sys.executable}
 import json, pathlib, signal, sys
+if sys.argv[1] == "-c":  # the launcher asks what is installed
+    sys.path.insert(0, str(pathlib.Path(__file__).with_name("packages")))
+    program, sys.argv = sys.argv[2], sys.argv[2:]
+    exec(program)
+    sys.exit()
 pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(sys.argv[1:]))
-if "--wait" in sys.argv:
+if "wait" in sys.argv:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # ignored where a shell started us in the background
     print("waiting", flush=True)
     signal.pause()
@@ -58,7 +65,17 @@ def stand_in(tmp_path: Path) -> Path:
     path = tmp_path / "stand_in"
     path.write_text(STAND_IN)
     path.chmod(0o755)
+    for package, version in (("openrlhf", "0.11.2"), ("vllm", "0.29.0"), ("flash_attn", "2.8.3")):
+        install(path.with_name("packages"), package, version)
     return path
+
+
+def install(folder: Path, package: str, version: str) -> None:
+    """What importlib sees of an installed package."""
+    (folder / package).mkdir(parents=True)
+    (folder / package / "__init__.py").write_text("raise RuntimeError('looked for, never imported')")
+    (folder / f"{package}-{version}.dist-info").mkdir()
+    (folder / f"{package}-{version}.dist-info" / "METADATA").write_text(f"Name: {package}\nVersion: {version}\n")
 
 
 def test_openrlhfs_own_parser_takes_every_command() -> None:
@@ -68,7 +85,11 @@ def test_openrlhfs_own_parser_takes_every_command() -> None:
             get_args(Estimator),
             get_args(Template),
             ("0", "0.01"),
-            (["--tensor-parallel", "2"], ["--no-colocate", "--vllm-engines", "3", "--nodes", "2"]),
+            (
+                ["--tensor-parallel", "2"],
+                ["--no-colocate", "--vllm-engines", "3", "--nodes", "2", "--no-packing"],
+                ["--async", "--vllm-engines", "3", "--nodes", "2"],
+            ),
         )
     ]
     needed = ["--model", "org/m", "--dataset", "d", "--output", "/o", "--server-url", "http://h", "--reward", "rpr"]
@@ -78,7 +99,7 @@ def test_openrlhfs_own_parser_takes_every_command() -> None:
     (parsed,) = printed("TRAINERS_PYTHON", "openrlhf_parser.py", url="", given=json.dumps(commands))
     for options, arguments in zip(given, parsed, strict=True):
         assert not isinstance(arguments, str), arguments
-        is_chat, is_separate = options.template != "paper", not options.colocate
+        is_chat, is_separate = options.template != "paper", not options.is_colocated
         assert arguments["algo"]["advantage"]["estimator"] == options.estimator
         assert arguments["algo"]["kl"]["init_coef"] == options.kl_coef
         assert arguments["reward"]["remote_url"] == [files.reward]
@@ -96,7 +117,13 @@ def test_openrlhfs_own_parser_takes_every_command() -> None:
         assert (arguments["actor"]["num_nodes"], arguments["actor"]["num_gpus_per_node"]) == (1 + is_separate, 8)
         assert arguments["vllm"]["num_engines"] == (3 if is_separate else 4)
         assert arguments["vllm"]["tensor_parallel_size"] == (1 if is_separate else 2)
-        assert arguments["vllm"]["enable_sleep"] is arguments["train"]["colocate_all"] is not is_separate
+        assert arguments["vllm"]["enable_sleep"] is not is_separate
+        assert arguments["train"]["async_enable"] is options.async_
+        assert arguments["train"]["colocate_all"] is (options.async_ or not is_separate)
+        assert arguments["ds"]["enable_sleep"] is arguments["train"]["colocate_all"]
+        assert arguments["ds"]["packing_samples"] is arguments["train"]["dynamic_batch_enable"] is options.packing
+        assert arguments["ds"]["attn_implementation"] == "flash_attention_2"
+        assert arguments["logger"]["tensorboard_dir"] == "/o/tensorboard"
         if options.estimator == "gae":
             assert (arguments["critic"]["model_name_or_path"], arguments["critic"]["adam"]["lr"]) == ("org/m", 5e-6)
             assert arguments["critic"]["num_nodes"] == arguments["actor"]["num_nodes"]
@@ -162,7 +189,7 @@ def test_the_printed_command_runs_in_a_shell(tmp_path: Path, server: str, stand_
 
 
 def test_an_interrupt_reaches_the_command(tmp_path: Path, server: str, stand_in: Path) -> None:
-    words = [*words_of(tmp_path, server, "--python", str(stand_in)), "--", "--wait"]
+    words = [*words_of(tmp_path, server, "--python", str(stand_in)), "--", "--logger.tensorboard_dir", "wait"]
     program = [sys.executable, "-m", "trainer_client.openrlhf_grpo", *words]
     with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
@@ -182,16 +209,51 @@ def test_an_interrupt_reaches_the_command(tmp_path: Path, server: str, stand_in:
         (["--prompts", "32"], "verifier", "16 rows are less than one batch of 32 questions"),
         (["--no-ground-truth"], "verifier", "--no-ground-truth cannot be"),
         (["--python", "/no/such/python", "--no-dry-run"], "verifier", "--python /no/such/python: no such program"),
-        (["--", "--train.num_episodes", "3"], "verifier", "--train.num_episodes is set already"),
+        (["--", "--train.num_episodes", "3"], "verifier", "--train.num_episodes is set by --epochs"),
+        (["--", "--train.agent=agent.py"], "verifier", "--train.agent_func_path replaces the reward"),
+        (["--", "--remote_rm_url", "http://h"], "verifier", "that is now --reward.remote_url"),
+        (["--", "--rollout.vllm_generate_batch_size", "16"], "verifier", "oversampling needs --async"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_starts(
-    words: list[str], reward: str, message: str, launch: Launch
+    words: list[str], reward: str, message: str, launch: Launch, tmp_path: Path
 ) -> None:
     ran = launch(*words, reward=reward)
     assert ran.returncode == 2
     assert message in ran.stderr
     assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "run" / "reward.py").exists() or "16 rows" in message
+
+
+@pytest.mark.parametrize(
+    ("removed", "words", "message"),
+    [
+        ("openrlhf", [], "has no OpenRLHF: pip install 'openrlhf[vllm]==0.11.2'"),
+        ("vllm", [], "has OpenRLHF without vLLM, which writes the rollouts: pip install 'openrlhf[vllm]==0.11.2'"),
+        ("flash_attn", ["--no-packing", "--", "--ds.attn_implementation", "eager"], "pip install flash_attn"),
+        (None, ["--", "--ds.attn_implementation", "flash_attention_3"], "pip install flash_attn_3"),
+        (None, ["--no-packing", "--", "--ds.attn_implementation", "kernels-community/f"], "pip install kernels"),
+    ],
+)
+def test_a_missing_package_is_named_before_data_is_prepared(
+    removed: str | None, words: list[str], message: str, tmp_path: Path, server: str, stand_in: Path
+) -> None:
+    if removed:
+        shutil.rmtree(tmp_path / "packages" / removed)
+        (tmp_path / "packages" / removed).mkdir()  # as a folder of that name where the launcher is started
+    ran = launched(words_of(tmp_path, server, "--python", str(stand_in), *words))
+    assert (ran.returncode, message in ran.stderr) == (2, True), ran.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_flag_of_a_newer_openrlhf_is_passed_on(tmp_path: Path, server: str, stand_in: Path) -> None:
+    words = [*words_of(tmp_path, server, "--python", str(stand_in)), "--", "--train.newer", "1"]
+    assert "OpenRLHF knows no --train.newer" in launched(words).stderr
+    (tmp_path / "packages" / "openrlhf-0.11.2.dist-info").rename(tmp_path / "packages" / "openrlhf-0.12.0.dist-info")
+    (tmp_path / "packages" / "openrlhf-0.12.0.dist-info" / "METADATA").write_text("Name: openrlhf\nVersion: 0.12.0\n")
+    ran = launched(words)
+    assert (ran.returncode, "OpenRLHF 0.12.0 is installed; the command is for 0.11.2" in ran.stderr) == (7, True)
+    assert json.loads(stand_in.with_suffix(".json").read_text())[-2:] == ["--train.newer", "1"]
 
 
 def test_a_warning_does_not_stop_the_run(launch: Launch) -> None:

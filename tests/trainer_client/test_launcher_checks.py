@@ -9,8 +9,9 @@ import pytest
 
 from trainer_client import BadConfiguration, RewardClient
 from trainer_client.openrlhf_grpo import checks
+from trainer_client.openrlhf_grpo.arguments import parse
 from trainer_client.openrlhf_grpo.ground_truths import changed, ground_truth_warnings
-from trainer_client.openrlhf_grpo.options import Options, parse
+from trainer_client.openrlhf_grpo.options import Options
 
 NEEDED = ["--model", "m", "--dataset", "d", "--output", "o", "--server-url", "http://h", "--reward", "verifier"]
 NOISY = {"check": "math", "alpha": 0.0, "flip_prob": 0.4, "flip_scope": "question", "correction": "none"}
@@ -44,7 +45,8 @@ def test_the_defaults_are_the_papers_where_it_has_them(capsys: pytest.CaptureFix
         (["--gpus", "3", "--micro-batch-size", "2"], "no multiple of --micro-batch-size 2 x 3 GPUs"),
         (["--tensor-parallel", "3"], "2 vLLM engines of 3 GPUs do not fill the 8"),
         (["--vllm-engines", "4"], "4 vLLM engines of 1 GPUs do not fill the 8"),
-        (["--no-colocate"], "needs --vllm-engines"),
+        (["--no-colocate"], "--no-colocate needs --vllm-engines: vLLM's GPUs come beside the 8 that train"),
+        (["--async"], "--async needs --vllm-engines"),
     ],
 )
 def test_what_cannot_run_is_refused(words: list[str], problem: str) -> None:
@@ -52,15 +54,16 @@ def test_what_cannot_run_is_refused(words: list[str], problem: str) -> None:
     assert problem in found
 
 
-@pytest.mark.parametrize("words", [["--estimator", "flash_reinforce", "--group-size", "1"], ["--tensor-parallel", "2"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--estimator", "flash_reinforce", "--group-size", "1"],
+        ["--tensor-parallel", "2"],
+        ["--async", "--gpus", "4", "--vllm-engines", "3"],
+    ],
+)
 def test_what_can_run_is_not(words: list[str]) -> None:
     assert checks.problems(options(*words)) == []
-
-
-def test_a_flag_that_is_set_already_is_refused() -> None:
-    assert checks.repeated_flags(["python", "--a", "1", "--b=2", "--b", "3"]) == [
-        "--b is set already, by an option of ours (see --help)"
-    ]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """OpenRLHF's own command line, with its own checks after parsing: the real `__main__` block of train_ppo_ray.
 
-Reads a JSON list of argument lists, prints for each the arguments that `train` gets, or the message it exits with.
+Reads a JSON list of argument lists, prints for each the arguments that `train` gets, or the message it exits with. With
+the argument `flags` it prints what the parser knows: by flag its type, number of values, and choices.
 """
 
+import argparse
 import contextlib
 import io
 import json
@@ -39,6 +41,28 @@ def parsed(arguments: list) -> object:
     raise RuntimeError("OpenRLHF neither trained nor refused")
 
 
+def known_flags() -> dict:
+    """What the parser was given, seen where it is asked to parse."""
+    parser_of_theirs = None
+
+    def seen(self: argparse.ArgumentParser, *_: object) -> None:
+        nonlocal parser_of_theirs
+        parser_of_theirs = self
+        raise SystemExit
+
+    original, argparse.ArgumentParser.parse_args = argparse.ArgumentParser.parse_args, seen
+    parsed([])
+    argparse.ArgumentParser.parse_args = original
+    return {
+        action.option_strings[-1].removeprefix("--"): [
+            action.type.__name__ if action.type not in (None, str) else None,
+            action.nargs,
+            action.choices,
+        ]
+        for action in parser_of_theirs._actions
+    }
+
+
 def main() -> None:
     folder = real_folder("openrlhf.utils")
     provide("ray", is_initialized=lambda: True)
@@ -50,7 +74,8 @@ def main() -> None:
     provide("openrlhf.trainer.ray.launcher", **actors)
     provide("openrlhf.trainer.ray.ppo_actor", PolicyModelActor=None)
     provide("openrlhf.trainer.ray.ppo_critic", CriticModelActor=None)
-    print(json.dumps([parsed(arguments) for arguments in json.load(sys.stdin)]))
+    asked_for_flags = sys.argv[1:] == ["flags"]
+    print(json.dumps(known_flags() if asked_for_flags else [parsed(arguments) for arguments in json.load(sys.stdin)]))
 
 
 if __name__ == "__main__":

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shlex
-import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from trainer_client import BadConfiguration, RewardClient, RewardClientError
-from trainer_client.openrlhf_grpo import checks
+from trainer_client.openrlhf_grpo import checks, environment, flags, passed_on
+from trainer_client.openrlhf_grpo.arguments import parse
 from trainer_client.openrlhf_grpo.command import Files, command
 from trainer_client.openrlhf_grpo.dataset import Prepared, prepare
 from trainer_client.openrlhf_grpo.ground_truths import ground_truth_warnings
-from trainer_client.openrlhf_grpo.options import Options, parse
+from trainer_client.openrlhf_grpo.options import Options
 from trainer_client.openrlhf_grpo.sources import BadDataset, source
 
-OPENRLHF = "0.11.2"
-"""Whose flags the command has."""
 REWARD_FILE = '''"""The reward of this run, which OpenRLHF loads; the URL may hold a key."""
 
 from functools import partial
@@ -48,8 +46,9 @@ def main() -> int:
 
 def _prepared(options: Options) -> list[str]:
     """The command, with all that it reads in place. Raises BadDataset, RewardClientError."""
-    _refuse(checks.problems(options))
-    _check_openrlhf(options)
+    given, unknown = flags.read(options.extra)
+    _refuse(checks.problems(options) + passed_on.problems(options, given))
+    _check_environment(options, given, unknown)
     url = reward_url(options)
     with RewardClient(url, deadline_s=60) as client:
         parameters = checks.reward_parameters(client)
@@ -60,8 +59,7 @@ def _prepared(options: Options) -> list[str]:
             evaluation=options.output / "data" / "evaluation.jsonl" if options.eval_dataset else None,
             reward=_reward(options, client),
         )
-        words = command(options, files)
-        _refuse(checks.repeated_flags(words))
+        words = command(options, files, given)
         train = _datasets(options, files)
         if checks.is_verified(parameters):
             _warn(ground_truth_warnings(client, train.ground_truths))
@@ -111,22 +109,16 @@ def _datasets(options: Options, files: Files) -> Prepared:
     return train
 
 
-def _check_openrlhf(options: Options) -> None:
-    """That this Python has the OpenRLHF whose flags the command has; another Python is taken on trust."""
-    if options.dry_run:
-        return
-    if shutil.which(options.python) is None:
-        raise BadConfiguration(f"--python {options.python}: no such program")
-    if options.python != sys.executable:
-        return
-    try:
-        version = importlib.metadata.version("openrlhf")
-    except importlib.metadata.PackageNotFoundError:
-        raise BadConfiguration(
-            f"this Python has no OpenRLHF: pip install openrlhf=={OPENRLHF}, or --python names another, or --dry-run"
-        ) from None
-    if version != OPENRLHF:
-        _warn([f"OpenRLHF {version} is installed; the command is for {OPENRLHF} and may not fit"])
+def _check_environment(options: Options, given: Mapping[str, Any], unknown: Sequence[str]) -> None:
+    """That `--python` has what the run needs, and an OpenRLHF that knows the words that follow `--`."""
+    attention = given.get("ds.attn_implementation", passed_on.FLASH)
+    found = environment.versions(options.python, attention)
+    if not options.dry_run:
+        _refuse(environment.problems(options.python, found, attention))
+    newer = list(environment.warnings(found))
+    _warn(newer)
+    if not newer:  # another version may know other flags
+        _refuse(flags.unknown_words(unknown))
 
 
 def _refuse(problems: Iterable[str]) -> None:

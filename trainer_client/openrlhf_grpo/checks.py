@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -45,16 +44,14 @@ def _size_problems(options: Options) -> Iterator[tuple[bool, str]]:
         f"an update of {update} rollouts is no multiple of --micro-batch-size {options.micro_batch_size} x {gpus} GPUs",
     )
     yield (
-        options.colocate and options.engines * options.tensor_parallel != gpus,
+        options.is_colocated and options.engines * options.tensor_parallel != gpus,
         f"{options.engines} vLLM engines of {options.tensor_parallel} GPUs do not fill the {gpus} GPUs that they share",
     )
-    yield not options.colocate and not options.vllm_engines, "--no-colocate needs --vllm-engines"
-
-
-def repeated_flags(words: list[str]) -> list[str]:
-    """Flags that the command has twice: the later would win without a word."""
-    names = Counter(word.partition("=")[0] for word in words if word.startswith("--"))
-    return [f"{name} is set already, by an option of ours (see --help)" for name, times in names.items() if times > 1]
+    yield (
+        not options.is_colocated and not options.vllm_engines,
+        f"{'--async' if options.async_ else '--no-colocate'} needs --vllm-engines: vLLM's GPUs come beside the {gpus} "
+        "that train (of 8: --gpus 4 --vllm-engines 4)",
+    )
 
 
 def reward_parameters(client: RewardClient) -> Mapping[str, Any]:

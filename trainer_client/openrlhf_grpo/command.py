@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_client.openrlhf_grpo.dataset import INPUT, LABEL
 from trainer_client.openrlhf_grpo.options import Options
+from trainer_client.openrlhf_grpo.passed_on import OURS_TO_REPLACE
 
 Flags = dict[str, object]
 """By name without dashes: True for a switch that is on, None or False for what is left out."""
@@ -21,10 +23,11 @@ class Files:
     reward: str
 
 
-def command(options: Options, files: Files) -> list[str]:
-    """Program and arguments, ready for `exec`."""
+def command(options: Options, files: Files, given: Collection[str] = ()) -> list[str]:
+    """Program and arguments, ready for `exec`. `given`: the flags that the user gives, by their whole names."""
     flags = _data(options, files) | _algorithm(options) | _machines(options)
-    words = [word for name, value in flags.items() for word in _words(name, value)]
+    ours = {name: value for name, value in flags.items() if not (name in given and name in OURS_TO_REPLACE)}
+    words = [word for name, value in ours.items() for word in _words(name, value)]
     return [options.python, "-m", "openrlhf.cli.train_ppo_ray", *words, *options.extra]
 
 
@@ -49,6 +52,7 @@ def _data(options: Options, files: Files) -> Flags:
         "ckpt.output_dir": options.output / "model",
         "ckpt.path": options.output / "checkpoints",
         "ckpt.save_steps": options.save_steps,
+        "logger.tensorboard_dir": options.output / "tensorboard",
     }
 
 
@@ -63,7 +67,6 @@ def _algorithm(options: Options) -> Flags:
         "train.batch_size": options.rollouts_per_update,
         "train.micro_batch_size": options.micro_batch_size,
         "train.num_episodes": 1,  # epochs are copies in the data, since only labels can carry a visit
-        "train.max_epochs": 1,
         "train.seed": options.seed,
         "actor.adam.lr": options.learning_rate,
         "critic.adam.lr": options.critic_learning_rate if options.estimator == "gae" else None,
@@ -80,8 +83,11 @@ def _machines(options: Options) -> Flags:
         "vllm.num_engines": options.engines,
         "vllm.tensor_parallel_size": options.tensor_parallel,
         "vllm.gpu_memory_utilization": options.vllm_memory,
-        "train.colocate_all": options.colocate,
-        "train.colocate_actor_ref": bool(options.kl_coef) and not options.colocate,
-        "vllm.enable_sleep": options.colocate,
-        "ds.enable_sleep": options.colocate,
+        "vllm.enable_sleep": options.is_colocated,
+        "train.async_enable": options.async_,
+        "train.colocate_all": options.is_colocated or options.async_,  # in async runs: all models but vLLM's
+        "train.colocate_actor_ref": bool(options.kl_coef) and not (options.is_colocated or options.async_),
+        "ds.enable_sleep": options.is_colocated or options.async_,
+        "ds.packing_samples": options.is_packing,
+        "train.dynamic_batch_enable": options.is_packing,
     }

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, BooleanOptionalAction
-from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 PAPER = "the paper's"
 """Lv et al. 2025, which trained with PPO: 128 prompts, 4 rollouts each."""
@@ -16,11 +13,11 @@ Estimator = Literal["group_norm", "dr_grpo", "rloo", "reinforce_baseline", "rein
 Template = Literal["paper", "chat", "chat-user"]
 
 
-def _option(help_text: str, default: Any = MISSING, source: str = "") -> Any:
+def _option(help_text: str, default: Any = MISSING, source: str = "", metavar: Any = None) -> Any:
     """`source`: whose default it is; without one it is our choice."""
-    if default not in (MISSING, None) and not isinstance(default, bool):
+    if default not in (MISSING, None, ()) and not isinstance(default, bool):
         help_text += f" (default {default}{', ' if source else ''}{source})"
-    return field(default=default, metadata={"help": help_text})
+    return field(default=default, metadata={"help": help_text, "metavar": metavar})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +28,9 @@ class Options:
     dataset: str = _option("questions: FILE.jsonl, FILE.parquet, or reasoning-gym:TASK")
     output: Path = _option("folder for the prepared data, checkpoints and the model; shared by all nodes")
     server_url: str = _option("the reward server, http://[user:KEY@]HOST:PORT; or set REWARD_API_KEY")
-    reward: tuple[str, ...] = _option("the reward and its parameters: flip flip_prob=0.4 seed=17")
+    reward: tuple[str, ...] = _option(
+        "the reward and its parameters: flip flip_prob=0.4 seed=17", metavar=("NAME", "PARAMETER=VALUE")
+    )
 
     eval_dataset: str | None = _option("questions to evaluate with, always paid the clean score", None)
     eval_steps: int = _option("training steps between evaluations", 20)
@@ -72,6 +71,16 @@ class Options:
     nodes: int = _option("machines that train", 1)
     gpus: int = _option("GPUs that train, on each machine", 8)
     colocate: bool = _option("vLLM shares the GPUs that train; without, its engines take GPUs of their own", True)
+    async_: bool = _option(
+        "vLLM writes the next rollouts while the policy trains, on GPUs of its own as with --no-colocate: --gpus 4 "
+        "--vllm-engines 4 takes 8 GPUs. Rollouts are one step old",
+        False,
+    )
+    packing: bool = _option(
+        "rollouts of like length are trained on in one pass without padding (OpenRLHF's packing and dynamic batches); "
+        "needs flash attention, and is off with --max-images",
+        True,
+    )
     vllm_engines: int | None = _option("vLLM engines (default as many as fit on the GPUs that train)", None)
     tensor_parallel: int = _option("GPUs of a vLLM engine", 1)
     vllm_memory: float = _option("share of a GPU's memory that vLLM takes", 0.6)
@@ -85,6 +94,15 @@ class Options:
     python: str = _option("the Python that has OpenRLHF", sys.executable, "this one")
     dry_run: bool = _option("prepare everything and print the command, but do not run it", False)
     extra: tuple[str, ...] = field(default=(), metadata={"help": None})
+
+    @property
+    def is_colocated(self) -> bool:
+        """Whether vLLM shares the GPUs that train."""
+        return self.colocate and not self.async_
+
+    @property
+    def is_packing(self) -> bool:
+        return self.packing
 
     @property
     def rollouts(self) -> int:
@@ -102,50 +120,3 @@ class Options:
     @property
     def engines(self) -> int:
         return self.training_gpus // self.tensor_parallel if self.vllm_engines is None else self.vllm_engines
-
-
-def parse(arguments: Sequence[str]) -> Options:
-    """The options of a command line; what follows `--` is for OpenRLHF. Exits with a message for a wrong one."""
-    ours, extra = list(arguments), []
-    if "--" in ours:
-        at = ours.index("--")
-        ours, extra = ours[:at], ours[at + 1 :]
-    given: dict[str, Any] = vars(_parser().parse_args(ours))
-    given["reward"] = tuple(given["reward"])
-    given["output"] = given["output"].resolve()  # Ray's workers run in other folders
-    return Options(**given, extra=tuple(extra))
-
-
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="python -m trainer_client.openrlhf_grpo",
-        description="GRPO with OpenRLHF 0.11.2 against a reward server. A default without a source is our choice.",
-        epilog="What follows -- goes to OpenRLHF as it is.",
-        allow_abbrev=False,
-    )
-    hints = get_type_hints(Options)
-    for option in fields(Options):
-        if option.metadata["help"] is None:
-            continue
-        is_required = option.default is MISSING
-        default = None if is_required else option.default
-        parser.add_argument(
-            f"--{option.name.replace('_', '-')}",
-            required=is_required,
-            default=default,
-            help=option.metadata["help"].replace("%", "%%"),
-            **_kind(hints[option.name]),
-        )
-    return parser
-
-
-def _kind(hint: Any) -> dict[str, Any]:
-    """What argparse needs to know of a type."""
-    if hint is bool:
-        return {"action": BooleanOptionalAction}
-    if get_origin(hint) is Literal:
-        return {"choices": get_args(hint)}
-    if get_origin(hint) is tuple:
-        return {"nargs": "+", "metavar": ("NAME", "PARAMETER=VALUE")}
-    kind = next(each for each in (get_args(hint) or (hint,)) if each is not NoneType)
-    return {"type": kind, "metavar": {int: "N", float: "X"}.get(kind, "TEXT")}

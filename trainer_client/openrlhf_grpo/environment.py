@@ -1,0 +1,68 @@
+"""What the Python that is to run OpenRLHF has: versions, and whether what the run needs is there at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainer_client import BadConfiguration
+from trainer_client.openrlhf_grpo.passed_on import FLASH
+
+OPENRLHF = "0.11.2"
+"""Whose flags the command has."""
+INSTALL = f"pip install 'openrlhf[vllm]=={OPENRLHF}'"
+PACKAGES = ("openrlhf", "vllm", "flash_attn", "torch", "transformers", "deepspeed", "ray")
+PROBE = """
+import importlib.metadata as metadata, importlib.util, json, sys
+def version(name):
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if name not in sys.modules and (spec is None or spec.origin is None):
+        return None  # no origin: a folder that happens to lie here
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return next(map(metadata.version, metadata.packages_distributions().get(name, [])), "unknown")
+print(json.dumps({"python": sys.version.split()[0], **{name: version(name) for name in sys.argv[1:]}}))
+"""
+"""Imports nothing of what it looks for."""
+
+
+def versions(python: str, attention: str = FLASH) -> dict[str, str | None]:
+    """By package its version there: None for one that is missing, "unknown" for one that does not say. `attention`: the
+    value of `--ds.attn_implementation`. Raises BadConfiguration where `python` is no Python."""
+    if shutil.which(python) is None:
+        raise BadConfiguration(f"--python {python}: no such program")
+    names = dict.fromkeys([*PACKAGES, package_of(attention)])
+    ran = subprocess.run([python, "-c", PROBE, *names], capture_output=True, text=True, check=False)
+    try:
+        found: dict[str, str | None] = json.loads(ran.stdout)
+    except ValueError:
+        raise BadConfiguration(f"--python {python}: no Python that runs: {ran.stderr.strip()[-300:]}") from None
+    return found
+
+
+def package_of(attention: str) -> str:
+    """The package that an attention of transformers needs; OpenRLHF imports flash_attn in any case."""
+    if "/" in attention:
+        return "kernels"
+    return "flash_attn_3" if attention == "flash_attention_3" else "flash_attn"
+
+
+def problems(python: str, found: Mapping[str, Any], attention: str = FLASH) -> Iterator[str]:
+    """What is missing, in words; OpenRLHF would say so after minutes, in a worker's traceback."""
+    if found["openrlhf"] is None:
+        yield f"{python} has no OpenRLHF: {INSTALL}, or --python names another, or --dry-run"
+        return
+    if found["vllm"] is None:
+        yield f"{python} has OpenRLHF without vLLM, which writes the rollouts: {INSTALL}"
+    for package in dict.fromkeys(["flash_attn", package_of(attention)]):
+        if found[package] is None:
+            yield f"{python} has no {package}, which OpenRLHF's attention needs: pip install {package}"
+
+
+def warnings(found: Mapping[str, Any]) -> Iterator[str]:
+    if found["openrlhf"] not in (None, OPENRLHF):
+        yield f"OpenRLHF {found['openrlhf']} is installed; the command is for {OPENRLHF} and may not fit"
