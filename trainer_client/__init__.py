@@ -23,7 +23,7 @@ from trainer_client._errors import (
     UnknownReward,
     Unscored,
 )
-from trainer_client._types import Readiness, Rewards
+from trainer_client._types import Readiness, Rewards, ScoredChunk
 
 __all__ = [
     "AsyncRewardClient",
@@ -36,6 +36,7 @@ __all__ = [
     "RewardClient",
     "RewardClientError",
     "Rewards",
+    "ScoredChunk",
     "TooLarge",
     "Unauthorized",
     "Unavailable",

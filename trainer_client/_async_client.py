@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trainer_client._base import BaseClient, Column
+from trainer_client._base import CHUNKS_AT_ONCE, BaseClient, Batch, Column
 from trainer_client._exchange import Answer, Exchange, Lost, Sleep
-from trainer_client._types import Readiness, Rewards
+from trainer_client._parallel import in_order_async
+from trainer_client._types import Readiness, Rewards, ScoredChunk
 
 if TYPE_CHECKING:
     from trainer_client._http import AsyncSession
@@ -22,7 +25,7 @@ class AsyncRewardClient(BaseClient):
 
     async def score(
         self,
-        completions: Column,
+        completions: Sequence[str],
         *,
         prompts: Column | None = None,
         ground_truths: Column | None = None,
@@ -32,7 +35,23 @@ class AsyncRewardClient(BaseClient):
     ) -> Rewards:
         """As `RewardClient.score`."""
         given = {"prompts": prompts, "ground_truths": ground_truths, "groups": groups, "visits": visits, "flips": flips}
-        return await self._run(self._score(completions, given))
+        batch = self._batch(completions, given)
+        async with aclosing(self._each(batch)) as chunks:
+            return batch.joined([chunk async for chunk in chunks])
+
+    def score_iter(
+        self,
+        completions: Sequence[str],
+        *,
+        prompts: Column | None = None,
+        ground_truths: Column | None = None,
+        groups: Column | None = None,
+        visits: Column | None = None,
+        flips: Column | None = None,
+    ) -> AsyncGenerator[ScoredChunk, None]:
+        """As `RewardClient.score_iter`. Close it (`contextlib.aclosing`) where it is not read to its end."""
+        given = {"prompts": prompts, "ground_truths": ground_truths, "groups": groups, "visits": visits, "flips": flips}
+        return self._each(self._batch(completions, given))
 
     async def explain(
         self,
@@ -52,6 +71,10 @@ class AsyncRewardClient(BaseClient):
         """As `RewardClient.ready`."""
         return await self._run(self._ready())
 
+    async def rewards(self) -> dict[str, Any]:
+        """As `RewardClient.rewards`."""
+        return await self._run(self._rewards())
+
     async def post(self, body: dict[str, object], suffix: str = "") -> Any:
         """As `RewardClient.post`."""
         return await self._run(self._dialect(body, suffix))
@@ -67,6 +90,9 @@ class AsyncRewardClient(BaseClient):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def _each(self, batch: Batch) -> AsyncGenerator[ScoredChunk, None]:
+        return in_order_async([partial(self._run, exchange) for exchange in batch.exchanges], CHUNKS_AT_ONCE)
 
     async def _run(self, exchange: Exchange[T]) -> T:
         came: Answer | Lost | None = None

@@ -2,58 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from trainer_client._errors import BadBatch, BadReply
 from trainer_client._json import encode
-from trainer_client._types import Rewards
+from trainer_client._replicas import shares
+from trainer_client._types import Rewards, ScoredChunk
 
 Columns = Mapping[str, Sequence[object]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive samples of a batch, as the body of one request."""
+    """Samples of a batch, as the body of one request. `replica`: which of the client's URLs it prefers.
 
-    size: int
+    `done`: how many samples this chunk and the chunks before it have together.
+    """
+
+    rows: Sequence[int]
     body: bytes
+    replica: int
+    done: int
+    total: int
 
 
-def split(columns: Columns, *, max_samples: int, max_bytes: int) -> list[Chunk]:
+def split(columns: Columns, *, max_samples: int, max_bytes: int, replicas: Sequence[str] = ("",)) -> list[Chunk]:
     """The batch in order, at least one chunk; one sample over `max_bytes` goes alone, for the server to judge.
 
-    Raises BadBatch for columns of different lengths and for what JSON cannot carry.
+    With several `replicas` (their names) the samples of a group go to one of them, see `_replicas`; the chunks are in
+    the order of their first samples. Raises BadBatch for columns of different lengths and for what JSON cannot carry.
     """
     total = len(columns["completions"])
     for name, column in columns.items():
         if len(column) != total:
             raise BadBatch(f"{name}: {len(column)} entries for {total} completions")
-    starts = range(0, max(total, 1), max_samples)
-    return [
-        chunk
-        for start in starts
-        for chunk in _fitting(columns, range(start, min(start + max_samples, total)), max_bytes)
+    parts = [
+        (replica, rows[start : start + max_samples])
+        for replica, rows in shares(columns, total, replicas).items()
+        for start in range(0, max(len(rows), 1), max_samples)
     ]
+    parts.sort(key=lambda part: part[1][0] if part[1] else 0)
+    return _numbered([piece for replica, rows in parts for piece in _fitting(columns, rows, max_bytes, replica)])
 
 
-def join(replies: Sequence[Rewards]) -> Rewards:
-    """The replies of one batch's chunks, in order, as one. Raises BadReply when they are of different rewards."""
+def join(chunks: Sequence[ScoredChunk], request_id: str) -> Rewards:
+    """All chunks of one call as one. Raises BadReply when they are of different rewards."""
+    replies = [chunk.rewards for chunk in chunks]
     first = replies[0]
     if any(reply.reward != first.reward or reply.parts.keys() != first.parts.keys() for reply in replies):
         raise BadReply("the server answered parts of one batch with different rewards")
+    rows = [row for chunk in chunks for row in chunk.rows]
+    places = sorted(range(len(rows)), key=rows.__getitem__)
+
+    def joined(columns: Iterable[list[T]]) -> list[T]:
+        values = list(itertools.chain.from_iterable(columns))
+        return [values[place] for place in places]
+
     return Rewards(
         reward=first.reward,
-        rewards=[reward for reply in replies for reward in reply.rewards],
-        outcomes=[outcome for reply in replies for outcome in reply.outcomes],
-        parts={name: [value for reply in replies for value in reply.parts[name]] for name in first.parts},
-        version="+".join(dict.fromkeys(reply.version for reply in replies)),
-        config="+".join(dict.fromkeys(reply.config for reply in replies)),
+        rewards=joined(reply.rewards for reply in replies),
+        outcomes=joined(reply.outcomes for reply in replies),
+        parts={name: joined(reply.parts[name] for reply in replies) for name in first.parts},
+        version=_all_of(reply.version for reply in replies),
+        config=_all_of(reply.config for reply in replies),
+        request_id=first.request_id if len(replies) == 1 else request_id,
     )
 
 
-def read_reply(reply: Any, size: int) -> Rewards:
+def read_reply(reply: Any, size: int, request_id: str = "") -> Rewards:
     """The reply to `size` samples. Raises BadReply unless every column has exactly that many entries."""
     try:
         rewards = Rewards(
@@ -63,20 +83,32 @@ def read_reply(reply: Any, size: int) -> Rewards:
             parts={name: _numbers(name, part, size) for name, part in reply["parts"].items()} if size else {},
             version=str(reply["version"]),
             config=str(reply["config"]),
+            request_id=request_id,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise BadReply(f"not the reply of a reward server: {error!r}") from None
     return rewards
 
 
-def _fitting(columns: Columns, rows: range, max_bytes: int) -> Iterator[Chunk]:
-    body = encode({name: column[rows.start : rows.stop] for name, column in columns.items()})
+def _fitting(
+    columns: Columns, rows: Sequence[int], max_bytes: int, replica: int
+) -> Iterator[tuple[Sequence[int], bytes, int]]:
+    body = encode({name: [column[row] for row in rows] for name, column in columns.items()})
     if len(body) <= max_bytes or len(rows) < 2:
-        yield Chunk(len(rows), body)
+        yield rows, body, replica
         return
-    middle = rows.start + len(rows) // 2
-    yield from _fitting(columns, range(rows.start, middle), max_bytes)
-    yield from _fitting(columns, range(middle, rows.stop), max_bytes)
+    middle = len(rows) // 2
+    yield from _fitting(columns, rows[:middle], max_bytes, replica)
+    yield from _fitting(columns, rows[middle:], max_bytes, replica)
+
+
+def _numbered(pieces: Sequence[tuple[Sequence[int], bytes, int]]) -> list[Chunk]:
+    ends = list(itertools.accumulate(len(rows) for rows, _, _ in pieces))
+    return [Chunk(*piece, done, ends[-1]) for piece, done in zip(pieces, ends, strict=True)]
+
+
+def _all_of(values: Iterable[str]) -> str:
+    return "+".join(dict.fromkeys(values))
 
 
 def _numbers(name: str, values: Any, size: int) -> list[float | None]:

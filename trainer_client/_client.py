@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trainer_client._base import BaseClient, Column
+from trainer_client._base import CHUNKS_AT_ONCE, BaseClient, Batch, Column
 from trainer_client._exchange import Answer, Exchange, Lost, Sleep
-from trainer_client._types import Readiness, Rewards
+from trainer_client._parallel import Pause, in_order
+from trainer_client._types import Readiness, Rewards, ScoredChunk
 
 if TYPE_CHECKING:
     from trainer_client._http import Session
@@ -21,7 +24,7 @@ class RewardClient(BaseClient):
 
     def score(
         self,
-        completions: Column,
+        completions: Sequence[str],
         *,
         prompts: Column | None = None,
         ground_truths: Column | None = None,
@@ -33,10 +36,29 @@ class RewardClient(BaseClient):
 
         A completion is what the policy wrote, without its prompt; a prompt is text or chat messages. `groups` name the
         question (default: its prompt), `visits` count its visits, `flips` False pays the clean score (evaluation).
-        Raises BadBatch before anything is sent, RequestRefused, BadReply, Unavailable: all of the batch or nothing.
+        Raises BadBatch before anything is sent, RequestRefused, BadReply, Unavailable: all of the batch or nothing, but
+        `answered` of the error has the chunks that were answered.
         """
         given = {"prompts": prompts, "ground_truths": ground_truths, "groups": groups, "visits": visits, "flips": flips}
-        return self._run(self._score(completions, given))
+        batch = self._batch(completions, given)
+        return batch.joined(list(self._each(batch)))
+
+    def score_iter(
+        self,
+        completions: Sequence[str],
+        *,
+        prompts: Column | None = None,
+        ground_truths: Column | None = None,
+        groups: Column | None = None,
+        visits: Column | None = None,
+        flips: Column | None = None,
+    ) -> Iterator[ScoredChunk]:
+        """As `score`, a chunk (of at most `max_samples`) at a time, in order: to show the progress of a long batch.
+
+        A wrong batch raises at once, all else while it is read. To stop early, stop reading.
+        """
+        given = {"prompts": prompts, "ground_truths": ground_truths, "groups": groups, "visits": visits, "flips": flips}
+        return self._each(self._batch(completions, given))
 
     def explain(
         self,
@@ -56,6 +78,10 @@ class RewardClient(BaseClient):
         """Asks once whether the server takes work; false, with the reason, also when nobody answers."""
         return self._run(self._ready())
 
+    def rewards(self) -> dict[str, Any]:
+        """What the server can pay: `rewards`, each with its meaning and its parameters as JSON schema; `version`."""
+        return self._run(self._rewards())
+
     def post(self, body: dict[str, object], suffix: str = "") -> Any:
         """For adapters: another dialect's body to the reward's own path, with the same retries; returns the JSON."""
         return self._run(self._dialect(body, suffix))
@@ -72,14 +98,17 @@ class RewardClient(BaseClient):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, exchange: Exchange[T]) -> T:
+    def _each(self, batch: Batch) -> Iterator[ScoredChunk]:
+        return in_order([partial(self._run, exchange) for exchange in batch.exchanges], CHUNKS_AT_ONCE)
+
+    def _run(self, exchange: Exchange[T], pause: Pause = time.sleep) -> T:
         came: Answer | Lost | None = None
         try:
             while True:
                 step = exchange.send(came)
                 if isinstance(step, Sleep):
                     came = None
-                    time.sleep(step.seconds)
+                    pause(step.seconds)
                 else:
                     came = self._session().send(step)
         except StopIteration as end:

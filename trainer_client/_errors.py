@@ -17,9 +17,26 @@ All of them pickle: trainers pass them between processes.
 
 from __future__ import annotations
 
+from trainer_client._types import ScoredChunk
+
 
 class RewardClientError(Exception):
-    """The root."""
+    """The root. `request_id`: under which the server logged the request, "" where nothing was sent. `answered`: the
+    chunks of a batch that have their rewards though the call failed, and `progress` says how many of how many."""
+
+    request_id: str = ""
+    answered: tuple[ScoredChunk, ...] = ()
+    progress: str = ""
+
+    def __str__(self) -> str:
+        request = f"request {self.request_id}" if self.request_id else ""
+        notes = "; ".join(filter(None, (self.progress, request)))
+        return f"{self.said} ({notes})" if notes else self.said
+
+    @property
+    def said(self) -> str:
+        """The message without them."""
+        return super().__str__()
 
 
 class BadConfiguration(RewardClientError, ValueError):
@@ -52,7 +69,8 @@ class RequestRefused(RewardClientError):
         self.code = code
         self.detail = detail
 
-    def __str__(self) -> str:
+    @property
+    def said(self) -> str:
         return self.message
 
 

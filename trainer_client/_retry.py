@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-RETRYABLE = frozenset({502, 503, 504})
-"""A gateway lost its server, or the server takes nothing now. Every other status would come again."""
+RETRYABLE = frozenset({408, 429, 502, 503, 504})
+"""A gateway lost its server, or takes nothing now (429 is never the server's own), or the body came too slowly (408).
+Every other status would come again."""
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 10.0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Rewards:
     `incorrect`, `unanswered`, `ungradable`, …). `parts` are the components of the reward by name, each of shape (N,),
     None where a part does not apply. `config` is the server's digest of all that can change a value; where replicas of
     different configurations answered parts of the batch it has all their digests, joined by `+` (`version` likewise).
+    `request_id`: under which the server logged the request. Those of a batch in chunks are this one with `-1`, `-2`, ….
     """
 
     reward: str
@@ -21,6 +23,7 @@ class Rewards:
     parts: dict[str, list[float | None]]
     version: str
     config: str
+    request_id: str = field(default="", compare=False)  # the same samples get the same rewards, asked twice
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -34,6 +37,19 @@ class Rewards:
         """The mean of a part over the samples that have it; None when none has."""
         values = [value for value in self.parts[part] if value is not None]
         return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True)
+class ScoredChunk:
+    """Some samples of a batch of `total`: `rewards` has those at the positions `rows`, in that order.
+
+    `done`: how many samples this chunk and the chunks before it have together.
+    """
+
+    rows: Sequence[int]
+    rewards: Rewards
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ http://user:KEY@host:8000/score/flip?flip_prob=0.4
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
@@ -32,6 +33,10 @@ class RewardUrl:
         return self._join(f"/explain/{self.reward}")
 
     @property
+    def rewards(self) -> str:
+        return f"{self.root}/rewards"
+
+    @property
     def ready(self) -> str:
         return f"{self.root}/ready"
 
@@ -42,6 +47,20 @@ class RewardUrl:
 
     def _join(self, path: str) -> str:
         return f"{self.root}{path}?{self.query}" if self.query else f"{self.root}{path}"
+
+
+def reward_urls(urls: str | Sequence[str] | None, api_key: str | None) -> tuple[RewardUrl, ...]:
+    """One, or replicas of one reward. Raises BadConfiguration, also for different rewards or parameters."""
+    several = [urls] if isinstance(urls, str) or urls is None else list(urls)
+    found = tuple(dict.fromkeys(reward_url(url, api_key) for url in several))
+    if not found:
+        raise BadConfiguration(f"no reward server: the list of URLs is empty, for example [{EXAMPLE!r}]")
+    for url in found[1:]:
+        if (url.reward, url.query) != (found[0].reward, found[0].query):
+            raise BadConfiguration(
+                f"replicas of one reward differ in their host alone, not {found[0].score()!r} and {url.score()!r}"
+            )
+    return found
 
 
 def reward_url(url: str | None, api_key: str | None) -> RewardUrl:

@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
-from trainer_client import BadBatch, BadReply, Rewards
+from trainer_client import BadBatch, BadReply, Rewards, ScoredChunk
 from trainer_client._chunks import join, read_reply, split
 
 
 def sizes(columns: "dict[str, list[Any]]", max_samples: int = 4, max_bytes: int = 10**6) -> "list[int]":
-    return [chunk.size for chunk in split(columns, max_samples=max_samples, max_bytes=max_bytes)]
+    return [len(chunk.rows) for chunk in split(columns, max_samples=max_samples, max_bytes=max_bytes)]
 
 
 def reply(*rewards: "float | None", reward: str = "flip", config: str = "c") -> "dict[str, Any]":
@@ -20,6 +20,14 @@ def reply(*rewards: "float | None", reward: str = "flip", config: str = "c") -> 
         "version": "1",
         "config": config,
     }
+
+
+def joined(*rewards: Rewards) -> Rewards:
+    chunks, done = [], 0
+    for each in rewards:
+        chunks.append(ScoredChunk(range(done, done + len(each)), each, done + len(each), 3))
+        done += len(each)
+    return join(chunks, "call")
 
 
 @pytest.mark.parametrize(("total", "expected"), [(0, [0]), (1, [1]), (4, [4]), (5, [4, 1]), (9, [4, 4, 1])])
@@ -49,21 +57,21 @@ def test_columns_of_different_lengths_are_refused_by_name() -> None:
 
 
 def test_replies_are_joined_in_order() -> None:
-    joined = join([read_reply(reply(1.0, None), 2), read_reply(reply(0.0), 1)])
-    assert joined == Rewards(
+    both = joined(read_reply(reply(1.0, None), 2), read_reply(reply(0.0), 1))
+    assert both == Rewards(
         "flip", [1.0, None, 0.0], ["correct", "error", "correct"], {"clean": [1.0, None, 0.0]}, "1", "c"
     )
-    assert (joined.unscored, joined.mean("clean"), len(joined)) == ([1], 0.5, 3)
+    assert (both.unscored, both.mean("clean"), len(both)) == ([1], 0.5, 3)
 
 
 def test_replicas_of_different_configurations_are_named() -> None:
-    joined = join([read_reply(reply(1.0, config=config), 1) for config in ("a", "b", "a")])
-    assert joined.config == "a+b"
+    all_three = joined(*(read_reply(reply(1.0, config=config), 1) for config in ("a", "b", "a")))
+    assert all_three.config == "a+b"
 
 
 def test_replies_of_different_rewards_are_refused() -> None:
     with pytest.raises(BadReply, match="different rewards"):
-        join([read_reply(reply(1.0), 1), read_reply(reply(1.0, reward="rpr"), 1)])
+        joined(read_reply(reply(1.0), 1), read_reply(reply(1.0, reward="rpr"), 1))
 
 
 @pytest.mark.parametrize("size", [0, 1, 3])

@@ -83,7 +83,11 @@ def test_columns_of_numpy_are_columns(flip: RewardClient) -> None:
     plain = flip.score([FOUR, FOUR], ground_truths=[4, 5], groups=[1, 2], visits=[0, 1], flips=[True, False])
     completions, groups = np.array([FOUR, FOUR]), np.array([1, 2])
     from_numpy = flip.score(
-        completions, ground_truths=np.array([4, 5]), groups=groups, visits=np.arange(2), flips=np.array([True, False])
+        completions,  # type: ignore[arg-type]  # is no Sequence for a type checker
+        ground_truths=np.array([4, 5]),
+        groups=groups,
+        visits=np.arange(2),
+        flips=np.array([True, False]),
     )
     assert from_numpy == plain
 

@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -104,7 +105,7 @@ def call_rpr(url: str, **limits: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def batch() -> dict[str, list[object]]:
+def batch() -> dict[str, list[Any]]:
     """Every sample has its own group and so its own noise draw: a reply in another order is another reply."""
     return {
         "completions": [rf"\boxed{{{i % 10}}}" for i in range(N)],
@@ -114,12 +115,12 @@ def batch() -> dict[str, list[object]]:
 
 
 @pytest.fixture(scope="module")
-def expected(server: str, batch: dict[str, list[object]]) -> Rewards:
+def expected(server: str, batch: dict[str, list[Any]]) -> Rewards:
     with RewardClient(f"{server}/score/flip?flip_prob=0.4") as client:
         return client.score(**batch)
 
 
-def test_ten_thousand_samples_survive(server: str, batch: dict[str, list[object]], expected: Rewards) -> None:
+def test_ten_thousand_samples_survive(server: str, batch: dict[str, list[Any]], expected: Rewards) -> None:
     proxy = FaultyProxy(server)
     with running(proxy) as url, RewardClient(f"{url}/score/flip?flip_prob=0.4", max_samples=25) as client:
         scored = client.score(**batch)
@@ -130,7 +131,7 @@ def test_ten_thousand_samples_survive(server: str, batch: dict[str, list[object]
 
 
 def test_ten_thousand_samples_survive_in_a_hundred_calls_at_once(
-    server: str, batch: dict[str, list[object]], expected: Rewards
+    server: str, batch: dict[str, list[Any]], expected: Rewards
 ) -> None:
     proxy = FaultyProxy(server)
 
