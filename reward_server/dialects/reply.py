@@ -17,6 +17,9 @@ Echo = dict[str, Any]
 to_json = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 """ASCII, and NaN is a bug of ours: ValueError. A reply never holds itself. (json.dumps makes an encoder a call.)"""
 
+DRAWS = frozenset({"flip_draw"})
+"""Parts that are uniform draws. Trainers log means, and the mean of a draw says nothing."""
+
 REASONS = {
     Outcome.UNGRADABLE: "the ground truth is unusable",
     Outcome.ERROR: "the server could not score it, and its log says why",
@@ -57,11 +60,9 @@ class Reply:
         return min(1.0, max(0.0, self.reward(score) if score.shown is None else score.shown))
 
     def numbers(self, score: Score) -> dict[str, float]:
-        """Every part as a number, the same keys for each sample: trainers crash on null, text and missing keys."""
-        return {
-            **{name: 0.0 if value is None else value for name, value in score.parts.items()},
-            **self.flags(score),
-        }
+        """What a trainer logs, as numbers, the same keys for each sample: it crashes on null, text and missing keys."""
+        parts = {name: value for name, value in score.parts.items() if name not in DRAWS}
+        return {**{name: 0.0 if value is None else value for name, value in parts.items()}, **self.flags(score)}
 
     def flags(self, score: Score) -> dict[str, float]:
         """What became of the sample, as numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -50,11 +51,12 @@ def draws(server: RunningServer, prompt: object, visit: int) -> set[float]:
         *server.post(f"/score{url}", columns).json()["parts"]["flip_draw"],
         *server.post(f"/score{url}", in_label).json()["parts"]["flip_draw"],
         server.post(f"/explain{url}", sample).json()["noise"]["draw"],
-        server.post("/score/flip/verify?flip_prob=0.5", gym).json()["flip_draw"],
-        *server.post(f"/score{url}", query).json()["extra_logs"]["flip_draw"],
     ]
-    reward = server.post(f"/score{url}", slime).json()  # a number is all there is: 0 where the draw is below 0.5
-    assert reward == float(found[0] >= 0.5)
+    for probability, flipped in ((found[0], 0.0), (math.nextafter(found[0], 1), 1.0)):  # no log shows the draw itself
+        rate = f"flip_prob={probability!r}"
+        assert server.post(f"/score/flip/verify?{rate}", gym).json()["flipped"] == flipped
+        assert server.post(f"/score/flip?{rate}", query).json()["extra_logs"]["flipped"] == [flipped]
+        assert server.post(f"/score/flip?{rate}", slime).json() == 1 - flipped
     return set(found)
 
 

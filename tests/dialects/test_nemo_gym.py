@@ -200,9 +200,13 @@ def test_noise_needs_a_prompt_that_is_not_empty(server: RunningServer) -> None:
 
 
 def test_group_visit_and_flip_are_columns_of_the_row(server: RunningServer) -> None:
-    body = row(message("\\boxed{4}"), answer="4", group="q1", visit=1, flip=False)
-    reply = server.post("/score/flip/verify?flip_prob=1", body).json()
-    assert (reply["reward"], reply["flip_draw"]) == (1.0, 0.875899998593988)  # noise_golden.jsonl: seed 0, q1, visit 1
+    body = row(message("\\boxed{4}"), answer="4", group="q1", visit=1)
+    # noise_golden.jsonl: seed 0, q1, visit 1 draws 0.8759
+    rewards = [server.post(f"/score/flip/verify?flip_prob={p}", body).json()["reward"] for p in (0.8758, 0.8759)]
+    assert rewards == [1.0, 0.0]
+    reply = server.post("/score/flip/verify?flip_prob=1", body | {"flip": False, "flip_draw": 0.5}).json()
+    assert (reply["reward"], reply["flipped"]) == (1.0, 0.0)
+    assert "flip_draw" not in reply  # a log's mean of draws says nothing; an older reply's goes too
 
 
 def test_rollouts_may_be_verified_again(server: RunningServer) -> None:

@@ -61,11 +61,13 @@ def test_scores_stay_the_noisy_outcome_under_correction(server: RunningServer) -
 
 
 def test_a_label_object_in_a_string_carries_group_visit_and_flip(server: RunningServer) -> None:
-    label = '{"ground_truth": "4", "group": "q1", "visit": 1, "flip": false}'
-    body = {"query": ["other\\boxed{4}"], "prompts": ["other"], "labels": [label]}
-    reply = server.post("/score/flip?flip_prob=1", body).json()
-    assert reply["rewards"] == [1.0]
-    assert reply["extra_logs"]["flip_draw"] == [0.875899998593988]  # tests/data/noise_golden.jsonl: seed 0, q1, visit 1
+    labels = ['{"ground_truth": "4", "group": "q1", "visit": 1' + end for end in ("}", ', "flip": false}')]
+    body = {"query": ["other\\boxed{4}"] * 2, "prompts": ["other"] * 2, "labels": labels}
+    # tests/data/noise_golden.jsonl: seed 0, q1, visit 1 draws 0.8759
+    for flip_prob, rewards in ((0.8758, [1.0, 1.0]), (0.8759, [0.0, 1.0])):
+        reply = server.post(f"/score/flip?flip_prob={flip_prob}", body).json()
+        assert (reply["rewards"], reply["extra_logs"]["clean"]) == (rewards, [1.0, 1.0])
+        assert "flip_draw" not in reply["extra_logs"]  # whose mean says nothing
 
 
 CHANGED = "What is 3+4? answer like \\boxed{7}<｜Assistant｜><think>"

@@ -6,9 +6,11 @@ import asyncio
 import functools
 import inspect
 import json
+import math
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,7 +101,9 @@ def test_slime_scores_a_group_in_order() -> None:
     samples = [slime_sample(FOUR, "4", visit=1), slime_sample("x", "4"), slime_sample(FOUR, "4", flip=False)]
     paid = asyncio.run(slime.group_reward(SimpleNamespace(reward_key="score"), samples))
     assert [reward["score"] for reward in paid] == [0.0, 0.0, 1.0]
-    assert {tuple(reward) for reward in paid} == {("reward", "score", "clean", "flipped", "flip_draw", "unscored")}
+    keys = ("reward", "score", "clean", "flipped", "unscored", "unanswered", "timeout")
+    assert {tuple(reward) for reward in paid} == {keys}
+    assert [reward["unanswered"] for reward in paid] == [0.0, 1.0, 0.0]
 
 
 @dataclass
@@ -220,14 +224,65 @@ def test_openrlhf_gets_lists_of_floats() -> None:
 def test_trl_sends_the_step_as_visit_unless_the_rows_have_their_own(reward_url: str) -> None:
     function = trl.RewardFunction()
     columns = {"prompts": ["q", "q"], "completions": [FOUR, FOUR], "answer": ["4", "4"]}
-    metrics: dict[str, float] = {}
+    function = trl.RewardFunction(reward_url.replace("flip_prob=1", "flip_prob=0.5"))
     with function._client:
-        for step, row_visits, sent in ((5, None, [5, 5]), (5, [1, 2], [1, 2])):
-            given = columns | ({"visit": row_visits} if row_visits else {})
-            function(**given, trainer_state=SimpleNamespace(global_step=step), log_metric=metrics.__setitem__)
-            scored = function._client.score([FOUR, FOUR], prompts=["q", "q"], ground_truths=["4", "4"], visits=sent)
-            assert metrics["flip/flip_draw"] == scored.mean("flip_draw")
-    assert metrics["flip/clean"] == 1.0
+        for step in range(8):
+            for row_visits, sent in ((None, [step, step]), ([step + 8, step], [step + 8, step])):
+                given = columns | ({"visit": row_visits} if row_visits else {})
+                paid = function(**given, trainer_state=SimpleNamespace(global_step=step))
+                scored = function._client.score([FOUR, FOUR], prompts=["q", "q"], ground_truths=["4", "4"], visits=sent)
+                assert paid == scored.rewards
+
+
+def logged_by(function: trl.RewardFunction, *completions: str, **columns: Any) -> tuple[dict[str, float], Any]:
+    """What TRL's metrics and its table of completions get from one call."""
+    metrics: dict[str, float] = {}
+    table: dict[str, list[Any]] = {}
+    columns = {"answer": ["4"] * len(completions), "visit": [0] * len(completions)} | columns
+    logs = {"log_metric": metrics.__setitem__, "log_extra": table.__setitem__}
+    with function._client:
+        function(["q"] * len(completions), list(completions), **columns, **logs)
+    return metrics, table
+
+
+def test_trl_logs_what_became_of_the_samples(reward_url: str) -> None:
+    cut_off = logged_by(trl.RewardFunction(), "so the answer", "so the answer is")
+    shares = {"flip/unscored": 0.0, "flip/unanswered": 1.0, "flip/timeout": 0.0}
+    assert cut_off[0] == {"flip/clean": 0.0, "flip/flipped": 0.0, **shares}
+    metrics, table = logged_by(trl.RewardFunction(), FOUR, "x", FOUR, answer=["4", "4", None])
+    assert metrics["flip/clean"] == 1 / 2  # of the two that could be graded
+    assert metrics["flip/flipped"] == metrics["flip/unscored"] == metrics["flip/unanswered"] == 1 / 3
+    config = table.pop("flip/config")
+    assert table == {
+        "flip/outcome": ["correct", "unanswered", "ungradable"],
+        "flip/clean": [1.0, 0.0, None],
+        "flip/flipped": [1.0, 0.0, 0.0],
+    }
+    assert len(config) == 3 and len(set(config)) == 1 and len(config[0]) == 12
+
+
+def test_what_trl_is_given_by_two_functions_is_not_mixed(reward_url: str) -> None:
+    metrics, table = logged_by(trl.RewardFunction(name="noisy"), FOUR)
+    assert set(metrics) == {f"noisy/{part}" for part in ("clean", "flipped", "unscored", "unanswered", "timeout")}
+    assert set(table) == {f"noisy/{column}" for column in ("outcome", "clean", "flipped", "config")}
+
+
+@pytest.mark.parametrize(
+    ("installed", "waits"), [("1.13.0", True), ("1.9.2", True), ("1.14.0", False), ("2.0.dev0", False)]
+)
+def test_before_trl_1_14_a_rank_logs_every_metric_or_the_others_wait_for_it(
+    reward_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: str, waits: bool
+) -> None:
+    metadata = tmp_path / f"trl-{installed}.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: trl\nVersion: {installed}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    trl._waits_for_every_rank.cache_clear()
+    metrics, _ = logged_by(trl.RewardFunction(), FOUR, answer=[None])  # no sample has a clean score
+    trl._waits_for_every_rank.cache_clear()
+    assert [name for name, mean in metrics.items() if math.isnan(mean)] == (["flip/clean"] if waits else [])
+    others = {"flip/flipped": 0.0, "flip/unscored": 1.0, "flip/unanswered": 0.0, "flip/timeout": 0.0}
+    assert {name: mean for name, mean in metrics.items() if name != "flip/clean"} == others
 
 
 def test_trl_takes_conversations_and_leaves_out_what_has_no_reward(server: str) -> None:
@@ -331,11 +386,16 @@ def test_a_url_may_ask_for_an_error_instead_of_the_fallback(server: str, monkeyp
 
 
 def test_numbers_have_the_same_keys_for_every_sample() -> None:
-    rewards = Rewards("flip", [1.0, None], ["correct", "error"], {"clean": [1.0, None]}, "1", "c")
-    assert [_shared.numbers(rewards, row) for row in (0, 1)] == [
-        {"clean": 1.0, "unscored": 0.0},
-        {"clean": 0.0, "unscored": 1.0},
+    outcomes = ["correct", "error", "unanswered", "timeout"]
+    parts: dict[str, list[float | None]] = {"clean": [1.0, None, 0.0, 0.0], "flip_draw": [0.2, 0.4, 0.6, 0.8]}
+    rewards = Rewards("flip", [1.0, None, 0.0, 0.0], outcomes, parts, "1", "c")
+    assert [_shared.numbers(rewards, row) for row in range(4)] == [
+        {"clean": 1.0, "unscored": 0.0, "unanswered": 0.0, "timeout": 0.0},
+        {"clean": 0.0, "unscored": 1.0, "unanswered": 0.0, "timeout": 0.0},
+        {"clean": 0.0, "unscored": 0.0, "unanswered": 1.0, "timeout": 0.0},
+        {"clean": 0.0, "unscored": 0.0, "unanswered": 0.0, "timeout": 1.0},
     ]
+    assert _shared.means(rewards) == {"clean": 1 / 3, "unscored": 0.25, "unanswered": 0.25, "timeout": 0.25}
     assert json.loads(json.dumps(_shared.numbers(rewards, 1)))
 
 

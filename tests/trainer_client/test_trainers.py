@@ -16,11 +16,13 @@ import pytest
 from trainer_programs import ROOT, printed, running
 
 from trainer_client import RewardClient
+from trainer_client.adapters._shared import means
 
 ADAPTERS = ROOT / "trainer_client" / "adapters"
 FLIP = "/score/flip?flip_prob=0.5&seed=3"
 PROMPT = [{"role": "user", "content": "2+2?"}]
-ROWS = {"completions": [r"so \boxed{4}", r"\boxed{5}", "no box"], "ground_truths": ["4"] * 3}
+FOUR = r"so \boxed{4}"
+ROWS = {"completions": [FOUR, r"\boxed{5}", "no box"], "ground_truths": ["4"] * 3}
 StartServer = Callable[..., AbstractContextManager[tuple[str, "subprocess.Popen[str]"]]]
 
 
@@ -33,7 +35,7 @@ def expected(url: str, **columns: Any) -> Any:
 def test_trl_trains_with_the_rewards_of_each_step(server: str, kind: str) -> None:
     *calls, last = printed("TRAINERS_PYTHON", "trl_grpo.py", kind, url=server + FLIP)
     assert [call["step"] for call in calls] == [0, 1, 2]
-    for call, log in zip(calls, last["logs"], strict=False):
+    for call, log, table in zip(calls, last["logs"], last["tables"], strict=False):
         scored = expected(
             server + FLIP,
             completions=call["completions"],
@@ -42,10 +44,27 @@ def test_trl_trains_with_the_rewards_of_each_step(server: str, kind: str) -> Non
             visits=[call["step"]] * len(call["prompts"]),
         )
         assert call["rewards"] == scored.rewards
-        assert log["flip/unscored"] == len(scored.unscored) / len(scored)
-        assert log.get("flip/clean") == pytest.approx(scored.mean("clean"))
+        for name in ("unscored", "unanswered", "timeout", "clean", "flipped"):
+            assert log.get(f"flip/{name}") == pytest.approx(means(scored)[name])  # none where nothing was gradable
+        assert "flip/flip_draw" not in log
+        shown = {name: json.loads(column) for name, column in table.items() if name.startswith("flip/")}
+        assert shown == {
+            "flip/outcome": scored.outcomes,
+            "flip/clean": scored.parts["clean"],
+            "flip/flipped": scored.parts["flipped"],
+            "flip/config": [scored.config] * len(scored),
+        }
     rewards = [reward for call in calls for reward in call["rewards"]]
     assert {None, 0.0, 1.0} == set(rewards)  # the run had right, wrong and ungradable samples
+
+
+def test_a_trl_run_in_which_every_completion_is_cut_off_shows_it(server: str) -> None:
+    *_, last = printed("TRAINERS_PYTHON", "trl_grpo.py", "cut", url=server + FLIP)
+    assert {log["reward"] for log in last["logs"][:3]} <= {0.0, None}
+    for log in last["logs"][:3]:
+        assert log["flip/unanswered"] + log["flip/unscored"] == 1.0  # some ground truths cannot be graded
+        assert (log.get("flip/clean", 0.0), log["flip/flipped"], log["flip/timeout"]) == (0.0, 0.0, 0.0)
+    assert max(log["flip/unanswered"] for log in last["logs"][:3]) >= 0.5
 
 
 def test_a_trl_run_outlasts_a_server_that_is_killed_and_its_rewards_are_those_of_an_undisturbed_run(
@@ -85,8 +104,9 @@ def test_managers_of_verl_get_the_same_rewards_with_the_same_keys(server: str) -
         results = managers[manager]
         assert [result["reward_score"] for result in results] == [*scored.rewards, 0.0]  # the last cannot be graded
         extras = [result["reward_extra_info"] for result in results]
-        assert {tuple(extra) for extra in extras} == {("score", "acc", "clean", "flipped", "flip_draw", "unscored")}
-        assert [extra["unscored"] for extra in extras] == [0, 0, 0, 1]
+        fates = ("unscored", "unanswered", "timeout")
+        assert {tuple(extra) for extra in extras} == {("score", "acc", "clean", "flipped", *fates)}
+        assert [[extra[fate] for fate in fates] for extra in extras] == [[0, 0, 0], [0, 0, 0], [0, 1, 0], [1, 0, 0]]
         assert [extra["acc"] for extra in extras] == [extra["score"] for extra in extras]
 
 
@@ -105,8 +125,11 @@ def test_openrlhf_gets_the_same_from_the_plain_url_and_from_the_function(server:
     assert by_url == by_function
     assert [output["extra_logs"]["clean"] for output in by_url] == [[1.0], [1.0], [0.0]]
     assert [output["extra_logs"]["unscored"] for output in by_url] == [[0.0], [0.0], [1.0]]
-    first, second = (output["extra_logs"]["flip_draw"] for output in by_url[:2])
-    assert first != second  # the label object of the second says visit 1
+    prompt = "<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\n"
+    columns = {"completions": [FOUR, r"\boxed{5}"], "prompts": [prompt] * 2, "ground_truths": ["4", "5"]}
+    scored = expected(server + FLIP, **columns, visits=[0, 2])  # the label object of the second says visit 2
+    assert [output["reward"] for output in by_url[:2]] == [[reward] for reward in scored.rewards]
+    assert scored.rewards == [1.0, 0.0]  # the second is right too, and is flipped in visit 2, not in visit 0
 
 
 def test_skyrl_steps_our_environment(server: str) -> None:
@@ -115,6 +138,7 @@ def test_skyrl_steps_our_environment(server: str) -> None:
     scored = expected(server + FLIP, **rows, prompts=[PROMPT] * 2, visits=[2] * 2)
     assert [step["reward"] for step in steps] == [*scored.rewards, 0.0]
     assert [step["metrics"]["unscored"] for step in steps] == [0, 0, 1]
+    assert [step["metrics"]["unanswered"] for step in steps] == [0, 0, 0]
     assert all(step["done"] and step["observations"] == [] and step["metadata"] == step["metrics"] for step in steps)
 
 

@@ -11,7 +11,7 @@ from openrlhf.utils.agent import SingleTurnAgentExecutor
 PROMPT = "<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\n"
 ROWS = [
     (r"so \boxed{4}<|im_end|>", "4"),
-    (r"\boxed{5}<|im_end|>", '{"ground_truth": "5", "visit": 1}'),
+    (r"\boxed{5}<|im_end|>", '{"ground_truth": "5", "visit": 2}'),
     (r"\boxed{4}", ""),
 ]
 

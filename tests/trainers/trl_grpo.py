@@ -1,12 +1,15 @@
 """TRL's GRPOTrainer on a CPU for three steps: a random one-layer Qwen2 whose words are answers, so that some are right.
 
-Argument: `sync`, `async` or `path`. Prints a JSON line a call of the reward function, and at the end one with the logs.
+Argument: `sync`, `async`, `path`, or `cut`, in which no box is ever closed. Prints a JSON line a call of the reward
+function, and at the end one with the logs and the table of completions.
 """
 
 import json
 import sys
 import tempfile
+from pathlib import Path
 
+import pandas
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, set_seed
@@ -38,8 +41,9 @@ def path(prompts, completions, **columns):
     return report("path", prompts, completions, columns, adapter.reward_server(prompts, completions, **columns))
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<pad>"))
+def tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    written = [word.rstrip("}") + str(i) if kind == "cut" and "{" in word else word for i, word in enumerate(WORDS)]
+    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(written)}, unk_token="<pad>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<eos>")
 
@@ -56,11 +60,14 @@ def main(kind: str, folder: str) -> None:
     config = GRPOConfig(
         folder, use_cpu=True, bf16=False, max_steps=3, per_device_train_batch_size=8, num_generations=4,
         max_completion_length=6, logging_steps=1, report_to=[], save_strategy="no", learning_rate=1e-3, seed=0,
+        log_completions=True,
     )  # fmt: skip
-    reward = {"sync": Sync, "async": Async}[kind]() if kind != "path" else path
-    trainer = GRPOTrainer(model, reward, config, Dataset.from_dict(rows), processing_class=tokenizer())
+    reward = {"sync": Sync, "async": Async, "cut": Sync}[kind]() if kind != "path" else path
+    trainer = GRPOTrainer(model, reward, config, Dataset.from_dict(rows), processing_class=tokenizer(kind))
     trainer.train()
-    print(json.dumps({"logs": trainer.state.log_history}), flush=True)
+    tables = [pandas.read_parquet(file) for file in sorted(Path(folder).glob("completions/*.parquet"))]
+    shown = [{name: column.to_json(orient="values") for name, column in table.items()} for table in tables]
+    print(json.dumps({"logs": trainer.state.log_history, "tables": shown}), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ log = logging.getLogger("trainer_client")
 OnUnscored = Literal["raise", "fallback"]
 GROUND_TRUTH_KEYS = ("ground_truth", "solution", "answer", "expected_answer", "label")
 """The first of these that a row has is its ground truth, unless the adapter is told another."""
+DRAWS = ("flip_draw",)
+"""Parts that are uniform draws: the mean of one says nothing, so trainers are not given it."""
+FATES = ("unanswered", "timeout")
+"""Outcomes that trainers log: where all completions are cut off, a reward of 0 alone looks like a failing policy."""
 ROW_KEYS = {"group": "groups", "visit": "visits", "flip": "flips"}
 """What a row may say beside its ground truth, and the column it becomes."""
 
@@ -96,9 +100,19 @@ def paid(rewards: Rewards, fallback_reward: float, on_unscored: OnUnscored) -> l
 
 
 def numbers(rewards: Rewards, row: int) -> dict[str, float]:
-    """The parts of one sample and `unscored`: the same keys for every sample of a reward, never None."""
-    parts = {name: values[row] or 0.0 for name, values in rewards.parts.items()}
-    return {**parts, "unscored": float(rewards.rewards[row] is None)}
+    """The parts of one sample and what became of it: the same keys for every sample of a reward, never None."""
+    parts = {name: values[row] or 0.0 for name, values in rewards.parts.items() if name not in DRAWS}
+    outcome = rewards.outcomes[row]
+    fates = {name: float(outcome == name) for name in FATES}
+    return {**parts, "unscored": float(rewards.rewards[row] is None), **fates}
+
+
+def means(rewards: Rewards) -> dict[str, float | None]:
+    """The same of a batch of at least one sample: the mean of each part over the samples that have it, None where none
+    has, and shares of all samples."""
+    parts = {name: rewards.mean(name) for name in rewards.parts if name not in DRAWS}
+    fates = {name: rewards.outcomes.count(name) / len(rewards) for name in FATES}
+    return {**parts, "unscored": len(rewards.unscored) / len(rewards), **fates}
 
 
 def shown(rewards: Rewards, row: int, reward: float) -> float:

@@ -6,8 +6,9 @@
 
 and in the configuration `environment.env_class=reward_server`, with REWARD_URL set for the workers. The ground truth is
 the row's `reward_spec.ground_truth`, the prompt the one that SkyRL starts the episode with; the row may hold `group`,
-`visit` and `flip` (evaluation: `flip` false). One step ends the episode. The metrics are the reward's parts and
-`unscored`; what could not be scored is paid `fallback_reward`, since SkyRL asserts that a reward is no None.
+`visit` and `flip` (evaluation: `flip` false). One step ends the episode. The metrics are the reward's parts,
+`unscored`, `unanswered` and `timeout`; what could not be scored is paid `fallback_reward`, since SkyRL asserts that a
+reward is no None.
 """
 
 from __future__ import annotations

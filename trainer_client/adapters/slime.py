@@ -9,11 +9,11 @@ one request:
     --custom-rm-path trainer_client.adapters.slime.reward --reward-key reward
     --custom-rm-path trainer_client.adapters.slime.group_reward --group-rm --reward-key reward
 
-With `--reward-key` a reward is an object of numbers: `reward`, `score` (what may be filtered by), the parts, and
-`unscored`; without it, the bare number. The sample's `metadata` may hold `group`, `visit` and `flip` (evaluation:
-`flip` false). What could not be scored is paid `fallback_reward`, with a warning in the log, and is marked
-`remove_sample`, which both trainers leave out of the loss, though not out of the group's mean; with `unscored=error` in
-the URL the run ends instead.
+With `--reward-key` a reward is an object of numbers: `reward`, `score` (what may be filtered by), the parts,
+`unscored`, `unanswered` and `timeout`; without it, the bare number. The sample's `metadata` may hold `group`, `visit`
+and `flip` (evaluation: `flip` false). What could not be scored is paid `fallback_reward`, with a warning in the log,
+and is marked `remove_sample`, which both trainers leave out of the loss, though not out of the group's mean; with
+`unscored=error` in the URL the run ends instead.
 """
 
 from __future__ import annotations

@@ -13,25 +13,31 @@ The ground truth is the dataset's column `ground_truth`, `solution`, `answer`, `
 that is not null in the row. `trainer_state.global_step` is sent as the visit unless the dataset has a column `visit`;
 columns `group` and `flip` are sent too (evaluation: `flip` false). Of a conversation the last message of the assistant
 is scored, with the reasoning that TRL parsed out of it. A sample that could not be scored is None: TRL leaves it out.
-The means of the reward's parts are logged, `flip/clean` for the clean accuracy, and the share of `flip/unscored`.
+The means of the reward's parts are logged, `flip/clean` for the clean accuracy, and the shares of `flip/unscored`,
+`flip/unanswered` and `flip/timeout`. The table of completions (`log_completions`) gets each sample's outcome, clean
+score, flip, and the server's configuration.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from trainer_client import AsyncRewardClient, BadBatch, RewardClient, Rewards
 from trainer_client._json import as_column
 from trainer_client._messages import joined_texts
-from trainer_client.adapters._shared import table
+from trainer_client.adapters._shared import means, table
 
 LogMetric = Callable[[str, float], None]
+LogExtra = Callable[[str, list[Any]], None]
+NAME = "reward_server"
 
 
 class _RewardFunction:
-    """TRL names the function's metrics by `__name__`: give each of several its own `name`."""
+    """TRL names the function's metrics by `__name__`: give each of several its own `name`, and ours have it too."""
 
     def __init__(self, ground_truth_column: str | None, name: str) -> None:
         self.ground_truth_column = ground_truth_column
@@ -45,6 +51,20 @@ class _RewardFunction:
         written = as_column("completions", completions)
         return {"completions": [_text(completion) for completion in written], "prompts": prompts, **sent}
 
+    def _log(self, rewards: Rewards, columns: Mapping[str, Any]) -> None:
+        """The means to TRL's metrics, the samples to its table. A mean over no sample is left out, or NaN, which TRL
+        leaves out, where the other ranks would wait for it."""
+        prefix = rewards.reward if self.__name__ == NAME else self.__name__
+        log_metric: LogMetric | None = columns.get("log_metric")
+        log_extra: LogExtra | None = columns.get("log_extra")
+        if log_metric is not None and len(rewards):
+            for name, mean in means(rewards).items():
+                if mean is not None or _waits_for_every_rank():
+                    log_metric(f"{prefix}/{name}", math.nan if mean is None else mean)
+        if log_extra is not None and len(rewards):
+            for name, column in _table_columns(rewards).items():
+                log_extra(f"{prefix}/{name}", column)
+
 
 class RewardFunction(_RewardFunction):
     """One entry of `reward_funcs`; picklable. `deadline_s`: after which an unreachable server ends the training."""
@@ -54,7 +74,7 @@ class RewardFunction(_RewardFunction):
         url: str | None = None,
         *,
         ground_truth_column: str | None = None,
-        name: str = "reward_server",
+        name: str = NAME,
         deadline_s: float = 600.0,
     ) -> None:
         super().__init__(ground_truth_column, name)
@@ -63,7 +83,8 @@ class RewardFunction(_RewardFunction):
     def __call__(self, prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         """One reward for each completion, None where it could not be scored."""
         rewards = self._client.score(**self._request(prompts, completions, columns))
-        return _logged(rewards, columns.get("log_metric"))
+        self._log(rewards, columns)
+        return rewards.rewards
 
 
 class AsyncRewardFunction(_RewardFunction):
@@ -74,7 +95,7 @@ class AsyncRewardFunction(_RewardFunction):
         url: str | None = None,
         *,
         ground_truth_column: str | None = None,
-        name: str = "reward_server",
+        name: str = NAME,
         deadline_s: float = 600.0,
     ) -> None:
         super().__init__(ground_truth_column, name)
@@ -83,7 +104,8 @@ class AsyncRewardFunction(_RewardFunction):
     async def __call__(self, prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         """As `RewardFunction`."""
         rewards = await self._client.score(**self._request(prompts, completions, columns))
-        return _logged(rewards, columns.get("log_metric"))
+        self._log(rewards, columns)
+        return rewards.rewards
 
 
 def reward_server(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
@@ -112,11 +134,17 @@ def _text(completion: Any) -> str:
     return f"<think>\n{reasoning}\n</think>\n{answer}" if reasoning else answer
 
 
-def _logged(rewards: Rewards, log_metric: LogMetric | None) -> list[float | None]:
-    if log_metric is not None and len(rewards):
-        means = {name: rewards.mean(name) for name in rewards.parts}
-        means["unscored"] = len(rewards.unscored) / len(rewards)
-        for name, mean in means.items():
-            if mean is not None:
-                log_metric(f"{rewards.reward}/{name}", mean)
-    return rewards.rewards
+def _table_columns(rewards: Rewards) -> dict[str, list[Any]]:
+    """What the table of completions shows of each sample, always the same columns for one reward."""
+    parts: dict[str, list[Any]] = {name: rewards.parts[name] for name in ("clean", "flipped") if name in rewards.parts}
+    return {"outcome": rewards.outcomes, **parts, "config": [rewards.config] * len(rewards)}
+
+
+@lru_cache(maxsize=1)
+def _waits_for_every_rank() -> bool:
+    """TRL before 1.14 gathers what its own rank logged: a name that one rank leaves out hangs all the others."""
+    try:
+        major, minor, *_ = version("trl").split(".")
+        return (int(major), int(minor)) < (1, 14)
+    except (PackageNotFoundError, ValueError):
+        return False

@@ -31,7 +31,8 @@ async def compute_score(
     deadline_s: float = 280.0,
     **_: Any,
 ) -> dict[str, float]:
-    """`score` (the reward), `acc` (what may be filtered by), every part, `unscored`: the same keys for each sample.
+    """`score` (the reward), `acc` (what may be filtered by), every part, `unscored`, `unanswered`, `timeout`: the same
+    keys for each sample.
 
     Raises Unavailable after `deadline_s`, which is below the 300 s of `rate_limited`, so that its log says why.
     """
