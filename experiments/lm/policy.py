@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ CHAT = (
 """For the reward model, which reads a question and an answer without its reasoning."""
 
 
-def tokenizer(questions: list[Question]) -> PreTrainedTokenizerFast:
+def tokenizer(questions: Sequence[Question]) -> PreTrainedTokenizerFast:
     """A small BPE: single digits and signs, everything else merged as the corpus suggests."""
     rng = np.random.default_rng(1)
     texts = [text for q in questions for text in (q.prompt, reasoned(q, rng), corpus_text(q, rng))]
@@ -47,18 +48,23 @@ def configuration(words: Any, **more: Any) -> LlamaConfig:
     )  # fmt: skip
 
 
-def pretrain(questions: list[Question], folder: Path, steps: int, seed: int = 0) -> None:
-    """Next-token training on completions, prompts given; saves model and tokenizer into `folder`. One thread."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    words = tokenizer(questions)
+def pretrain(
+    questions: Sequence[Question], folder: Path, steps: int, *, words: Any = None, share: float = REASONED
+) -> None:
+    """Next-token training on completions, prompts given; saves model and tokenizer into `folder`. One thread.
+
+    `words`: another tokenizer than that of `questions`. `share`: of reasoned texts after `SCHOOL`.
+    """
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    words = words or tokenizer(questions)
     model = LlamaForCausalLM(configuration(words))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
     for step in track(range(steps), "pretraining the policy"):
         chosen = [questions[n] for n in rng.integers(len(questions), size=BATCH)]
-        share = 0.5 if step < steps * SCHOOL else REASONED
-        ids, labels = encoded(words, [(q.prompt, corpus_text(q, rng, share) + END) for q in chosen])
+        mixed = 0.5 if step < steps * SCHOOL else share
+        ids, labels = encoded(words, [(q.prompt, corpus_text(q, rng, mixed) + END) for q in chosen])
         loss = model(input_ids=ids, labels=labels).loss
         optimizer.zero_grad()
         loss.backward()

@@ -1,0 +1,111 @@
+"""What has to hold of a run, written down before any was made, and what was found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.openrlhf_run import check
+from experiments.openrlhf_run.run import Run
+from experiments.openrlhf_run.scenarios import ROLLOUTS, Scenario
+from experiments.openrlhf_run.server import read_lines, rollouts_paid
+
+WINDOW = 10
+"""Steps at the beginning and at the end whose clean rewards are compared."""
+RISE = {"p=0": 0.3, "p=0.4": 0.1}
+"""By how much the mean clean reward has to rise."""
+SIGMAS = 3.5
+"""The share of flipped draws may be so far from p: one run in two thousand is further by chance."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`text` is what was found; `passes` whether that is what has to be."""
+
+    name: str
+    text: str
+    passes: bool
+
+
+def findings(run: Run, fresh_url: str) -> tuple[list[Finding], dict[str, Any]]:
+    """All of a run, and the curves: clean reward by step, evaluation by step."""
+    paid = rollouts_paid(run.record)
+    answers = check.Answers(paid)
+    rollouts = read_lines(run.rollouts)
+    steps = check.logged(run.log, check.STEP)
+    evaluations = check.logged(run.log, check.EVALUATION)
+    compared, wrong = check.wrong_means(steps, rollouts, answers)
+    differ = check.wrong_rollouts(rollouts, answers)
+    again = check.wrong_again(fresh_url, paid)
+    clean = check.clean_means(steps)
+    found = [
+        Finding("exit code", str(run.code), (run.code == 0) == run.scenario.ends_well),
+        _steps(run.scenario, len(steps), len(rollouts)),
+        Finding("rewards trained on, unlike the record", f"{differ} of {len(rollouts)}", differ == 0),
+        Finding("means logged, unlike the record", f"{wrong} of {compared}", wrong == 0),
+        Finding("record, unlike a fresh server", f"{again} of {len(paid)}", again == 0 and not answers.contradictions),
+        *_noise(run.scenario, answers),
+        *_evaluations(evaluations, answers),
+        *_rise(run.scenario, clean),
+        *_outage(run),
+    ]
+    return found, {
+        "clean": clean,
+        "reward": [steps[step]["reward"] for step in sorted(steps)],
+        "evaluations": [(step, score_of(numbers)) for step, numbers in sorted(evaluations.items())],
+    }
+
+
+def score_of(evaluation: dict[str, Any]) -> float:
+    return next(float(value) for name, value in evaluation.items() if name.endswith("_pass1"))
+
+
+def _steps(scenario: Scenario, steps: int, rollouts: int) -> Finding:
+    if scenario.ends_well and not scenario.is_filtered:
+        return Finding(
+            "steps", f"{steps}, {rollouts} rollouts", (steps, rollouts) == (scenario.steps, scenario.steps * ROLLOUTS)
+        )
+    return Finding("steps", f"{steps} of {scenario.steps}, {rollouts} rollouts", 0 < steps < scenario.steps)
+
+
+def _noise(scenario: Scenario, answers: check.Answers) -> list[Finding]:
+    if scenario.reward[0] != "flip":
+        return []
+    draws, flipped, mixed = check.split_flips(answers)
+    p = scenario.flip_prob
+    limit = SIGMAS * math.sqrt(p * (1 - p) / max(1, draws))
+    share = flipped / max(1, draws)
+    return [
+        Finding("questions and visits that were flipped", f"{share:.3f} of {draws}", abs(share - p) <= limit),
+        Finding("of these, with rollouts that differ in it", str(mixed), mixed == 0),
+    ]
+
+
+def _evaluations(evaluations: dict[int, dict[str, Any]], answers: check.Answers) -> list[Finding]:
+    if not evaluations:
+        return []
+    wrong = check.wrong_evaluations(evaluations, answers)
+    text = ", ".join(f"{score_of(evaluations[step]):.2f}" for step in sorted(evaluations))
+    return [Finding("evaluations, clean and as the record", text, wrong == 0)]
+
+
+def _rise(scenario: Scenario, clean: list[float]) -> list[Finding]:
+    if scenario.name not in RISE:
+        return []
+    first, last = float(np.mean(clean[:WINDOW])), float(np.mean(clean[-WINDOW:]))
+    return [
+        Finding("clean reward, first and last steps", f"{first:.2f}, {last:.2f}", last - first >= RISE[scenario.name])
+    ]
+
+
+def _outage(run: Run) -> list[Finding]:
+    if not run.scenario.outage_s:
+        return []
+    if run.outage is None:
+        return [Finding("outage", "none", False)]
+    began, ended = run.outage
+    after = sum(line["time"] > ended for line in rollouts_paid(run.record))
+    return [Finding("server gone for", f"{ended - began:.0f} s, {after} rollouts paid after it", after > 0)]
