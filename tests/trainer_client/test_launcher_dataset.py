@@ -12,13 +12,15 @@ import pytest
 
 from trainer_client.openrlhf_grpo import progress
 from trainer_client.openrlhf_grpo.dataset import Prepared, prepare
+from trainer_client.openrlhf_grpo.mixture import Part
 from trainer_client.openrlhf_grpo.options import Options
-from trainer_client.openrlhf_grpo.sources import BadDataset, source
+from trainer_client.openrlhf_grpo.rows import BadDataset
+from trainer_client.openrlhf_grpo.sources import source
 from trainer_client.openrlhf_grpo.template import CHAT_INSTRUCTION, PAPER_INSTRUCTION
 
 
 def options(**given: Any) -> Options:
-    needed = {"model": "m", "dataset": "d", "output": Path("o"), "server_url": "http://h", "reward": ("verifier",)}
+    needed = {"model": "m", "dataset": ("d",), "output": Path("o"), "server_url": "http://h", "reward": ("verifier",)}
     return Options(**{**needed, **given})
 
 
@@ -27,9 +29,9 @@ def written(path: Path, *rows: object) -> Path:
     return path
 
 
-def prepared(path: Path, visits: Any = (0,), flip: bool = True, **given: Any) -> Prepared:
-    made = source(str(path), size=0, seed=0)
-    return prepare(made, path.parent / "data" / "train.jsonl", options(**given), visits=visits, flip=flip)
+def prepared(path: Path, passes: int = 1, flip: bool = True, **given: Any) -> Prepared:
+    part = Part(source(str(path), size=0, seed=0), passes)
+    return prepare([part], path.parent / "data" / "train.jsonl", options(**given), flip=flip)
 
 
 def records(made: Prepared) -> list[tuple[Any, dict[str, Any], str]]:
@@ -39,7 +41,7 @@ def records(made: Prepared) -> list[tuple[Any, dict[str, Any], str]]:
 
 def test_epochs_are_copies_with_visits_of_their_own(tmp_path: Path) -> None:
     path = written(tmp_path / "math.jsonl", {"question": "2+2?", "answer": "4"}, "", {"problem": "x?", "solution": 5})
-    made = prepared(path, range(2))
+    made = prepared(path, 2)
     labels = [label for _, label, _ in records(made)]
     assert [(label["ground_truth"], label["visit"]) for label in labels] == [("4", 0), (5, 0), ("4", 1), (5, 1)]
     assert labels[0]["group"] == labels[2]["group"] != labels[1]["group"]
@@ -101,9 +103,18 @@ def test_a_row_that_cannot_be_used_is_named_and_nothing_is_written(row: object, 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("m.csv", "expected FILE.jsonl"), ("nowhere.jsonl", "no such file"), ("reasoning-gym:x", "pip install")],
+    [
+        ("m.txt", "m.txt: expected FILE.jsonl"),
+        ("nowhere.jsonl", "no such file"),
+        ("a.jsonl,b.jsonl", "several are words of their own"),
+        ("reasoning-gym:x", "pip install"),
+    ],
 )
-def test_what_is_no_dataset_is_refused(text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_dataset_is_refused(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.txt").touch()
     monkeypatch.setitem(sys.modules, "reasoning_gym", None)  # as where it is not installed
     with pytest.raises(BadDataset, match=message):
         source(text, size=1, seed=0)

@@ -15,8 +15,9 @@ from trainer_client.openrlhf_grpo.arguments import parse
 from trainer_client.openrlhf_grpo.command import Files, command
 from trainer_client.openrlhf_grpo.dataset import Prepared, prepare
 from trainer_client.openrlhf_grpo.ground_truths import ground_truth_warnings
+from trainer_client.openrlhf_grpo.mixture import evaluation, training
 from trainer_client.openrlhf_grpo.options import Options
-from trainer_client.openrlhf_grpo.sources import BadDataset, source
+from trainer_client.openrlhf_grpo.rows import BadDataset
 
 REWARD_FILE = '''"""The reward of this run, which OpenRLHF loads; the URL may hold a key."""
 
@@ -96,16 +97,12 @@ def _reward(options: Options, client: RewardClient) -> str:
 
 def _datasets(options: Options, files: Files) -> Prepared:
     """Writes training and evaluation data; returns the first."""
-    visits = range(options.epochs) if options.visits else [0] * options.epochs
-    questions = source(options.dataset, size=options.size, seed=options.data_seed)
-    train = prepare(questions, files.train, options, visits=visits, flip=True)
-    if options.eval_dataset is not None and files.evaluation is not None:
-        # reasoning-gym makes question i from seed + i, so these come after those of the training
-        asked = source(options.eval_dataset, size=options.eval_size, seed=options.data_seed + options.size)
-        evaluation = prepare(asked, files.evaluation, options, visits=[0], flip=False)
-        shared = len(train.groups & evaluation.groups)
+    train = prepare(training(options), files.train, options, flip=True)
+    if files.evaluation is not None:
+        asked = prepare(evaluation(options), files.evaluation, options, flip=False)
+        shared = len(train.groups & asked.groups)
         if shared:
-            _warn([f"{shared} of {len(evaluation.groups)} evaluation questions are training questions too"])
+            _warn([f"{shared} of {len(asked.groups)} evaluation questions are training questions too"])
     return train
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainer_client import BadConfiguration, RewardClient
+from trainer_client.openrlhf_grpo import mixture
 from trainer_client.openrlhf_grpo.options import Options
 
 GROUP_ESTIMATORS = ("group_norm", "dr_grpo", "rloo", "reinforce_baseline")
@@ -21,7 +22,8 @@ def problems(options: Options) -> list[str]:
     lengths = (options.tensor_parallel, options.prompt_length, options.response_length, options.rollouts_per_update)
     if min(*counts, *lengths) < 1:
         return ["counts and lengths must be at least 1"]
-    return [text for is_wrong, text in (*_path_problems(options), *_size_problems(options)) if is_wrong]
+    found = (*_path_problems(options), *_size_problems(options), *_image_problems(options))
+    return [text for is_wrong, text in found if is_wrong] + list(mixture.problems(options))
 
 
 def _path_problems(options: Options) -> Iterator[tuple[bool, str]]:
@@ -51,6 +53,18 @@ def _size_problems(options: Options) -> Iterator[tuple[bool, str]]:
         not options.is_colocated and not options.vllm_engines,
         f"{'--async' if options.async_ else '--no-colocate'} needs --vllm-engines: vLLM's GPUs come beside the {gpus} "
         "that train (of 8: --gpus 4 --vllm-engines 4)",
+    )
+
+
+def _image_problems(options: Options) -> Iterator[tuple[bool, str]]:
+    """What OpenRLHF cannot do with images."""
+    yield (
+        bool(options.max_images) and options.template == "paper",
+        "--max-images needs --template chat or chat-user: a policy that sees images has a template that places them",
+    )
+    yield (
+        bool(options.max_images) and options.estimator == "gae",
+        "--estimator gae has a critic, which OpenRLHF cannot show images to",
     )
 
 
@@ -89,7 +103,7 @@ def _warnings(options: Options, parameters: Mapping[str, Any]) -> Iterator[tuple
         "wrong label, and training learns it",
     )
     yield (
-        options.eval_dataset is not None and not (is_verified(parameters) and not parameters.get("alpha")),
+        bool(options.eval_dataset) and not (is_verified(parameters) and not parameters.get("alpha")),
         "evaluation averages this reward, which is not the share of right answers",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer_client.openrlhf_grpo.dataset import INPUT, LABEL
+from trainer_client.openrlhf_grpo.dataset import IMAGES, INPUT, LABEL
 from trainer_client.openrlhf_grpo.options import Options
 from trainer_client.openrlhf_grpo.passed_on import OURS_TO_REPLACE
 
@@ -44,6 +44,8 @@ def _data(options: Options, files: Files) -> Flags:
         "data.prompt_dataset": files.train,
         "data.input_key": INPUT,
         "data.label_key": LABEL,
+        "data.image_key": IMAGES if options.max_images else None,
+        "data.max_images_per_prompt": options.max_images or None,
         "data.apply_chat_template": options.template != "paper",
         "data.max_len": options.prompt_length + options.response_length,
         "rollout.max_new_tokens": options.response_length,

@@ -1,4 +1,4 @@
-"""A source as the JSONL file that OpenRLHF reads: columns `input`, `label`, `datasource`.
+"""Parts as the JSONL file that OpenRLHF reads: columns `input`, `label`, `datasource`, and `images` if there are any.
 
 A label is a text that holds a JSON object: as an object, Arrow would give every row the union of all rows' keys, and
 one type to ground truths of several. OpenRLHF hands the text to the server untouched, which reads it.
@@ -8,43 +8,37 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from trainer_client.adapters._shared import GROUND_TRUTH_KEYS
+from trainer_client.openrlhf_grpo.examples import Example, example
+from trainer_client.openrlhf_grpo.mixture import Part
 from trainer_client.openrlhf_grpo.options import Options
 from trainer_client.openrlhf_grpo.progress import Progress
-from trainer_client.openrlhf_grpo.sources import BadDataset, Row, Source
+from trainer_client.openrlhf_grpo.rows import BadDataset
 from trainer_client.openrlhf_grpo.template import render
 
-QUESTION_KEYS = ("question", "problem", "prompt")
-INPUT, LABEL = "input", "label"
+INPUT, LABEL, IMAGES = "input", "label", "images"
 PROBES = 256
 """Ground truths that are kept, to be tried on the server."""
 
 
-@dataclass(frozen=True)
-class Example:
-    """A question. `group` is its id for noise: the row's own, else a digest of the question's text alone, so that
-    neither order nor template nor file changes the noise."""
-
-    question: str
-    ground_truth: Any
-    group: str
-    datasource: str
-
-
 @dataclass
 class Prepared:
-    """What was written: how many questions, their ids, and the first PROBES ground truths."""
+    """What was written: how many rows, the ids of their questions, and the first PROBES ground truths. `visits`: how
+    often the questions that are asked most are asked. `digest`: of the file."""
 
     path: Path
+    visits: int
     rows: int = 0
     groups: set[str] = field(default_factory=set)
     ground_truths: list[Any] = field(default_factory=list)
+    digest: str = ""
 
     def add(self, example: Example) -> None:
         self.rows += 1
@@ -53,71 +47,64 @@ class Prepared:
             self.ground_truths.append(example.ground_truth)
 
 
-def prepare(source: Source, path: Path, options: Options, *, visits: Sequence[int], flip: bool) -> Prepared:
-    """Writes the source once for each of `visits`, whole or not at all. Raises BadDataset."""
-    prepared, partial = Prepared(path), path.with_suffix(".partial")
+def prepare(parts: Sequence[Part], path: Path, options: Options, *, flip: bool) -> Prepared:
+    """Writes every part, whole or not at all; the images' files stay. Raises BadDataset."""
+    prepared, partial = Prepared(path, max(part.visits for part in parts)), path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    progress = Progress(f"{path.name} from {source.name}", source.total * len(visits))
     try:
-        with partial.open("w", encoding="ascii") as file:
-            for copy, visit in enumerate(visits):
-                for done, example, line in _lines(source, options, visit, flip):
-                    file.write(line)
+        with partial.open("w", encoding="ascii") as file, TemporaryFile("w+", encoding="ascii") as plain:
+            for part in parts:
+                for example, line in _lines(part, path, options, prepared, flip):
+                    # Arrow takes a column's type from the first rows, and cannot tell it from rows without images.
+                    (plain if options.max_images and not example.images else file).write(line)
                     prepared.add(example)
-                    progress.update(copy * source.total + done, prepared.rows)
-        if not prepared.rows:
-            raise BadDataset(f"{source.name}: no questions in it")
+            if options.max_images and not file.tell():
+                raise BadDataset("no row has an image (--image-key names another column)")
+            plain.seek(0)
+            shutil.copyfileobj(plain, file)
+        prepared.digest = _digest(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    progress.close(prepared.rows)
     return prepared
 
 
-def _lines(source: Source, options: Options, visit: int, flip: bool) -> Iterator[tuple[int, Example, str]]:
-    for where, done, row in source.read():
-        try:
-            example = _example(row, options, source.name)
-            label = {"ground_truth": example.ground_truth, "group": example.group, "visit": visit, "flip": flip}
-            record = {
-                INPUT: render(example.question, options.template),
-                LABEL: json.dumps(label, allow_nan=False),
-                "datasource": example.datasource,
-            }
-        except (TypeError, ValueError) as error:
-            raise BadDataset(f"{where}: {error}") from None
-        yield done, example, json.dumps(record) + "\n"
+def _digest(path: Path) -> str:
+    digest = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
-def _example(row: Row, options: Options, name: str) -> Example:
-    question = _question(_first(row, options.question_key, QUESTION_KEYS, "question"))
-    ground_truth = None
-    if options.ground_truth:
-        ground_truth = _first(row, options.answer_key, GROUND_TRUTH_KEYS, "ground truth")
-    digest = blake2b(question.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    group = row.get("group")
-    datasource = row.get("datasource") or row.get("data_source") or name
-    return Example(question, ground_truth, digest if group is None else str(group), str(datasource))
+def _lines(part: Part, path: Path, options: Options, prepared: Prepared, flip: bool) -> Iterator[tuple[Example, str]]:
+    """The rows of one part, visit after visit."""
+    source, before = part.source, prepared.rows
+    progress = Progress(f"{path.name} from {source.name}", source.total * part.visits)
+    for visit in range(part.visits):
+        for number, (where, done, row) in enumerate(source.read()):
+            if not part.is_asked(number, visit):
+                continue
+            try:
+                asked = example(row, options, source)
+                record = _record(asked, path.parent, options, visit if options.visits else 0, flip)
+                line = json.dumps(record) + "\n"
+            except (TypeError, ValueError) as error:
+                raise BadDataset(f"{where}: {error}") from None
+            progress.update(visit * source.total + done, prepared.rows - before + 1)
+            yield asked, line
+    if prepared.rows == before:
+        raise BadDataset(f"{source.name}: no questions in it")
+    progress.close(prepared.rows - before)
 
 
-def _first(row: Row, key: str | None, keys: Sequence[str], what: str) -> Any:
-    """The first of `keys` that the row has, or what `key` says, with dots for objects in objects."""
-    for name in (key,) if key else keys:
-        value: Any = row
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value is not None:
-            return value
-    raise ValueError(f"no {what}: none of {key or ', '.join(keys)} in a row with {', '.join(row)}")
-
-
-def _question(value: Any) -> str:
-    """A text, or messages of which one is the user's; a system message gives way to ours."""
-    if isinstance(value, list) and all(isinstance(message, dict) for message in value):
-        asked = [message for message in value if message.get("role") != "system"]
-        if len(asked) != 1 or asked[0].get("role") != "user":
-            raise ValueError("the question has several turns; expected a text, or one message of a user")
-        value = asked[0].get("content")
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"the question is no text: {value!r:.80}")
-    return value.strip()
+def _record(example: Example, folder: Path, options: Options, visit: int, flip: bool) -> dict[str, Any]:
+    label = {"ground_truth": example.ground_truth, "group": example.group, "visit": visit, "flip": flip}
+    record: dict[str, Any] = {
+        INPUT: render(example.question, options.template),
+        LABEL: json.dumps(label, allow_nan=False),
+        "datasource": example.datasource,
+    }
+    if options.max_images:
+        record[IMAGES] = [image.stored(folder / "images") for image in example.images]
+    return record

@@ -25,14 +25,19 @@ class Options:
     """A run. Lengths are in tokens, batch sizes are global."""
 
     model: str = _option("policy to train: a folder, or a name on the Hugging Face hub")
-    dataset: str = _option("questions: FILE.jsonl, FILE.parquet, or reasoning-gym:TASK")
+    dataset: tuple[str, ...] = _option(
+        "questions: a file (.jsonl, .parquet, .json, .csv, .arrow), a folder, NAME, NAME:SPLIT or NAME:CONFIG:SPLIT of "
+        "the Hugging Face hub, or reasoning-gym:TASK. Several are put together, in shares if all have them: A=0.7 B=0.3"
+    )
     output: Path = _option("folder for the prepared data, checkpoints and the model; shared by all nodes")
     server_url: str = _option("the reward server, http://[user:KEY@]HOST:PORT; or set REWARD_API_KEY")
     reward: tuple[str, ...] = _option(
         "the reward and its parameters: flip flip_prob=0.4 seed=17", metavar=("NAME", "PARAMETER=VALUE")
     )
 
-    eval_dataset: str | None = _option("questions to evaluate with, always paid the clean score", None)
+    eval_dataset: tuple[str, ...] = _option(
+        "questions to evaluate with, one or several as above, always paid the clean score", ()
+    )
     eval_steps: int = _option("training steps between evaluations", 20)
     epochs: int = _option("visits of every question, as copies in one OpenRLHF episode", 1)
     visits: bool = _option(
@@ -45,6 +50,10 @@ class Options:
         "column of the ground truth (default ground_truth, solution, answer, expected_answer or label)", None
     )
     ground_truth: bool = _option("every question must have a ground truth; rpr and rm need none", True)
+    max_images: int = _option("images that a question may have; 0 refuses questions with images", 0)
+    image_key: str | None = _option(
+        "column of the images: paths, URLs, base64 or bytes, one or a list (default images or image)", None
+    )
     size: int = _option("questions to make of a reasoning-gym task", 10_000)
     eval_size: int = _option("questions to make of a reasoning-gym task for evaluation", 500)
     data_seed: int = _option("of the reasoning-gym task", 0)
@@ -102,7 +111,8 @@ class Options:
 
     @property
     def is_packing(self) -> bool:
-        return self.packing
+        """OpenRLHF cannot pack images."""
+        return self.packing and not self.max_images
 
     @property
     def rollouts(self) -> int:

@@ -1,41 +1,35 @@
-"""Where questions come from: JSONL, Parquet, or a task of reasoning-gym. Files are never read whole."""
+"""Where questions come from: JSONL, Parquet, what `datasets` reads, or a task of reasoning-gym. Never read whole."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+
+from trainer_client.openrlhf_grpo.hub import hub, is_here
+from trainer_client.openrlhf_grpo.rows import BadDataset, Row, Source
 
 REASONING_GYM = "reasoning-gym:"
-Row = dict[str, Any]
+EXPECTED = (
+    f"FILE.jsonl, .parquet, .json, .csv or .arrow, a folder, a name on the Hugging Face hub, or {REASONING_GYM}TASK"
+)
 
 
-class BadDataset(ValueError):
-    """The data is not what was said: which file and line, and what is wrong."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """`read` gives (where, done, row) from the beginning: `where` for messages, `done` in the unit of `total`."""
-
-    name: str
-    total: int
-    read: Callable[[], Iterator[tuple[str, int, Row]]]
-
-
-def source(text: str, *, size: int, seed: int) -> Source:
-    """What an option names. `size` and `seed` are of reasoning-gym. Raises BadDataset."""
+def source(text: str, *, size: int, seed: int, splits: Sequence[str] = ("train",)) -> Source:
+    """What an option names. `size` and `seed` are of reasoning-gym, `splits` are tried where the text names none.
+    Raises BadDataset."""
     if text.startswith(REASONING_GYM):
         return _reasoning_gym(text.removeprefix(REASONING_GYM), size, seed)
     path = Path(text)
-    if path.suffix not in (".jsonl", ".parquet"):
-        raise BadDataset(f"{text}: expected FILE.jsonl, FILE.parquet or {REASONING_GYM}TASK")
-    if not path.is_file():
-        raise BadDataset(f"{text}: no such file")
-    return _jsonl(path) if path.suffix == ".jsonl" else _parquet(path)
+    if path.is_file() and path.suffix in (".jsonl", ".parquet"):
+        return _jsonl(path) if path.suffix == ".jsonl" else _parquet(path)
+    if is_here(text):
+        return hub(text, splits)
+    if path.is_file():
+        raise BadDataset(f"{text}: expected {EXPECTED}")
+    several = "; several are words of their own: --dataset A B" if "," in text else ""
+    raise BadDataset(f"{text}: no such file or folder, and no name on the Hugging Face hub{several}")
 
 
 def _jsonl(path: Path) -> Source:
@@ -47,7 +41,7 @@ def _jsonl(path: Path) -> Source:
                 if line.strip():
                     yield f"{path}, line {number}", done, _json_row(line, f"{path}, line {number}")
 
-    return Source(path.stem, path.stat().st_size, read)
+    return Source(path.stem, path.stat().st_size, read, path.parent)
 
 
 def _json_row(line: bytes, where: str) -> Row:
@@ -77,7 +71,7 @@ def _parquet(path: Path) -> Source:
 
     try:
         with ParquetFile(path) as file:
-            return Source(path.stem, file.metadata.num_rows, read)
+            return Source(path.stem, file.metadata.num_rows, read, path.parent)
     except (ArrowException, OSError) as error:
         raise BadDataset(f"{path}: {error}") from None
 
