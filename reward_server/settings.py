@@ -18,7 +18,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from reward_server.errors import CommandError
-from reward_server.types import Dtype, Packing, WantedEndsAt
+from reward_server.types import Dtype, Packing, WantedEndsAt, WantedHead
 
 PREFIX = "REWARD_"
 CLIENT_VARIABLES = frozenset({"REWARD_URL", "REWARD_API_KEY"})
@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     rm_ends_at: WantedEndsAt = Field(
         "auto", description="Token at which the score is read: the template's last, or eos. auto: eos for OpenRLHF's."
     )
+    rm_head: WantedHead = Field(
+        "auto", description="transformers: head of the model, found by name, or row 0 of lm_head (Nemotron-Reward)."
+    )
     rm_max_queued_tokens: int = Field(
         2**26, ge=1, description="Tokens that may wait for the reward model. A request beyond them gets 503."
     )
@@ -150,6 +153,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "rm_api_key and rm_served_name are for a vLLM server: leave them out, or set rm_engine=vllm"
             )
+        if is_remote and self.rm_head != "auto":
+            raise ValueError("rm_head is for a model in this process: a vLLM server has its own settings for it")
         if self.rm_api_key and self.rm_url and urlsplit(self.rm_url).username:
             raise ValueError("rm_url holds a user, whose password would be sent in the place of rm_api_key: give one")
         return self

@@ -21,6 +21,10 @@ template ends. `eos`: at the tokenizer's `eos_token`."""
 WantedEndsAt = Literal["auto", EndsAt]
 """`auto` goes by who trained the model."""
 
+WantedHead = Literal["auto", "lm_head"]
+"""Where the head of a reward model is: `auto` by its name in the weights, or `lm_head` row 0 of the language model's.
+"""
+
 
 class Outcome(StrEnum):
     """What became of one sample: the closed set of the reply's `outcomes` and of a metric's labels."""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from reward_server.reward_model.engine import UnfitModel
 from reward_server.types import EndsAt, WantedEndsAt
 
 if TYPE_CHECKING:
@@ -23,7 +24,16 @@ def trained_by_openrlhf(config: Mapping[str, Any]) -> bool:
 
 
 def ends_at(config: Mapping[str, Any], wanted: WantedEndsAt) -> EndsAt:
-    """What is wanted; `auto` goes by who trained the model that config.json describes."""
+    """What is wanted; `auto` goes by who trained the model that config.json describes.
+
+    Raises UnfitModel where that does not tell: two published models have the class of Qwen2.5-Math-RM, and WorldPM's
+    card reads at a `<|endoftext|>` behind the text, which is not served here.
+    """
+    if wanted == "auto" and config.get("architectures") == ["Qwen2ForRewardModel"]:
+        raise UnfitModel(
+            "config.json names Qwen2ForRewardModel, and its models are not all read at the same token. For"
+            " Qwen2.5-Math-RM set rm_ends_at=template. WorldPM is not served: it is read at a token behind the template"
+        )
     if wanted == "auto":
         return "eos" if trained_by_openrlhf(config) else "template"
     return wanted
@@ -33,6 +43,12 @@ def ended(text: str, eos_token: str) -> str:
     """The text as OpenRLHF ends it: newlines dropped, and `eos_token` behind a blank unless it is there."""
     text = text.rstrip("\n")
     return text if text.endswith(eos_token) else f"{text} {eos_token}"
+
+
+VALUE_HEAD = (
+    "the reward model has a value head (v_head.summary), as reward models of LLaMA-Factory have, and as the critics of"
+    " PPO have, whose values are no rewards: make sure that it is not the folder of a PPO run"
+)
 
 
 def remarks(config: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, where: EndsAt) -> list[str]:

@@ -5,15 +5,15 @@ Base install and all other rewards work without torch and transformers: both are
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import SecretStr
 
-from reward_server.reward_model.ending import ends_at, remarks
+from reward_server.reward_model.ending import VALUE_HEAD, ends_at, remarks
 from reward_server.reward_model.engine import OnBatch, UnfitModel
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.model import RewardModel
@@ -77,6 +77,7 @@ class LocalModel:
             max_tokens=device.max_tokens or 2**31,
             vocabulary=device.vocabulary,
             ends_at=reads.ends_at,
+            can_split=device.can_share,
         )
         async with Batcher(device, on_batch=on_batch).running() as batcher:
             with closing(RewardModel(tokenizer, batcher)) as model:
@@ -118,23 +119,27 @@ def load_model(settings: Settings, folder: Path) -> LoadedModel:
 def _local(settings: Settings, folder: Path) -> LocalModel:
     from reward_server.reward_model.local.model import TransformersModel
 
+    texts = _texts(settings, folder, read_config(folder))
     device = TransformersModel(
         folder,
         dtype=settings.rm_dtype,
         device=settings.rm_device,
         threads=settings.rm_threads,
         packing=settings.rm_packing,
+        head_at=settings.rm_head,
     )
-    return LocalModel(_texts(settings, folder), device)
+    if device.is_value_head:
+        texts = replace(texts, remarks=(*texts.remarks, VALUE_HEAD))
+    return LocalModel(texts, device)
 
 
 def _remote(settings: Settings, folder: Path, url: str) -> RemoteModel:
-    texts = _texts(settings, folder)
+    texts = _texts(settings, folder, read_config(folder) if (folder / "config.json").is_file() else {})
     return RemoteModel(texts, folder_digest(folder), url, settings.rm_served_name, settings.rm_api_key)
 
 
-def _texts(settings: Settings, folder: Path) -> Texts:
+def _texts(settings: Settings, folder: Path, described: Mapping[str, Any]) -> Texts:
+    """`described`: the folder's config.json; empty where for vllm there is a tokenizer only."""
     tokenizer = read_tokenizer(folder)
-    described = read_config(folder) if (folder / "config.json").is_file() else {}  # for vllm a tokenizer is enough
     where = ends_at(described, settings.rm_ends_at)
     return Texts(tokenizer, where, tuple(remarks(described, tokenizer, where)))

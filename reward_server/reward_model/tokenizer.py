@@ -76,7 +76,7 @@ class ChatTokenizer:
     """Thread-safe. Raises UnfitModel where the text has to end with an end-of-turn token and there is none.
 
     `max_tokens`: longest text of the model. `vocabulary`: ids from it on are unknown to the model. `ends_at`: where the
-    model was trained to be read.
+    model was trained to be read. `can_split`: False for a model that reads every text whole.
     """
 
     def __init__(
@@ -86,11 +86,13 @@ class ChatTokenizer:
         max_tokens: int,
         vocabulary: int | None = None,
         ends_at: EndsAt = "template",
+        can_split: bool = True,
     ) -> None:
         if ends_at == "eos" and (tokenizer.eos_token is None or tokenizer.eos_token_id is None):
             raise UnfitModel("the reward model is read at its end-of-turn token, but its tokenizer has no eos_token")
         self._tokenizer = tokenizer
         self._ends_at = ends_at
+        self._can_split = can_split
         self._special = SpecialTokens(tokenizer)
         self._max_tokens = max_tokens
         self._vocabulary = vocabulary
@@ -116,7 +118,7 @@ class ChatTokenizer:
         if len(whole) > self._max_tokens:
             return self._truncated(text, self._cut(chat, whole, too_long))
         read_at = self._name(whole[-1])
-        prompt = self._prompt(json.dumps(chat)) if chat else array("i")
+        prompt = self._prompt(json.dumps(chat)) if chat and self._can_split else array("i")
         if len(prompt) < len(whole) and whole[: len(prompt)] == prompt:
             return Encoded(text, prompt, whole[len(prompt) :], read_at=read_at)
         return Encoded(text, array("i"), whole, read_at=read_at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from reward_server.reward_model.engine import UnfitModel
@@ -53,3 +55,12 @@ def _has_bfloat16(device: torch.device) -> bool:
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.12 or so
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def installed_kernels() -> str:
+    """What transformers would take for layers of linear attention in the place of PyTorch's own operations."""
+    found = []
+    for name in ("flash-linear-attention", "causal-conv1d"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found) or "torch"

@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from reward_server.reward_model.engine import UnfitModel
 from reward_server.reward_model.local.folder_config import refuse_config
-from reward_server.reward_model.local.head import find_head, named_labels, refuse_unused
+from reward_server.reward_model.local.head import Head, find_head, named_labels, refuse_unused
 from reward_server.reward_model.local.stored_weights import StoredWeights
 from reward_server.reward_model.model_folder import read_config
+from reward_server.types import WantedHead
 
 if TYPE_CHECKING:
     import torch
@@ -25,11 +26,26 @@ if TYPE_CHECKING:
 _STATELESS_ROTARY = {"default", "linear", "llama3", "yarn", "proportional"}
 """Rotary types whose frequencies do not depend on the length of the text, nor on the text before it."""
 
+_WHOLE_ROTARY = {"longrope"}
+"""Their frequencies depend on the length of the text, but not on the text before it."""
+
 _LAYERS = {"full_attention", "sliding_attention"}
 """Layers whose state is a KV cache, which can be shared without being changed."""
 
+_WHOLE_LAYERS = {"linear_attention"}
+"""Layers of Qwen3-Next and Qwen3.5, whose state changes with every token."""
 
-def read_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+
+class LoadedFolder(NamedTuple):
+    """The model and where its head was. `can_share`: may a prompt be computed once for several completions? Without
+    it a text is read whole, in one pass."""
+
+    model: PreTrainedModel
+    head: Head
+    can_share: bool
+
+
+def read_model(folder: Path, dtype: torch.dtype, device: torch.device, head_at: WantedHead = "auto") -> LoadedFolder:
     """The model: body in `dtype`, head in float32 as it is stored, in inference mode. Raises UnfitModel."""
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
@@ -38,7 +54,7 @@ def read_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
     refuse_config(folder, raw)
     config, hidden = _checked_structure(folder, raw)
     weights = StoredWeights(folder)
-    head = find_head(folder, raw, weights, hidden)
+    head = find_head(folder, raw, weights, hidden, head_at)
     model: PreTrainedModel
     try:
         model, loading = AutoModelForSequenceClassification.from_pretrained(
@@ -59,7 +75,7 @@ def read_model(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTra
     model.score = head.load(weights)
     model.to(device)  # type: ignore[arg-type]  # its wrapper hides the argument from mypy
     model.requires_grad_(False).train(False)
-    return model
+    return LoadedFolder(model, head, _can_share(config))
 
 
 def longest_text(config: PretrainedConfig) -> int | None:
@@ -107,15 +123,24 @@ def _refuse_bad_structure(folder: Path, model: PreTrainedModel) -> None:
     if getattr(head, "out_features", None) != 1:
         raise UnfitModel(f"{type(model).__name__} is not a decoder with a linear head `score`")
     config = model.config.get_text_config()
-    strange = set(getattr(config, "layer_types", None) or ()) - _LAYERS
+    strange = _layer_types(config) - _LAYERS - _WHOLE_LAYERS
     if strange:
-        raise UnfitModel(f"{folder} has layers of type {', '.join(sorted(strange))}, whose state cannot be shared")
-    strange = _rotary_types(config) - _STATELESS_ROTARY
+        raise UnfitModel(f"{folder} has layers of type {', '.join(sorted(strange))}, which are not served here")
+    strange = _rotary_types(config) - _STATELESS_ROTARY - _WHOLE_ROTARY
     if strange:
         raise UnfitModel(
             f"{folder} has rotary embeddings of type {', '.join(sorted(strange))}: a score would depend on the length"
             " of other texts"
         )
+
+
+def _can_share(config: PretrainedConfig) -> bool:
+    config = config.get_text_config()
+    return _layer_types(config) <= _LAYERS and _rotary_types(config) <= _STATELESS_ROTARY
+
+
+def _layer_types(config: PretrainedConfig) -> set[str]:
+    return set(getattr(config, "layer_types", None) or ())
 
 
 def _rotary_types(config: PretrainedConfig) -> set[str]:

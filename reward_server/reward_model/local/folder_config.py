@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reward_server.reward_model.engine import UnfitModel
+from reward_server.reward_model.local.head import TWO_LAYERS
 
 _DTYPES = {"float64", "float32", "float16", "bfloat16", "auto"}
 _QUANTISED = ("quantization_config", "compression_config", "quantization")
@@ -60,7 +61,8 @@ _INSTEAD = (
 
 def _own_code(config: Mapping[str, Any]) -> str | None:
     """The class in the folder that would score. What is left of a base model's own code (`AutoModelForCausalLM` of
-    Phi-3, `AutoConfig`) names another class than `architectures`, and does not count."""
+    Phi-3, `AutoConfig`) names another class than `architectures`, and does not count. Nor does a class whose
+    computation is known here."""
     classes = config.get("auto_map")
     if not isinstance(classes, Mapping):
         return None
@@ -68,6 +70,8 @@ def _own_code(config: Mapping[str, Any]) -> str | None:
     for auto, code in classes.items():
         named = str(code[0] if isinstance(code, list) and code else code)
         is_scoring = auto in ("AutoModelForSequenceClassification", "AutoModelForTokenClassification")
+        if architectures == [named.rpartition(".")[2]] and architectures[0] in TWO_LAYERS:
+            continue
         if is_scoring or (auto.startswith("AutoModel") and named.rpartition(".")[2] in architectures):
             return named
     return None

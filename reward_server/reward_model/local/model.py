@@ -13,6 +13,8 @@ the padding token is also the end of turn.
 On CUDA the same shapes meet the same kernels as long as the GPU type and the libraries stay the same; `config` names
 them. cuBLAS promises equal bits only while one stream runs: everything here is on the default stream of one thread.
 docs/performance.md has what was seen on an H100: the bits hold, and short completions are slow.
+
+A model whose prompts cannot be shared (`can_share`) reads each text whole, in one pass without a cache, in both modes.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from reward_server.reward_model.engine import (
     Work,
     checked,
 )
-from reward_server.reward_model.local.device import torch_dtype, usable_device
+from reward_server.reward_model.local.device import installed_kernels, torch_dtype, usable_device
 from reward_server.reward_model.local.folder import longest_text, read_model
 from reward_server.reward_model.local.packed_check import TOLERANCE, named, packed_pass
 from reward_server.reward_model.local.packed_pass import PackedPass
@@ -45,7 +47,7 @@ from reward_server.reward_model.local.packing import Pack, Row, packs
 from reward_server.reward_model.local.process_wide import pin_threads, share_key_heads, steady_cuda
 from reward_server.reward_model.local.prompt_attention import use_causal_kernel
 from reward_server.reward_model.model_folder import folder_digest
-from reward_server.types import Dtype, Packing
+from reward_server.types import Dtype, Packing, WantedHead
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +63,8 @@ constant, since it decides how floats round."""
 _EAGER_CHUNK_TOKENS = 512
 """The same where the attention is not `prompt_attention`, such as Gemma-2's with its soft caps: it holds heads x chunk
 x text products at a time, and with 32 heads and a text of 8,192 tokens 4,096 would take 4 GiB of float32."""
+
+_WHOLE_TEXT = 2**31 - 1
 
 _PACK_TOKENS = {"cpu": 2048, "cuda": 16384}
 KEPT_PROMPT_TOKENS = 16_384
@@ -89,6 +93,7 @@ class TransformersModel:
         device: str = "auto",
         threads: int | None = None,
         packing: Packing = "auto",
+        head_at: WantedHead = "auto",
     ) -> None:
         import torch
         import transformers
@@ -99,10 +104,13 @@ class TransformersModel:
         else:
             share_key_heads()
         self._threads = threads or torch.get_num_threads()
-        self._model: PreTrainedModel = read_model(folder, torch_dtype(dtype, self._device), self._device)
+        self._model: PreTrainedModel
+        self._model, head, self.can_share = read_model(folder, torch_dtype(dtype, self._device), self._device, head_at)
         self._chunk_tokens = _CHUNK_TOKENS if use_causal_kernel(self._model) else _EAGER_CHUNK_TOKENS
+        if not self.can_share:
+            self._chunk_tokens = _WHOLE_TEXT
         self._pack_tokens = _PACK_TOKENS[self._device.type]
-        self._head = cast("torch.nn.Linear", self._model.score)  # checked when loaded
+        self._head = cast("torch.nn.Module", self._model.score)  # checked when loaded
         self._prompts: Kept[bytes, DynamicCache] = Kept(KEPT_PROMPT_TOKENS * TokenIds("i").itemsize, weigh=len)
         self.max_tokens = longest_text(self._model.config)
         self.vocabulary: int = self._model.get_input_embeddings().num_embeddings  # type: ignore[assignment]
@@ -112,15 +120,18 @@ class TransformersModel:
             "dtype": str(self._model.dtype),
             "device": "cpu" if self._device.type == "cpu" else torch.cuda.get_device_name(self._device),
             "threads": self._threads,
-            "chunk_tokens": self._chunk_tokens,
+            "chunk_tokens": self._chunk_tokens if self.can_share else "whole text",
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
-        if self._head.bias is not None:
-            self.config["head"] = "weight + bias"
+        if not self.can_share:
+            self.config["kernels"] = installed_kernels()
+        if head.kind is not None:
+            self.config["head"] = head.kind
+        self.is_value_head = head.is_value_head
         self._refuse_unsplittable()
         self._packed: PackedPass | None = None
-        if packing == "on" or (packing == "auto" and self._device.type == "cuda"):
+        if self.can_share and (packing == "on" or (packing == "auto" and self._device.type == "cuda")):
             with torch.inference_mode():
                 self._packed = packed_pass(self._model, self._device, self.vocabulary, self._whole_state)
             self.config["packing"] = named(self._packed.sizes) if self._packed else "one at a time"
@@ -132,6 +143,8 @@ class TransformersModel:
         pin_threads(self._threads)
         started = time.perf_counter()
         work = Work([[OutOfMemory("the device ran out of memory")] * len(group.completions) for group in groups])
+        if not self.can_share:
+            groups, mode = [_whole(group) for group in groups], "deterministic"
         with torch.inference_mode():
             scored = list(self._scored(groups, mode, work))
             values = torch.cat([score for _, score in scored]).tolist() if scored else []  # read all at once
@@ -181,16 +194,16 @@ class TransformersModel:
         """A score [1] for each row. Rows leave the batch as they end, so that little padding is computed."""
         import torch
 
-        cache = self._after(pack.prompt, work)
+        cache = self._after(pack.prompt, work) if self.can_share else None
         rows = [row.ids for row in pack.rows]
         work.tokens_saved += len(pack.prompt) * (len(rows) - 1)
-        if len(rows) > 1:
+        if cache is not None and len(rows) > 1:
             cache.batch_repeat_interleave(len(rows))
         hidden: list[torch.Tensor] = []
         scores: list[torch.Tensor] = [torch.empty(0)] * len(rows)
         for start in range(0, len(rows[0]), self._chunk_tokens):
             parts = [row[start : start + self._chunk_tokens] for row in rows if len(row) > start]
-            if len(parts) < len(hidden):
+            if cache is not None and len(parts) < len(hidden):
                 cache.batch_select_indices(torch.arange(len(parts), device=self._device))
             hidden = list(self._forward(parts, cache, work))
             for b, part in enumerate(parts):
@@ -215,8 +228,8 @@ class TransformersModel:
             work.tokens_saved += len(prompt)
         return _copied(cache)
 
-    def _forward(self, rows: Sequence[TokenIds[int]], cache: DynamicCache, work: Work) -> torch.Tensor:
-        """Hidden states [B, T, H] of B rows, the first being the longest; the cache grows by T tokens."""
+    def _forward(self, rows: Sequence[TokenIds[int]], cache: DynamicCache | None, work: Work) -> torch.Tensor:
+        """Hidden states [B, T, H] of B rows, the first being the longest; the cache, if any, grows by T tokens."""
         import torch
 
         ids = torch.zeros(len(rows), len(rows[0]), dtype=torch.int32)
@@ -225,7 +238,8 @@ class TransformersModel:
         work.tokens_computed += sum(map(len, rows))
         work.padding_tokens += ids.numel() - sum(map(len, rows))
         # No attention mask: padding is on the right, where no real token of a causal model looks.
-        out = self._model.base_model(input_ids=ids.to(self._device), past_key_values=cache, use_cache=True)
+        ids = ids.to(self._device)
+        out = self._model.base_model(input_ids=ids, past_key_values=cache, use_cache=cache is not None)
         return out.last_hidden_state  # type: ignore[no-any-return]
 
     def _whole_state(self, ids: TokenIds[int]) -> torch.Tensor:
@@ -236,19 +250,27 @@ class TransformersModel:
         return out.last_hidden_state[0, -1]  # type: ignore[no-any-return]
 
     def _refuse_unsplittable(self) -> None:
+        """A model that looks ahead is refused either way: the part of a text before its end must not feel the end."""
         import torch
 
         pin_threads(self._threads)
         ids = TokenIds("i", (n % self.vocabulary for n in range(5, 53)))
         with torch.inference_mode():
-            whole = self._whole_state(ids)
-            split = self._forward([ids[20:]], self._after(ids[:20], Work([])), Work([]))[0, -1]
+            if self.can_share:
+                whole = self._whole_state(ids)
+                split = self._forward([ids[20:]], self._after(ids[:20], Work([])), Work([]))[0, -1]
+            else:
+                whole, split = self._whole_state(ids[:20]), self._forward([ids], None, Work([]))[0, 19]
         distance = float((whole - split).float().norm() / whole.float().norm())
         if not distance <= TOLERANCE:  # also NaN
             raise UnfitModel(
                 f"{type(self._model).__name__} gives another result when a text is run in two parts (relative distance"
                 f" {distance:.2g}): it is not causal, keeps a state that cannot be shared, or is broken"
             )
+
+
+def _whole(group: Group) -> Group:
+    return Group(TokenIds("i"), [group.prompt + completion for completion in group.completions])
 
 
 def _result(score: float) -> Result:

@@ -1,9 +1,11 @@
 """Which weight files of a model folder are read, and which tensors they hold: names, shapes and types, no numbers.
 
     model.safetensors, else model.safetensors.index.json, else pytorch_model.bin, else pytorch_model.bin.index.json
+    beside it value_head.safetensors or value_head.bin, where LLaMA-Factory keeps its head
 
-transformers reads the first that is there. Refused is what two programs would read differently, or in silence: two sets
-of safetensors, a tensor that stands in two shards, an index that names what is not there, adapters, quantised numbers.
+Of the first four transformers reads the first that is there. Refused is what two programs would read differently, or in
+silence: two sets of safetensors, a tensor that stands in two shards, an index that names what is not there, adapters,
+quantised numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _SETS = (
     ("pytorch_model.bin", "pytorch_model.bin.index.json"),
 )
 _ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
-_HEADS_APART = ("value_head.safetensors", "value_head.bin", "v_head.safetensors", "v_head.bin")
+_HEADS_APART = ("value_head.safetensors", "value_head.bin")
+_UNKNOWN_HEADS_APART = ("v_head.safetensors", "v_head.bin")
 _PLAIN = {"F64", "F32", "F16", "BF16", "float64", "float32", "float16", "bfloat16"}
 _ONE_BYTE_FLOATS = ("F8", "F4", "F6", "float8", "float4")
 
@@ -45,7 +48,10 @@ class Stored:
 
 
 class StoredWeights:
-    """All tensors of the weight files of a folder. Raises UnfitModel where they cannot be told for certain."""
+    """All tensors of the weight files of a folder. Raises UnfitModel where they cannot be told for certain.
+
+    `apart`: names of those in a file of the head's own, which only `Head` reads.
+    """
 
     def __init__(self, folder: Path) -> None:
         _refuse_neighbours(folder)
@@ -54,6 +60,11 @@ class StoredWeights:
         self.tensors: dict[str, Stored] = {}
         for file in self.files:
             self._add(file)
+        self.apart: set[str] = set()
+        for file in (folder / name for name in _HEADS_APART if (folder / name).exists()):
+            before = set(self.tensors)
+            self._add(file)
+            self.apart |= set(self.tensors) - before
         absent = sorted(name for name, file in placed.items() if name not in self.tensors or not file.is_file())
         if absent:
             raise UnfitModel(
@@ -63,16 +74,16 @@ class StoredWeights:
         self._refuse_quantised(folder)
         self._refuse_repeated(folder)
 
-    def tensor(self, name: str) -> torch.Tensor:
-        """The numbers of one tensor, in the type in which they are stored."""
+    def tensor(self, name: str, rows: int) -> torch.Tensor:
+        """The numbers of the first rows of one tensor, in the type in which they are stored."""
         from safetensors import safe_open
 
         file = self.tensors[name].file
-        if not self.is_safetensors:
+        if file.suffix != ".safetensors":
             found: torch.Tensor = _state_dict(file, "cpu")[name]
-            return found.clone()
+            return found[:rows].clone()
         with safe_open(file, framework="pt") as opened:
-            return opened.get_tensor(name)  # type: ignore[no-any-return]
+            return opened.get_slice(name)[:rows]  # type: ignore[no-any-return]
 
     def _add(self, file: Path) -> None:
         try:
@@ -112,7 +123,7 @@ def _refuse_neighbours(folder: Path) -> None:
     for name in _ADAPTERS:
         if (folder / name).exists():
             raise UnfitModel(f"{folder} holds an adapter ({name}), which may or may not be applied: {MERGE_FIRST}")
-    for name in _HEADS_APART:
+    for name in _UNKNOWN_HEADS_APART:
         if (folder / name).exists():
             raise UnfitModel(
                 f"{folder} keeps its head apart, in {name}, which nothing here reads: put it into the model's own"

@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def load(folder: Path) -> torch.nn.Module:
-    return read_model(folder, torch.float32, CPU)
+    return read_model(folder, torch.float32, CPU).model
 
 
 def test_a_missing_head_is_refused(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_the_head_is_read_as_it_is_stored(stored: torch.dtype, shard: str, tmp_p
     head = tensors["score.weight"] = torch.randn(1, 64).to(stored)
     save_file(tensors, holder, {"format": "pt"})
     assert (len(list(tmp_path.glob("*.safetensors"))) > 1) == (shard == "100KB")
-    model = read_model(tmp_path, torch.bfloat16, CPU)
+    model = read_model(tmp_path, torch.bfloat16, CPU).model
     loaded = model.get_parameter("score.weight")
     assert loaded.dtype == torch.float32
     assert torch.equal(loaded, head.float())

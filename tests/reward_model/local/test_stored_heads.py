@@ -199,7 +199,7 @@ def head_of(**heads: list[int]) -> Callable[[Tensors], None]:
 @pytest.mark.parametrize(
     ("heads", "named"),
     [
-        ({"v_head__summary__weight": [1, 64], "v_head__summary__bias": [1]}, "v_head.summary.weight [1, 64]"),
+        ({"v_head__weight": [1, 64]}, "v_head.weight [1, 64]"),
         ({"value_head__weight": [1, 64]}, "value_head.weight [1, 64]"),
         ({"score__0__weight": [64, 64], "score__2__weight": [1, 64]}, "score.0.weight [64, 64]"),
         ({"regression_layer__weight": [19, 64], "gating__layers__0__weight": [8, 64]}, "regression_layer.weight"),
@@ -224,7 +224,7 @@ def test_other_heads_are_refused_by_name_with_what_to_do(
 @pytest.mark.parametrize(
     "extra",
     [
-        "v_head.summary.weight",
+        "v_head.weight",
         "score.0.weight",
         "score.gate.weight",
         "regression_layer.weight",
