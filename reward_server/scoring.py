@@ -182,12 +182,7 @@ class Scorer:
         lost = sum([sample.is_lost for sample in samples])
         if lost:
             self._metrics.count_lost(plan.name, lost)
-            log.warning(
-                "%d of %d completions cannot be told from their prompt: the query does not begin with it (%s)",
-                lost,
-                len(samples),
-                plan.name,
-            )
+            log.warning("%d of %d completions cannot be told from their prompt (%s)", lost, len(samples), plan.name)
 
     def _export_gauges(self) -> None:
         pool, slot, admission = self._pool, self.model_slot, self.admission

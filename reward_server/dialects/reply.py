@@ -42,11 +42,24 @@ class Reply:
 
     def check(self) -> None:
         """Raises Unscored for the first sample without a reward, where the caller asked for that."""
-        if self.unscored and self.plan.reward.unscored == "error":
+        if self.plan.reward.unscored == "error":
+            self._refuse_unscored("unscored=error")
+
+    def chosen_rewards(self) -> list[float]:
+        """Every reward, for a trainer that can neither carry a null nor be told of one beside it.
+
+        Raises Unscored, unless `fallback_reward` stands in the URL or in the variant: the default would be a silent 0.
+        """
+        if "fallback_reward" not in self.plan.reward.model_fields_set:
+            self._refuse_unscored("no fallback_reward is set")
+        return [self.reward(score) for score in self.scores]
+
+    def _refuse_unscored(self, why: str) -> None:
+        if self.unscored:
             row = next(row for row, score in enumerate(self.scores) if score.reward is None)
             outcome = self.scores[row].outcome
             raise Unscored(
-                f"{self.unscored} of {len(self.scores)} samples have no reward (unscored=error); sample {row}, from 0:"
+                f"{self.unscored} of {len(self.scores)} samples have no reward ({why}); sample {row}, from 0:"
                 f" {REASONS[outcome]}",
                 {"row": row, "outcome": outcome, "unscored": self.unscored},
             )

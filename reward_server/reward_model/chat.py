@@ -74,6 +74,11 @@ class Grammar:
     prompt: str
     after_system: str = ""
 
+    @property
+    def invitation(self) -> str:
+        """What stands directly before an answer."""
+        return self.prompt or self.turns["user"][1]
+
     def unwrap(self, text: str) -> list[Message] | None:
         """The messages of a text that this grammar renders byte for byte; None for another text."""
         begin = self.begin if text.startswith(self.begin) else ""
@@ -119,7 +124,7 @@ def _headed(opening: str, middle: str, closing: str, **names: str) -> dict[str, 
     return {role: (opening + names.get(role, role) + middle, closing) for role in _ROLES}
 
 
-_GRAMMARS = (
+GRAMMARS = (
     Grammar("", _headed("<|im_start|>", "\n", "<|im_end|>\n"), "<|im_start|>assistant\n"),
     Grammar(
         "<|begin_of_text|>",
@@ -175,7 +180,7 @@ def chat_of(prompt: str | Sequence[Message]) -> list[Message]:
         if len(messages) > 1 or messages[0]["role"] != "user":
             raise UnusablePrompt("the last message ends with what invites an answer: was a templated text sent?")
         prompt = content
-    for grammar in _GRAMMARS:
+    for grammar in GRAMMARS:
         messages_of_grammar = grammar.unwrap(prompt)
         if messages_of_grammar is not None:
             return messages_of_grammar

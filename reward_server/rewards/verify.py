@@ -35,7 +35,10 @@ class VerifierReward(Reward):
     def lacks(self, sample: Sample) -> str | None:
         """A ground truth."""
         if sample.ground_truths is None:
-            return "{name} needs a ground truth (ground_truths, labels, label): row {row} has none"
+            return (
+                "{name} needs a ground truth (ground_truths, labels, label, reference_answer): row {row} has none."
+                " LLaMA-Factory sends none at all: use rm or rpr"
+            )
         return None
 
     def needs(self) -> Needs:

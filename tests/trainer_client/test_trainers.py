@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trainer_programs import ROOT, printed, running
+from trainer_programs import ROOT, printed, python_of, running
 
 from trainer_client import RewardClient
 from trainer_client.adapters._shared import means
@@ -230,3 +230,28 @@ def test_nemo_gym_serves_our_proxy(server: str) -> None:
     assert [reply["reward"] for reply in verified] == [*scored.rewards, 0.0]
     assert verified[2]["_ng_failure_class"] == "reward_ungradable"
     assert verified[2]["instance_config"] == {"mask_sample": True}
+
+
+def llama_factory(url: str, template: str, *responses: str) -> Any:
+    packages = Path(python_of("TRAINERS_PYTHON")).parents[1] / "lib"
+    if not [*packages.glob("python*/site-packages/llamafactory")]:
+        pytest.skip("no LLaMA-Factory in .venv-trainers: `make test` installs it")
+    (result,) = printed("TRAINERS_PYTHON", "llama_factory_rewards.py", url, template, *responses, url="")
+    return result
+
+
+@pytest.mark.parametrize("template", ["qwen", "qwen3", "llama3", "gemma", "mistral", "deepseekr1"])
+def test_llama_factorys_trainer_gets_the_rewards_of_the_responses(server: str, template: str) -> None:
+    url = f"{server}/score/rpr?require_answer=false"
+    responses = ["wait, hence 4", "4", ""]
+    scored = expected(url, completions=responses)
+    assert llama_factory(url, template, *responses) == {"rewards": scored.rewards}
+    assert scored.rewards[0] > 0 == scored.rewards[1]
+
+
+def test_llama_factory_ends_at_what_cannot_be_scored_unless_a_fallback_is_chosen(server: str) -> None:
+    url = f"{server}/score/rpr?require_answer=false"
+    for template, response in (("qwen", "<|im_start|>assistant\nwait"), ("default", "wait"), ("alpaca", "wait")):
+        assert llama_factory(url, template, response) == {"error": "KeyError: 'scores'"}
+    assert llama_factory(f"{url}&fallback_reward=-1", "default", "wait") == {"rewards": [-1.0]}
+    assert llama_factory(f"{server}/score/verifier", "qwen", "4") == {"error": "KeyError: 'scores'"}
