@@ -125,7 +125,7 @@ def _model(derivation: Derivation) -> dict[str, object]:
 
 def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
     reading = derivation.found.reading
-    warnings = list(plan.reward.warnings())
+    warnings = list(plan.reward.warnings(sample))
     if reading.has_eaten_escape:
         warnings.append("a JSON escape ate a backslash; write \\\\boxed")
     for meant in repairs(sample.ground_truths, plan.needs.check):

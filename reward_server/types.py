@@ -86,6 +86,7 @@ class Sample:
 
     `ground_truths`: any of them matches; None when the caller gave none, empty when what it gave is unusable.
     `group`: the question's id, None when the caller gave none (it then defaults to the prompt).
+    `visit`: which visit of the question, None when the caller gave none (noise then takes 0).
     `flip`: False pays the clean score, for evaluation: no noise, no bonus from RPR.
     `ordered`: must lists of values have the ground truth's order? None: as the plan says.
     `is_lost`: the completion cannot be told from its prompt; it is empty then, and the outcome is `error`.
@@ -95,7 +96,7 @@ class Sample:
     prompt: str | list[Message] | None = None
     ground_truths: tuple[str, ...] | None = None
     group: str | None = None
-    visit: int = 0
+    visit: int | None = None
     flip: bool = True
     is_lost: bool = False
     ordered: bool | None = None

@@ -127,3 +127,27 @@ def test_a_query_is_explained_as_the_completion_in_it(server: RunningServer) -> 
         {"completion": "", **asked},
     ):
         assert server.post("/explain/verifier", {"ground_truth": "7", **wrong}).status_code == 422
+
+
+NO_VISIT = "no visit: this noise is fixed for each question; for more than one epoch send visits"
+
+
+@pytest.mark.parametrize(
+    ("query", "beside", "expected"),
+    [
+        ("flip_prob=0.4", {}, [NO_VISIT]),
+        ("false_positive_prob=0.1&false_negative_prob=0", {}, [NO_VISIT]),
+        ("flip_prob=0.4&flip_scope=sample", {}, [NO_VISIT.replace("each question", "each completion of a question")]),
+        ("flip_prob=0.4", {"visit": 0}, []),
+        ("flip_prob=0.4", {"ground_truth": {"ground_truth": "4", "visit": 0}}, []),
+        ("flip_prob=0.4", {"flip": False}, []),
+        ("flip_prob=0", {}, []),
+    ],
+)
+def test_noise_without_a_visit_is_a_warning(
+    server: RunningServer, query: str, beside: dict[str, object], expected: list[str]
+) -> None:
+    body = {"completion": "\\boxed{4}", "ground_truth": "4", "group": "q"} | beside
+    derived = server.post(f"/explain/flip?{query}", body).json()
+    assert derived["warnings"] == expected
+    assert derived["noise"]["visit"] == 0

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainer_client import _chunks
+from trainer_client import _chunks, _fixed_noise
 from trainer_client._errors import BadReply, RewardClientError
 from trainer_client._exchange import Answer, Deadline, Exchange, Lost, Reply, Send, ask, reason, refusal
 from trainer_client._json import as_column, encode, without_nan
@@ -28,6 +28,7 @@ class Batch:
     """The chunks of one call as exchanges, and those that are answered."""
 
     request_id: str
+    columns: Mapping[str, Sequence[object]]
     exchanges: list[Exchange[ScoredChunk]]
     answered: list[ScoredChunk] = field(default_factory=list)
 
@@ -88,13 +89,14 @@ class BaseClient:
         self._sessions: dict[Any, Any] = {}
 
     def _batch(self, completions: Column, columns: Mapping[str, Column | None]) -> Batch:
+        given = self._columns(completions, columns)
         chunks = _chunks.split(
-            self._columns(completions, columns),
+            given,
             max_samples=self._max_samples,
             max_bytes=self._max_bytes,
             replicas=[url.root for url in self._urls],
         )
-        batch, deadline = Batch(_new_id(), []), self._deadline()
+        batch, deadline = Batch(_new_id(), given, []), self._deadline()
         for number, chunk in enumerate(chunks, start=1):
             request_id = batch.request_id if len(chunks) == 1 else f"{batch.request_id}-{number}"
             batch.exchanges.append(self._chunk(batch, chunk, request_id, deadline))
@@ -119,6 +121,7 @@ class BaseClient:
             error.answered, count = tuple(batch.answered), len(batch.exchanges)
             error.progress = f"{len(error.answered)} of {count} chunks answered" if count > 1 else ""
             raise
+        _fixed_noise.look_at(self._adapter, rewards, batch.columns, chunk.rows)
         batch.answered.append(ScoredChunk(chunk.rows, rewards, chunk.done, chunk.total))
         return batch.answered[-1]
 

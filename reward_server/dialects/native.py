@@ -66,7 +66,7 @@ def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ..
             prompt=without_media(prompt) if isinstance(prompt, list) else prompt,
             ground_truths=truth,
             group=None if group is None else checked_group(group),
-            visit=0 if visit is None else checked_visit(visit),
+            visit=None if visit is None else checked_visit(visit),
             flip=flip is not False,
         )
         for completion, prompt, truth, group, visit, flip in zip(completions, prompts, truths, groups, visits, flips)  # noqa: B905 - repeat() is endless

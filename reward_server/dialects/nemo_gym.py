@@ -70,7 +70,7 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
         completion_of(row.get("response")),
         prompt=prompt_of_params(row.get("responses_create_params")),
         group=None if row.get("group") is None else checked_group(row["group"]),
-        visit=0 if row.get("visit") is None else checked_visit(row["visit"]),
+        visit=None if row.get("visit") is None else checked_visit(row["visit"]),
         flip=True if row.get("flip") is None else checked_flip(row["flip"]),
     )
     key = ground_truth_key(row)

@@ -104,7 +104,7 @@ def _sample(completion: str, values: dict[str, object]) -> Sample:
         completion,
         prompt=checked_prompt(present["prompt"]) if "prompt" in present else None,
         group=checked_group(present["group"]) if "group" in present else None,
-        visit=checked_visit(present["visit"]) if "visit" in present else 0,
+        visit=checked_visit(present["visit"]) if "visit" in present else None,
         flip=checked_flip(present["flip"]) if "flip" in present else True,
     )
     return labelled(sample, values["ground_truth"]) if "ground_truth" in values else sample

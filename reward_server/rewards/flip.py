@@ -20,6 +20,11 @@ from reward_server.rewards.verify import VerifierReward, rpr_part
 from reward_server.types import Message, Noise, Outcome, Sample, Score
 
 RATES = {"flip_prob", "false_positive_prob", "false_negative_prob"}
+FIXED = {
+    "question": "no visit: this noise is fixed for each question; for more than one epoch send visits",
+    "sample": "no visit: this noise is fixed for each completion of a question; for more than one epoch send visits",
+}
+"""What is said by scope, where a sample has no visit."""
 
 
 class FlipReward(VerifierReward):
@@ -78,6 +83,12 @@ class FlipReward(VerifierReward):
         """A ground truth, or a key for the noise."""
         return super().lacks(sample) or _lacks_key(sample)
 
+    def warnings(self, sample: Sample) -> tuple[str, ...]:
+        """Noise that no visit renews, too."""
+        said, rates = super().warnings(sample), self.rates
+        is_noisy = sample.flip and max(rates.false_positive_prob, rates.false_negative_prob) > 0
+        return (*said, FIXED[self.flip_scope]) if is_noisy and sample.visit is None else said
+
     def settle(self, sample: Sample, found: Found) -> Score:
         """The clean score, turned or not, then as for the verifier."""
         outcome = asked(found.verdict).outcome
@@ -95,13 +106,14 @@ class FlipReward(VerifierReward):
         """What is drawn for a sample, keyed by question and visit; `text`, its own turn, counts in scope `sample`."""
         group = sample.group if sample.group is not None else group_of_prompt(sample.prompt or "")
         keyed = text if self.flip_scope == "sample" else None
-        draw = flip_draw(seed=self.seed, group=group, visit=sample.visit, completion=keyed)
+        visit = sample.visit or 0
+        draw = flip_draw(seed=self.seed, group=group, visit=visit, completion=keyed)
         clean, rates = outcome.clean, self.rates
         exposed = sample.flip and self._may_flip(outcome)
         return Noise(
             seed=self.seed,
             group=group,
-            visit=sample.visit,
+            visit=visit,
             scope=self.flip_scope,
             draw=draw,
             threshold=rates.of(clean),

@@ -57,8 +57,8 @@ class Reward(BaseModel):
         """Why the sample cannot be scored at all: a sentence with `{name}` and `{row}` to fill in."""
         return None
 
-    def warnings(self) -> tuple[str, ...]:
-        """What is allowed and seldom meant."""
+    def warnings(self, sample: Sample) -> tuple[str, ...]:
+        """What is allowed and seldom meant, of the parameters and of how the sample was sent."""
         return ()
 
     @classmethod

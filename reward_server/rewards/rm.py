@@ -63,7 +63,7 @@ class RmReward(Reward):
         """What the model says, and RPR."""
         return Needs(rpr=True, model=ModelQuestion(self.format, self.too_long, self.mode))
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows."""
         return small_alpha(self.alpha)
 

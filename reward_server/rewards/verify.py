@@ -45,7 +45,7 @@ class VerifierReward(Reward):
         """A verdict, and RPR where it is paid."""
         return Needs(check=self.check, ordered=self.ordered, rpr=self.alpha > 0)
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows."""
         return small_alpha(self.alpha)
 

@@ -185,7 +185,7 @@ def test_any_json_is_parsed_into_samples_or_refused(catalog: Catalog, key: str, 
         dialect = recognise(body)
         samples, echo = dialect.parse(body)
         for sample in samples:
-            assert isinstance(sample.completion, str) and isinstance(sample.visit, int)
+            assert isinstance(sample.completion, str) and isinstance(sample.visit, int | None)
             assert sample.group is None or isinstance(sample.group, str)
         scores = [Score(Outcome.ERROR, None, None, {"clean": None}) for _ in samples]
         plan = catalog.resolve("verifier", "")

@@ -38,8 +38,8 @@ def reward_url(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     url = f"{server}/score/flip?flip_prob=1&fallback_reward=0.25"
     monkeypatch.setenv("REWARD_URL", url)
     yield url
-    _shared.sync_client(None).close()
-    _shared.sync_client(None, areal.DEADLINE_S).close()
+    _shared.sync_client(None, adapter="openrlhf").close()
+    _shared.sync_client(None, areal.DEADLINE_S, adapter="areal").close()
     _shared.sync_client.cache_clear()
     _shared.async_client.cache_clear()
 
@@ -73,9 +73,31 @@ def test_verl_pays_the_fallback_or_raises() -> None:
         asyncio.run(score(on_unscored="zero"))  # type: ignore[arg-type]
 
 
-def test_verl_without_a_prompt_or_group_is_told_so() -> None:
+def test_verl_without_a_prompt_group_or_index_is_told_so() -> None:
     with pytest.raises(InvalidRequest, match="group or a prompt"):
-        asyncio.run(verl.compute_score("math", FOUR, "4", {}))
+        asyncio.run(verl.compute_score("math", FOUR, "4", {"index": None}))
+
+
+@pytest.mark.parametrize(
+    ("info", "keyed_by"),
+    [
+        ({"index": 7}, {"groups": ["math/7"]}),
+        ({"index": np.int64(7), "split": "train"}, {"groups": ["math/train/7"]}),
+        ({"index": 0, "split": None}, {"groups": ["math/0"]}),
+        ({"index": "0c2f", "group": "q"}, {"groups": ["q"]}),
+        ({"index": 7, "raw_prompt": MESSAGES}, {"prompts": [MESSAGES]}),  # as before there was a default
+    ],
+)
+def test_verl_knows_a_question_by_its_group_its_prompt_or_its_index(
+    server: str, info: dict[str, Any], keyed_by: dict[str, Any]
+) -> None:
+    url = f"{server}/score/flip?flip_prob=0.5"
+    visits = range(16)  # of which some flip
+    paid = [asyncio.run(verl.compute_score("math", FOUR, "4", info | {"visit": visit}, url=url)) for visit in visits]
+    columns = {name: column * len(visits) for name, column in keyed_by.items()}
+    with RewardClient(url) as client:
+        scored = client.score([FOUR] * len(visits), ground_truths=["4"] * len(visits), visits=visits, **columns)
+    assert [row["score"] for row in paid] == scored.rewards
 
 
 def test_acc_of_a_corrected_reward_is_the_noisy_outcome(server: str) -> None:
@@ -203,8 +225,8 @@ def test_every_adapter_takes_a_prompt_with_an_image_and_asks_the_same_question(s
                 areal.reward_fn(prompt, FOUR, answer="4", visit=visit, images=[image], reward_url=url),
                 openrlhf.reward_from(url, [FOUR], [""], [label | {"prompt": prompt}])["rewards"][0],
             ]
-    _shared.sync_client(url, areal.DEADLINE_S).close()
-    _shared.sync_client(url).close()
+    _shared.sync_client(url, areal.DEADLINE_S, adapter="areal").close()
+    _shared.sync_client(url, adapter="openrlhf").close()
 
 
 def test_areal_is_sync_picklable_and_told_its_ground_truth_by_the_row() -> None:

@@ -27,8 +27,8 @@ def closed_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The clients that the adapter would keep as long as its process lives."""
     with ExitStack() as opened:
 
-        def sync_client(url: str | None, deadline_s: float) -> RewardClient:
-            return opened.enter_context(RewardClient(url, deadline_s=deadline_s))
+        def sync_client(url: str | None, deadline_s: float, *, adapter: str) -> RewardClient:
+            return opened.enter_context(RewardClient(url, deadline_s=deadline_s, adapter=adapter))
 
         monkeypatch.setattr(_shared, "sync_client", sync_client)
         yield

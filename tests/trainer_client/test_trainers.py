@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import urllib.request
@@ -58,6 +59,25 @@ def test_trl_trains_with_the_rewards_of_each_step(server: str, kind: str) -> Non
     assert {None, 0.0, 1.0} == set(rewards)  # the run had right, wrong and ungradable samples
 
 
+ALL_FLIPPED = "/score/flip?flip_prob=1"
+
+
+def test_trls_async_grpo_passes_no_step_and_our_function_says_so(server: str) -> None:
+    (result,) = printed("TRAINERS_PYTHON", "trl_async_grpo.py", url=server + ALL_FLIPPED)
+    assert result["with_visits"] == {"rewards": [0.0, 1.0, 0.0], "said": []}
+    assert result["without"]["rewards"] == [0.0, 1.0, 0.0]
+    (said,) = result["without"]["said"]
+    assert said.startswith("noise without visits (trl)") and "TRL's AsyncGRPO" in said
+
+
+def test_the_documented_way_gives_each_epoch_its_visit() -> None:
+    page = (ROOT / "docs" / "trainers" / "visits.md").read_text()
+    pieces = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (found,) = printed("TRAINERS_PYTHON", "epochs_in_data.py", url="", given=json.dumps(pieces))
+    assert found["visits"] == [[question, epoch] for epoch in range(3) for question in ("a", "b")]
+    assert found["infos"] == [[index, epoch] for epoch in range(3) for index in (0, 1)]
+
+
 def test_a_trl_run_in_which_every_completion_is_cut_off_shows_it(server: str) -> None:
     *_, last = printed("TRAINERS_PYTHON", "trl_grpo.py", "cut", url=server + FLIP)
     assert {log["reward"] for log in last["logs"][:3]} <= {0.0, None}
@@ -98,7 +118,8 @@ def test_trls_prompts_with_images_are_paid_like_those_with_paths(server: str) ->
 
 
 def test_managers_of_verl_get_the_same_rewards_with_the_same_keys(server: str) -> None:
-    (managers,) = printed("TRAINERS_PYTHON", "verl_managers.py", "naive", "dapo", "gdpo", url=server + FLIP)
+    names = ("naive", "dapo", "gdpo", "naive/index", "dapo/index", "gdpo/index")
+    (managers,) = printed("TRAINERS_PYTHON", "verl_managers.py", *names, url=server + FLIP)
     scored = expected(server + FLIP, **ROWS, groups=["q"] * 3, visits=[3] * 3)
     for manager in ("naive", "dapo", "gdpo"):
         results = managers[manager]
@@ -108,6 +129,10 @@ def test_managers_of_verl_get_the_same_rewards_with_the_same_keys(server: str) -
         assert {tuple(extra) for extra in extras} == {("score", "acc", "clean", "flipped", *fates)}
         assert [[extra[fate] for fate in fates] for extra in extras] == [[0, 0, 0], [0, 0, 0], [0, 1, 0], [1, 0, 0]]
         assert [extra["acc"] for extra in extras] == [extra["score"] for extra in extras]
+    by_prompt = expected(server + FLIP, **ROWS, prompts=[PROMPT] * 3, visits=[3] * 3).rewards
+    by_index = expected(server + FLIP, **ROWS, groups=["math/train/7"] * 3, visits=[3] * 3).rewards
+    for manager, rewards in (("naive", by_prompt), ("dapo", by_index), ("gdpo", by_index)):
+        assert [result["reward_score"] for result in managers[f"{manager}/index"]] == [*rewards, 0.0]
 
 
 def test_verls_rate_limited_pays_0_where_the_others_raise_as_the_documentation_says(keyed_server: str) -> None:
@@ -148,6 +173,15 @@ def test_ms_swift_computes_rewards_with_our_plugin(server: str) -> None:
         scored = expected(server + FLIP, **ROWS, prompts=[PROMPT] * 3, visits=[step] * 3)
         assert call == [[reward] for reward in scored.rewards]
     assert result["error"].startswith("Unscored: 1 of 1 samples have no reward; row 0: ungradable")
+
+
+def test_ms_swifts_ray_trainer_passes_no_step_and_our_plugin_says_so(server: str) -> None:
+    plugin = str(ADAPTERS / "ms_swift.py")
+    (result,) = printed("TRAINERS_PYTHON", "ms_swift_rewards.py", plugin, "ray", url=server + ALL_FLIPPED)
+    assert result["with_visits"] == {"rewards": [[0.0], [1.0], [0.0]], "said": []}
+    assert result["without"]["rewards"] == [[0.0], [1.0], [0.0]]
+    (said,) = result["without"]["said"]
+    assert said.startswith("noise without visits (ms-swift)") and "ms-swift's Ray trainer" in said
 
 
 def test_areal_calls_our_function_in_its_process_pool(server: str) -> None:

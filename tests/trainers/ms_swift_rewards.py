@@ -1,33 +1,65 @@
-"""ms-swift loads the plugin file as `--external_plugins` does and computes a batch's rewards, twice. Prints JSON."""
+"""ms-swift loads the plugin file as `--external_plugins` does and computes a batch's rewards, twice. Prints JSON.
+
+Arguments: the file, and `ray` for the call of its Ray trainer, which passes no `trainer_state`.
+"""
 
 import json
+import logging
 import sys
 from types import SimpleNamespace
 
 import torch
 from swift.rewards import orms
 from swift.rl_core.data import GRPOSample
-from swift.rl_core.grpo_algorithm import compute_rewards_per_func
+from swift.rl_core.grpo_algorithm import compute_rewards_per_func, score_completions
 from swift.utils import import_external_file
 
 ROWS = [(r"so \boxed{4}", "4"), (r"\boxed{5}", "4"), ("no box", "4")]
 
 
-def samples(rows) -> list:
+def samples(rows, **columns) -> list:
     question = {"role": "user", "content": "2+2?"}
     return [
         GRPOSample(
             messages=[question, {"role": "assistant", "content": completion}],
-            extra={"solution": solution},
+            extra={"solution": solution, **columns},
             prompt_id="p",
         )
         for completion, solution in rows
     ]
 
 
-def main(plugin: str) -> None:
+class Kept(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
+def ray(reward) -> dict:
+    """As `swift/ray/megatron/grpo_trainer.py` calls it."""
+    kept, device, results = Kept(), torch.device("cpu"), {}
+    logging.getLogger("trainer_client").addHandler(kept)
+    for name, columns in (("with_visits", {"visit": 7}), ("without", {})):
+        rewards = score_completions(
+            samples(ROWS, **columns),
+            reward_funcs=[reward],
+            reward_model_plugins=[None],
+            use_gym_env=False,
+            device=device,
+        )
+        results[name] = {"rewards": rewards.tolist(), "said": list(kept.messages)}
+    return results
+
+
+def main(plugin: str, trainer: str = "") -> None:
     import_external_file(plugin)
     reward = orms["reward_server"]()
+    if trainer == "ray":
+        print(json.dumps(ray(reward)))
+        return
     calls = [
         compute_rewards_per_func(
             samples(ROWS), [reward], None, torch.device("cpu"), trainer_state=SimpleNamespace(global_step=step)
@@ -43,4 +75,4 @@ def main(plugin: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

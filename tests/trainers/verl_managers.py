@@ -1,6 +1,7 @@
 """verl's reward managers, made by its own loader from its own configuration keys. Prints a JSON object by manager:
 
-what it makes of all rows, or the name of what it raises. Arguments: the managers.
+what it makes of all rows, or the name of what it raises. Arguments: the managers, with `/index` where the question is
+known by its number.
 """
 
 import asyncio
@@ -41,7 +42,8 @@ def config(manager: str):
     )
 
 
-def sample(row: int) -> DataProto:
+def sample(row: int, by_index: bool) -> DataProto:
+    key = {"index": np.int64(7), "split": "train"} if by_index else {"group": "q"}
     prompt = np.empty(1, dtype=object)
     prompt[0] = [{"role": "user", "content": "2+2?"}]
     return DataProto.from_dict(
@@ -49,7 +51,7 @@ def sample(row: int) -> DataProto:
         non_tensors={
             "data_source": np.array(["math"], dtype=object),
             "reward_model": np.array([{"ground_truth": ROWS[row][1]}], dtype=object),
-            "extra_info": np.array([{"group": "q", "visit": np.int64(3)}], dtype=object),
+            "extra_info": np.array([{**key, "visit": np.int64(3)}], dtype=object),
             "tool_extra_fields": np.array([{"raw_prompt": prompt[0]}], dtype=object),
             "__num_turns__": np.array([2]),
         },
@@ -59,10 +61,11 @@ def sample(row: int) -> DataProto:
 def main() -> None:
     results = {}
     for manager in sys.argv[1:]:
-        made = load_reward_manager(config(manager), Tokenizer())
+        name, _, key = manager.partition("/")
+        made = load_reward_manager(config(name), Tokenizer())
 
-        async def all_rows(made=made):
-            return await asyncio.gather(*(made.run_single(sample(row)) for row in range(len(ROWS))))
+        async def all_rows(made=made, by_index=key == "index"):
+            return await asyncio.gather(*(made.run_single(sample(row, by_index)) for row in range(len(ROWS))))
 
         try:
             results[manager] = made.loop.run_until_complete(all_rows())

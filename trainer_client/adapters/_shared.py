@@ -23,15 +23,15 @@ ROW_KEYS = {"group": "groups", "visit": "visits", "flip": "flips"}
 
 
 @lru_cache(maxsize=16)
-def sync_client(url: str | None, deadline_s: float = 600.0) -> RewardClient:
+def sync_client(url: str | None, deadline_s: float = 600.0, *, adapter: str = "") -> RewardClient:
     """One client for each URL of this process; without a URL, REWARD_URL as it is at the first call."""
-    return RewardClient(url, deadline_s=deadline_s)
+    return RewardClient(url, deadline_s=deadline_s, adapter=adapter)
 
 
 @lru_cache(maxsize=16)
-def async_client(url: str | None, deadline_s: float = 600.0) -> AsyncRewardClient:
+def async_client(url: str | None, deadline_s: float = 600.0, *, adapter: str = "") -> AsyncRewardClient:
     """As `sync_client`."""
-    return AsyncRewardClient(url, deadline_s=deadline_s)
+    return AsyncRewardClient(url, deadline_s=deadline_s, adapter=adapter)
 
 
 def ground_truths_of(row: Mapping[str, Any], key: str | None = None) -> list[Any]:

@@ -41,7 +41,7 @@ def reward_fn(
     in the queue past their 15 s, which AReaL pays 0.
     """
     completion, ground_truths = one_text("completions", completions), ground_truths_of(row)
-    client = sync_client(reward_url, DEADLINE_S)
+    client = sync_client(reward_url, DEADLINE_S, adapter="areal")
     rewards = client.score([completion], **one_sample(prompt, ground_truths, row))
     (reward,) = paid(rewards, client.url.fallback_reward, on_unscored)
     return reward

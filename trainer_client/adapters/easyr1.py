@@ -33,7 +33,7 @@ def compute_score(
 
     Raises Unavailable after `deadline_s`, and what else the client raises: the run then ends with the reason.
     """
-    client = sync_client(url, deadline_s)
+    client = sync_client(url, deadline_s, adapter="easyr1")
     rewards = client.score(
         [row["response"] for row in reward_inputs],
         ground_truths=[label_texts_only(row["ground_truth"]) for row in reward_inputs],

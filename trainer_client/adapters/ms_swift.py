@@ -28,7 +28,7 @@ class RewardServer(ORM):  # type: ignore[misc, unused-ignore]  # untyped where m
 
     def __init__(self, args: Any = None, **kwargs: Any) -> None:
         super().__init__(args, **kwargs)
-        self._client = RewardClient()
+        self._client = RewardClient(adapter="ms-swift")
 
     def __call__(
         self, completions: list[str], messages: list[list[dict[str, Any]]] | None = None, **columns: Any

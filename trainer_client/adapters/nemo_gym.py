@@ -29,8 +29,9 @@ from fastapi import HTTPException, Request
 from nemo_gym.base_resources_server import BaseResourcesServerConfig, SimpleResourcesServer
 
 from trainer_client import RequestRefused
+from trainer_client._fixed_noise import has_visit, warn
 from trainer_client._rollout import without_ballast
-from trainer_client.adapters._shared import async_client
+from trainer_client.adapters._shared import GROUND_TRUTH_KEYS, async_client
 
 
 class RewardServerConfig(BaseResourcesServerConfig):  # type: ignore[misc, unused-ignore]  # untyped
@@ -49,10 +50,12 @@ class RewardServerProxy(SimpleResourcesServer):  # type: ignore[misc, unused-ign
 
     async def verify(self, request: Request) -> dict[str, Any]:
         """The row with its `reward` and the reward's parts. A refusal of the server is the answer's status."""
-        client = async_client(self.config.reward_url, self.config.deadline_s)
+        client = async_client(self.config.reward_url, self.config.deadline_s, adapter="nemo-gym")
         row = await request.json()
         try:
             answer: dict[str, Any] = await client.post(without_ballast(row), "/verify")
         except RequestRefused as refusal:
             raise HTTPException(refusal.status, refusal.message) from None
+        has_own = row.get("visit") is not None or any(has_visit(row.get(key)) for key in GROUND_TRUTH_KEYS)
+        warn("nemo-gym", [answer.get("flipped")], [has_own])
         return {**answer, **{key: row[key] for key in ("responses_create_params", "response") if key in row}}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainer_client._fixed_noise import has_visit, warn
 from trainer_client._messages import label_texts_only
 from trainer_client.adapters._shared import sync_client
 
@@ -28,5 +29,7 @@ def reward_func(queries: list[str], prompts: list[str], labels: list[Any]) -> di
 def reward_from(url: str | None, queries: list[str], prompts: list[str], labels: list[Any]) -> dict[str, Any]:
     """The same from another URL than REWARD_URL's, for a reward function of one's own: `partial(reward_from, url)`."""
     labels = [label_texts_only(label) for label in labels]
-    reply: dict[str, Any] = sync_client(url).post({"query": queries, "prompts": prompts, "labels": labels})
+    body: dict[str, object] = {"query": queries, "prompts": prompts, "labels": labels}
+    reply: dict[str, Any] = sync_client(url, adapter="openrlhf").post(body)
+    warn("openrlhf", reply.get("extra_logs", {}).get("flipped", []), map(has_visit, labels))
     return reply

@@ -52,7 +52,7 @@ class RewardServerWorker(Worker):  # type: ignore[misc, unused-ignore]  # untype
 
         responses = data.batch["responses"]
         completions = self._texts(responses)
-        client = sync_client(None)
+        client = sync_client(None, adapter="roll")
         rewards = client.score(completions, **self._columns(data, len(completions)))
         paid_rewards = paid(rewards, client.url.fallback_reward, self.on_unscored)
         scores = [shown(rewards, row, reward) for row, reward in enumerate(paid_rewards)]

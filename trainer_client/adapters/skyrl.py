@@ -27,7 +27,7 @@ class RewardServerEnv(BaseTextEnv):  # type: ignore[misc, unused-ignore]  # unty
     def __init__(self, env_config: Mapping[str, Any] | None = None, extras: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         config = env_config or {}
-        self._client = sync_client(config.get("url"))
+        self._client = sync_client(config.get("url"), adapter="skyrl")
         self._on_unscored = config.get("on_unscored", "fallback")
         self._row = extras or {}
         self._prompt: Any = None

@@ -41,7 +41,7 @@ group_reward = reward
 
 
 async def _paid(args: Any, samples: list[Any]) -> list[Paid]:
-    client = async_client(None)
+    client = async_client(None, adapter="slime")
     rewards = await client.score([sample.response for sample in samples], **_columns(samples))
     paid_rewards = paid(rewards, client.url.fallback_reward, "fallback")
     for row in rewards.unscored:

@@ -78,7 +78,7 @@ class RewardFunction(_RewardFunction):
         deadline_s: float = 600.0,
     ) -> None:
         super().__init__(ground_truth_column, name)
-        self._client = RewardClient(url, deadline_s=deadline_s)
+        self._client = RewardClient(url, deadline_s=deadline_s, adapter="trl")
 
     def __call__(self, prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         """One reward for each completion, None where it could not be scored."""
@@ -99,7 +99,7 @@ class AsyncRewardFunction(_RewardFunction):
         deadline_s: float = 600.0,
     ) -> None:
         super().__init__(ground_truth_column, name)
-        self._client = AsyncRewardClient(url, deadline_s=deadline_s)
+        self._client = AsyncRewardClient(url, deadline_s=deadline_s, adapter="trl")
 
     async def __call__(self, prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         """As `RewardFunction`."""

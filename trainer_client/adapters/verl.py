@@ -5,8 +5,9 @@
     '+reward.custom_reward_function.reward_kwargs.url="http://127.0.0.1:8000/score/flip?flip_prob=0.4"'
 
 or leave the last line out and set REWARD_URL for the workers. The ground truth is verl's own. For the managers `naive`,
-`dapo` and `gdpo`. The prompt is `extra_info["raw_prompt"]`, which `naive` provides; with the others, put `group` into
-`extra_info` when the reward is `flip`. `extra_info` may hold `group`, `visit` and `flip` (evaluation: `flip` false).
+`dapo` and `gdpo`. The prompt is `extra_info["raw_prompt"]`, which `naive` provides. With the others the question is
+known by `extra_info["index"]`, with `data_source` and `extra_info["split"]`, unless `extra_info` holds a `group`.
+`flip` needs one of them. `extra_info` may also hold `visit` and `flip` (evaluation: `flip` false).
 
 Not for `rate_limited`: whatever this function raises, a wrong key too, that manager pays 0.0 with a line in the log,
 and the run goes on. Nor for `remote`, which refuses async functions.
@@ -37,7 +38,19 @@ async def compute_score(
     Raises Unavailable after `deadline_s`, which is below the 300 s of `rate_limited`, so that its log says why.
     """
     completion, row = one_text("solution_str", solution_str), extra_info or {}
-    client = async_client(url, deadline_s)
+    client = async_client(url, deadline_s, adapter="verl")
+    row = {**row, "group": _group(data_source, row)}
     rewards = await client.score([completion], **one_sample(row.get("raw_prompt"), [ground_truth], row))
     (reward,) = paid(rewards, client.url.fallback_reward, on_unscored)
     return {"score": reward, "acc": shown(rewards, 0, reward), **numbers(rewards, 0)}
+
+
+def _group(data_source: str, row: Mapping[str, Any]) -> Any:
+    """What the row says, or else, where there is no prompt either, the number that verl's data sets give a question.
+
+    That number counts from 0 in each data set and split, so it is no name without them.
+    """
+    group, index = row.get("group"), row.get("index")
+    if group is not None or index is None or row.get("raw_prompt") is not None:
+        return group
+    return "/".join(str(part) for part in (data_source, row.get("split"), index) if part is not None)
