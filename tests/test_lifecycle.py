@@ -317,6 +317,16 @@ def test_the_log_names_who_connected_and_believes_no_header(server: RunningServe
     until(lambda: any(line.get("request_id") == "who-1" for line in server.log_lines()))
     (line,) = [line for line in server.log_lines() if line.get("request_id") == "who-1"]
     assert line["client"] == "127.0.0.1"
+    assert str(line["agent"]).startswith("python-httpx/")
+
+
+@pytest.mark.parametrize("agent", ["x" * 129, "ünknown"])
+def test_an_agent_that_is_long_or_not_ascii_is_not_logged(server: RunningServer, agent: str) -> None:
+    headers = [(b"x-request-id", b"agent-%d" % len(agent)), (b"user-agent", agent.encode())]
+    assert server.post("/score/rpr", {"completions": ["x"]}, headers=headers).status_code == 200
+    until(lambda: any(line.get("request_id") == f"agent-{len(agent)}" for line in server.log_lines()))
+    (line,) = [line for line in server.log_lines() if line.get("request_id") == f"agent-{len(agent)}"]
+    assert line["agent"] is None
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")

@@ -69,7 +69,7 @@ def join(chunks: Sequence[ScoredChunk], request_id: str) -> Rewards:
         parts={name: joined(reply.parts[name] for reply in replies) for name in first.parts},
         version=_all_of(reply.version for reply in replies),
         config=_all_of(reply.config for reply in replies),
-        request_id=first.request_id if len(replies) == 1 else request_id,
+        request_id=_common_id([reply.request_id for reply in replies], request_id),
     )
 
 
@@ -105,6 +105,12 @@ def _fitting(
 def _numbered(pieces: Sequence[tuple[Sequence[int], bytes, int]]) -> list[Chunk]:
     ends = list(itertools.accumulate(len(rows) for rows, _, _ in pieces))
     return [Chunk(*piece, done, ends[-1]) for piece, done in zip(pieces, ends, strict=True)]
+
+
+def _common_id(ids: Sequence[str], call: str) -> str:
+    """The call's own id, unless it has one chunk, or a gateway wrote ids of its own."""
+    is_ours = len(ids) > 1 and all(each.startswith(call) for each in ids)
+    return call if is_ours else _all_of(ids)
 
 
 def _all_of(values: Iterable[str]) -> str:

@@ -14,7 +14,8 @@ class Rewards:
     `incorrect`, `unanswered`, `ungradable`, …). `parts` are the components of the reward by name, each of shape (N,),
     None where a part does not apply. `config` is the server's digest of all that can change a value; where replicas of
     different configurations answered parts of the batch it has all their digests, joined by `+` (`version` likewise).
-    `request_id`: under which the server logged the request. Those of a batch in chunks are this one with `-1`, `-2`, ….
+    `request_id`: under which the server logged the request. A batch in chunks has it with `-1`, `-2`, … in the log (or,
+    where a gateway writes ids of its own, all of those, joined by `+`).
     """
 
     reward: str

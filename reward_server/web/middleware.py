@@ -27,6 +27,7 @@ from reward_server.web.responses import as_ours, error_response
 log = logging.getLogger("reward_server.requests")
 Endpoint = Callable[[Request], Awaitable[Response]]
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+AGENT = re.compile(rb"[\x20-\x7e]{1,128}")
 PROCESS_ID = secrets.token_hex(4)
 NUMBERS = count(1)
 """A request without an id of its own gets the process's and a number."""
@@ -89,6 +90,7 @@ class RequestLayer:
                 "status": exchange.status,
                 "ms": round(seconds * 1000, 3),
                 "client": scope["client"][0] if scope["client"] else None,
+                "agent": exchange.agent,
                 **exchange.fields,
             }
             write(log, level, "request", line)
@@ -106,6 +108,12 @@ class Exchange:
         self.fields: dict[str, Any] = {}
         scope.setdefault("state", {})["exchange"] = self
         self._send = send
+
+    @property
+    def agent(self) -> str | None:
+        """What the caller says that it is: our client names its trainer."""
+        given = self.headers.get(b"user-agent", b"")
+        return given.decode() if AGENT.fullmatch(given) else None
 
     def failed(self, error: Exception) -> Response:
         """The answer to an error; an unexpected one goes to the log with its traceback."""

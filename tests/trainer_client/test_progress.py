@@ -6,9 +6,13 @@ import asyncio
 import itertools
 import os
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,7 @@ from answering import Asked, Said, answering, rewards_of
 from trainer_client import AsyncRewardClient, BadBatch, InvalidRequest, RewardClient, Rewards, ScoredChunk, Unavailable
 from trainer_client._base import CHUNKS_AT_ONCE
 
+ROOT = Path(__file__).parents[2]
 TEN = [str(number) for number in range(10)]
 REFUSAL = Said(422, b'{"error": {"code": "invalid_request", "message": "no"}}')
 Scorer = Callable[..., Rewards]
@@ -157,6 +162,36 @@ def test_whoever_stops_reading_leaves_a_client_that_works() -> None:
         for _ in client.score_iter(["0", "1", "2"]):
             break
         assert client.score(["7"]).rewards == [7.0]
+        is_over.set()
+
+
+INTERRUPTED = """
+import sys
+from trainer_client import RewardClient
+
+client = RewardClient(sys.argv[1] + "/score/rpr", max_samples=1)
+try:
+    client.score(["0", "1", "2"])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_ends_a_program_whose_chunks_are_under_way() -> None:
+    under_way, is_over = threading.Semaphore(0), threading.Event()
+
+    def hangs(_: Asked) -> Said:
+        under_way.release()
+        is_over.wait()
+        return Said(503)
+
+    with answering(hangs) as url:
+        program = subprocess.Popen([sys.executable, "-c", INTERRUPTED, url], stdout=subprocess.PIPE, cwd=ROOT)
+        for _ in range(3):
+            assert under_way.acquire(timeout=60)
+        program.send_signal(signal.SIGINT)
+        assert program.communicate(timeout=60)[0] == b"interrupted\n"  # a request may take 180 s
+        assert program.returncode == 0
         is_over.set()
 
 

@@ -51,7 +51,7 @@ def _prepared(options: Options) -> list[str]:
     _refuse(checks.problems(options) + passed_on.problems(options, given))
     _check_environment(options, given, unknown)
     url = reward_url(options)
-    with RewardClient(url, deadline_s=60) as client:
+    with RewardClient(url, deadline_s=60, adapter="openrlhf-grpo") as client:
         parameters = checks.reward_parameters(client)
         _refuse(checks.reward_problems(options, parameters))
         _warn(checks.warnings(options, parameters))
