@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainer_client._base import CHUNKS_AT_ONCE, BaseClient, Batch, Column
-from trainer_client._exchange import Answer, Exchange, Lost, Sleep
 from trainer_client._parallel import in_order_async
+from trainer_client._steps import Answer, Exchange, Lost, Sleep
 from trainer_client._types import Readiness, Rewards, ScoredChunk
 
 if TYPE_CHECKING:

@@ -10,10 +10,12 @@ from typing import Any
 
 from trainer_client import _chunks, _fixed_noise
 from trainer_client._errors import BadReply, RewardClientError
-from trainer_client._exchange import Answer, Deadline, Exchange, Lost, Reply, Send, ask, reason, refusal
+from trainer_client._exchange import ask, refusal
 from trainer_client._json import as_column, encode, without_nan
 from trainer_client._messages import label_texts_only, texts_only
 from trainer_client._retry import RETRYABLE
+from trainer_client._steps import Answer, Exchange, Lost, Reply, Send, reason
+from trainer_client._tries import Deadline, Memory
 from trainer_client._types import Readiness, Rewards, ScoredChunk
 from trainer_client._url import RewardUrl, reward_urls
 
@@ -66,7 +68,6 @@ class BaseClient:
         self._max_samples = max_samples
         self._max_bytes = int(max_body_mb * 2**20)
         self._adapter = adapter
-        self._known_hosts: set[str] = set()
         self._forget_sessions()
 
     @property
@@ -79,7 +80,7 @@ class BaseClient:
         return f"{type(self).__name__}({urls[0] if len(urls) == 1 else urls!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_sessions"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_sessions", "_memory")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -87,6 +88,7 @@ class BaseClient:
 
     def _forget_sessions(self) -> None:
         self._sessions: dict[Any, Any] = {}
+        self._memory = Memory()
 
     def _batch(self, completions: Column, columns: Mapping[str, Column | None]) -> Batch:
         given = self._columns(completions, columns)
@@ -115,7 +117,7 @@ class BaseClient:
         urls = [*self._urls[chunk.replica :], *self._urls[: chunk.replica]]
         sends = [self._send(url.score(), url, chunk.body, request_id) for url in urls]
         try:
-            reply = yield from ask(sends, deadline, _jitter, self._known_hosts)
+            reply = yield from ask(sends, deadline, _jitter, self._memory)
             rewards = _read_reply(reply, len(chunk.rows))
         except RewardClientError as error:
             error.answered, count = tuple(batch.answered), len(batch.exchanges)
@@ -154,7 +156,7 @@ class BaseClient:
     def _ask(self, paths: Sequence[str], body: bytes | None) -> Exchange[Any]:
         request_id = _new_id()
         sends = [self._send(path, url, body, request_id) for path, url in zip(paths, self._urls, strict=True)]
-        return (yield from ask(sends, self._deadline(), _jitter, self._known_hosts)).json
+        return (yield from ask(sends, self._deadline(), _jitter, self._memory)).json
 
     def _send(self, path: str, url: RewardUrl, body: bytes | None, request_id: str) -> Send:
         return Send(path, body, url.api_key, self._timeout_s, request_id, self._adapter)

@@ -20,8 +20,8 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from trainer_client._errors import BadConfiguration
-from trainer_client._exchange import Answer, Lost, Send
 from trainer_client._proxy import host_of, proxy_of, without_password
+from trainer_client._steps import Answer, Lost, Send
 
 try:
     import httpx2 as httpx

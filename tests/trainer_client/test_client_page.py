@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trainer_client import _base, _exchange
+from trainer_client import _base, _tries
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "trainers" / "client.md").read_text()
@@ -25,4 +25,4 @@ def test_the_snippets_run(server: str) -> None:
 
 
 def test_its_numbers_are_the_code_s() -> None:
-    assert (_base.CHUNKS_AT_ONCE, _exchange.UNKNOWN_HOST_S) == (8, 10.0)
+    assert (_base.CHUNKS_AT_ONCE, _tries.UNKNOWN_HOST_S) == (8, 10.0)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from trainer_client import RequestRefused, RewardClientError, TooLarge, Unauthorized, Unavailable
-from trainer_client._exchange import Answer, Deadline, Lost, Reply, Send, Sleep, ask
+from trainer_client._exchange import ask
+from trainer_client._steps import Answer, Lost, Reply, Send, Sleep
+from trainer_client._tries import Deadline, Memory
 
 REQUEST = Send("http://h/score/rpr", b"{}", None, timeout_s=180, request_id="r1")
 OTHER = Send("http://other/score/rpr", b"{}", None, timeout_s=180, request_id="r1")
@@ -20,11 +22,11 @@ def run(
     deadline_s: float = 60,
     takes_s: float = 0,
     sends: Sequence[Send] = (REQUEST,),
-    known: "set[str] | None" = None,
+    memory: "Memory | None" = None,
 ) -> "tuple[Reply, list[Send | Sleep]]":
     """The reply, and every step after the first."""
     clock = [0.0]
-    exchange = ask(sends, Deadline(deadline_s, lambda: clock[0], 0.0), lambda: 0.5, set() if known is None else known)
+    exchange = ask(sends, Deadline(deadline_s, lambda: clock[0], 0.0), lambda: 0.5, memory or Memory())
     steps, answers = [exchange.send(None)], iter(came)
     try:
         while True:
@@ -105,7 +107,7 @@ def test_an_answer_moves_the_deadline_of_all_chunks_of_a_call() -> None:
     """Two chunks of one call, deadline 10 s. The first is answered at 8 s, so the second is still asked at 17 s."""
     clock = [0.0]
     deadline = Deadline(10, lambda: clock[0], 0.0)
-    first, second = (ask([REQUEST], deadline, lambda: 0.5, set()) for _ in range(2))
+    first, second = (ask([REQUEST], deadline, lambda: 0.5, Memory()) for _ in range(2))
     first.send(None)
     second.send(None)
     clock[0] = 8
@@ -125,10 +127,46 @@ def test_a_run_that_stands_still_says_why_and_how_it_ended_and_never_says_the_ke
 ) -> None:
     caplog.set_level(logging.INFO)
     run(*[Lost("reset")] * 4, OK, takes_s=2)
-    again = [f"asking http://h/score/rpr again in {s} s: reset" for s in ("0.5", "1.0")]  # after the 3rd, the 4th
-    # 5 tries of 2 s, and 0.125 + 0.25 + 0.5 + 1 s between them
-    assert caplog.messages == [*again, "http://h/score/rpr answered after 5 tries, 12 s"]
+    # 5 tries of 2 s, and 0.125 + 0.25 + 0.5 + 1 s between them. The 4th failure comes 2.5 s after the 3rd: no line
+    again = "asking http://h/score/rpr again in 0.5 s: reset"
+    assert caplog.messages == [again, "http://h/score/rpr answered after 5 tries, 12 s"]
+    caplog.clear()
+    run(*[Lost("reset")] * 5, OK, takes_s=3)
+    assert caplog.messages[0] == again
+    assert caplog.messages[1].startswith("asking http://h/score/rpr again in 2.0 s")  # 3 + 0.5 + 3 + 1 s later
     assert "sesame" not in repr(Send("http://h", None, "sesame", 1))
+
+
+def test_calls_that_fail_together_are_one_story_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    memory = Memory()
+    calls = [ask([REQUEST], Deadline(60, lambda: 0.0, 0.0), lambda: 0.5, memory) for _ in range(8)]
+    for call in calls:
+        call.send(None)
+    for _ in range(4):
+        for call in calls:
+            call.send(Lost("reset"))
+            call.send(None)
+    for call in calls:
+        with pytest.raises(StopIteration):
+            call.send(OK)
+    assert [message.partition(" ")[2].partition(" in ")[0] for message in caplog.messages] == [
+        "http://h/score/rpr again",
+        "answered after 5 tries, 0 s",
+    ]
+
+
+def test_after_a_call_that_was_given_up_the_next_one_warns_again(caplog: pytest.LogCaptureFixture) -> None:
+    memory = Memory()
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            run(*[Lost("reset")] * 9, deadline_s=1.5, memory=memory)
+    assert len(caplog.messages) == 2
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_is_quoted() -> None:
+    with pytest.raises(Unavailable, match="after 1 tries; the last: 503: busy; it asks to wait 3600 s"):
+        run(Answer(503, b"busy", "3600"), deadline_s=600)
 
 
 def test_everyday_retries_are_not_worth_a_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -140,18 +178,18 @@ def test_everyday_retries_are_not_worth_a_line(caplog: pytest.LogCaptureFixture)
 def test_a_host_that_never_had_an_address_is_given_up_after_ten_seconds_and_said_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with pytest.raises(Unavailable, match=r"after 7 tries; the last: ConnectError.*not known; is its name right\?"):
+    with pytest.raises(Unavailable, match=r"after 13 tries; the last: ConnectError.*not known; is its name right\?"):
         run(*[UNKNOWN] * 100, deadline_s=600)
-    # 0.125 + 0.25 + 0.5 + 1 + 2 + 4 = 7.875 s, and 5 s more would be too many
+    # 0.125 + 0.25 + 0.5 s and 9 times 1 s: 9.875 s, and 1 s more would be too many
     assert caplog.messages[0].startswith("asking http://h/score/rpr again in 0.1 s: ConnectError")
 
 
 @pytest.mark.parametrize("before", [Lost("ConnectError: refused"), Answer(503, b"")])
 def test_a_host_that_had_one_is_asked_until_the_deadline(before: "Answer | Lost") -> None:
     assert run(before, *[UNKNOWN] * 20, OK, deadline_s=600)[0].json == {"rewards": []}
-    known: set[str] = set()
-    run(OK, known=known)
-    assert run(*[UNKNOWN] * 20, OK, deadline_s=600, known=known)[0].json == {"rewards": []}  # a later call
+    memory = Memory()
+    run(OK, memory=memory)
+    assert run(*[UNKNOWN] * 20, OK, deadline_s=600, memory=memory)[0].json == {"rewards": []}  # a later call
 
 
 def test_a_resolver_that_cannot_tell_is_asked_until_the_deadline() -> None:

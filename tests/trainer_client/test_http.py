@@ -13,8 +13,8 @@ from time import monotonic
 
 import pytest
 
-from trainer_client._exchange import Answer, Lost, Send
 from trainer_client._http import MAX_CONNECTIONS, AsyncSession, Session
+from trainer_client._steps import Answer, Lost, Send
 
 Sender = Callable[[Send], "Answer | Lost"]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
