@@ -99,6 +99,7 @@ class RewardClient(BaseClient):
         self.close()
 
     def _each(self, batch: Batch) -> Iterator[ScoredChunk]:
+        self._session()  # now, or each thread might make one
         return in_order([partial(self._run, exchange) for exchange in batch.exchanges], CHUNKS_AT_ONCE)
 
     def _run(self, exchange: Exchange[T], pause: Pause = time.sleep) -> T:
