@@ -28,7 +28,6 @@ STEP = re.compile(r"Global step (\d+): (\{.*\})")
 EVALUATION = re.compile(r"global_step (\d+), eval_metrics: (\{.*\})")
 ROUNDING = 1e-6
 """Between a mean of float32 and ours."""
-OUR_LOGS = ("clean", "flipped", "unanswered", "timeout", "unscored")
 
 Key = tuple[str, str]
 Numbers = dict[str, float]
