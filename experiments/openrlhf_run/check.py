@@ -10,6 +10,7 @@ Four things have to agree to the last bit, or for means of float32 to a milliont
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from ast import literal_eval
@@ -128,13 +129,41 @@ def wrong_again(url: str, lines: list[Line]) -> int:
         return sum(client.post(line["path"], json=line["asked"]).json() != line["answered"] for line in lines)
 
 
-def split_flips(answers: Answers) -> tuple[int, int, int]:
-    """(draws, flipped draws, draws whose samples differ). A draw is a question and its visit."""
-    by_label: dict[str, list[float]] = defaultdict(list)
+@dataclass(frozen=True)
+class Draws:
+    """The noise of a run, of rollouts with an answer: others are never flipped.
+
+    A draw is a question and its visit; `mixed` of them have rollouts that differ in it. Of `questions` with the most
+    visits, `changing` were flipped in some visits and not in others.
+    """
+
+    draws: int
+    flipped: int
+    mixed: int
+    visits: int
+    questions: int
+    changing: int
+
+
+def draws_of(answers: Answers) -> Draws:
+    by_draw: dict[Key, set[float]] = defaultdict(set)
+    by_question: dict[str, list[float]] = defaultdict(list)
     for line in answers.of_training():
-        by_label[line["asked"]["labels"][0]].append(numbers_of(line["answered"]).get("flipped", 0.0))
-    mixed = sum(len(set(flips)) > 1 for flips in by_label.values())
-    return len(by_label), sum(max(flips) > 0 for flips in by_label.values()), mixed
+        label, numbers = json.loads(line["asked"]["labels"][0]), numbers_of(line["answered"])
+        if not numbers["unanswered"]:
+            by_draw[label["group"], label["visit"]].add(numbers["flipped"])
+    for (group, _visit), flips in by_draw.items():
+        by_question[group].append(max(flips))
+    visits = max(map(len, by_question.values()), default=0)
+    often = [flips for flips in by_question.values() if len(flips) == visits]
+    return Draws(
+        draws=len(by_draw),
+        flipped=sum(max(flips) > 0 for flips in by_draw.values()),
+        mixed=sum(len(flips) > 1 for flips in by_draw.values()),
+        visits=visits,
+        questions=len(often),
+        changing=sum(len(set(flips)) > 1 for flips in often),
+    )
 
 
 def clean_means(steps: dict[int, dict[str, Any]]) -> list[float]:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-GPUS = 3
-"""Pretended: for the engine, the policy and a critic."""
+GPUS = 4
+"""Pretended: for two engines, the policy, and a critic or a reference."""
 VARIABLES = {
     "DS_ACCELERATOR": "cpu",
     "HF_HUB_OFFLINE": "1",

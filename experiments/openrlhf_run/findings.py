@@ -18,7 +18,7 @@ WINDOW = 10
 RISE = {"p=0": 0.3, "p=0.4": 0.1}
 """By how much the mean clean reward has to rise."""
 SIGMAS = 3.5
-"""The share of flipped draws may be so far from p: one run in two thousand is further by chance."""
+"""A share of draws may be so far from the expected: one in two thousand is further by chance."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,21 @@ def _steps(scenario: Scenario, steps: int, rollouts: int) -> Finding:
 def _noise(scenario: Scenario, answers: check.Answers) -> list[Finding]:
     if scenario.reward[0] != "flip":
         return []
-    draws, flipped, mixed = check.split_flips(answers)
-    p = scenario.flip_prob
-    limit = SIGMAS * math.sqrt(p * (1 - p) / max(1, draws))
-    share = flipped / max(1, draws)
-    return [
-        Finding("questions and visits that were flipped", f"{share:.3f} of {draws}", abs(share - p) <= limit),
-        Finding("of these, with rollouts that differ in it", str(mixed), mixed == 0),
+    found, p = check.draws_of(answers), scenario.flip_prob
+    findings = [
+        _share("questions and visits that were flipped", found.flipped, found.draws, p),
+        Finding("of these, with rollouts that differ in it", str(found.mixed), found.mixed == 0),
     ]
+    if found.visits > 1:
+        changing = 1 - p**found.visits - (1 - p) ** found.visits
+        name = f"questions flipped in some of {found.visits} visits only"
+        findings.append(_share(name, found.changing, found.questions, changing))
+    return findings
+
+
+def _share(name: str, count: int, total: int, expected: float) -> Finding:
+    share, limit = count / max(1, total), SIGMAS * math.sqrt(expected * (1 - expected) / max(1, total))
+    return Finding(name, f"{share:.3f} of {total}, expected {expected:.3f}", abs(share - expected) <= limit)
 
 
 def _evaluations(evaluations: dict[int, dict[str, Any]], answers: check.Answers) -> list[Finding]:
@@ -108,4 +115,5 @@ def _outage(run: Run) -> list[Finding]:
         return [Finding("outage", "none", False)]
     began, ended = run.outage
     after = sum(line["time"] > ended for line in rollouts_paid(run.record))
-    return [Finding("server gone for", f"{ended - began:.0f} s, {after} rollouts paid after it", after > 0)]
+    passes = (after > 0) == run.scenario.ends_well
+    return [Finding("server gone for", f"{ended - began:.0f} s, {after} rollouts paid after it", passes)]

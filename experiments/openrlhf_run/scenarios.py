@@ -65,6 +65,8 @@ SCENARIOS = {
         Scenario("plain URL", noisy(0.4), options=("--reward-client", "url")),
         Scenario("filtered", noisy(0.4), questions=320, flags=("--algo.dynamic_filtering_enable",)),
         Scenario("gae", noisy(0), questions=320, options=("--estimator", "gae", "--critic-learning-rate", "1e-3")),
+        Scenario("two engines, KL", noisy(0.4), options=("--vllm-engines", "2", "--kl-coef", "0.01")),
+        Scenario("async", noisy(0.4), options=("--async",)),
         Scenario("server killed", noisy(0.4), outage_s=20),
         Scenario("plain URL, killed", noisy(0.4), options=("--reward-client", "url"), outage_s=20, ends_well=False),
     )
