@@ -56,17 +56,30 @@ class Answers:
 
 
 def key_of(line: Line) -> Key:
-    return line["asked"]["query"][0], line["asked"]["labels"][0]
+    """(prompt and completion in one text, label)."""
+    asked = line["asked"]
+    query = asked["query"][0] if "query" in asked else asked["prompts"][0] + asked["completions"][0]
+    return query, label_of(line)
+
+
+def label_of(line: Line) -> str:
+    asked = line["asked"]
+    return str((asked["labels"] if "labels" in asked else asked["ground_truths"])[0])
 
 
 def is_evaluation(line: Line) -> bool:
-    return '"flip": false' in line["asked"]["labels"][0]
+    return '"flip": false' in label_of(line)
 
 
 def numbers_of(answered: Line) -> Numbers:
-    """Of a request of one sample, as OpenRLHF sends them."""
-    logs = {name: values[0] for name, values in answered["extra_logs"].items()}
-    return {"reward": answered["rewards"][0], "score": answered["scores"][0], **logs}
+    """Of a request of one sample, by the names that OpenRLHF logs. In our own dialect the outcome is a word."""
+    reward = answered["rewards"][0]
+    if "extra_logs" in answered:
+        logs = {name: values[0] for name, values in answered["extra_logs"].items()}
+        return {"reward": reward, "score": answered["scores"][0], **logs}
+    outcomes = {name: float(answered["outcomes"][0] == name) for name in ("unanswered", "timeout")}
+    parts = {name: values[0] for name, values in answered["parts"].items() if name != "flip_draw"}
+    return {"reward": reward, **parts, **outcomes}
 
 
 def logged(log: Path, pattern: re.Pattern[str]) -> dict[int, dict[str, Any]]:
@@ -149,7 +162,7 @@ def draws_of(answers: Answers) -> Draws:
     by_draw: dict[Key, set[float]] = defaultdict(set)
     by_question: dict[str, list[float]] = defaultdict(list)
     for line in answers.of_training():
-        label, numbers = json.loads(line["asked"]["labels"][0]), numbers_of(line["answered"])
+        label, numbers = json.loads(label_of(line)), numbers_of(line["answered"])
         if not numbers["unanswered"]:
             by_draw[label["group"], label["visit"]].add(numbers["flipped"])
     for (group, _visit), flips in by_draw.items():
@@ -164,6 +177,14 @@ def draws_of(answers: Answers) -> Draws:
         questions=len(often),
         changing=sum(len(set(flips)) > 1 for flips in often),
     )
+
+
+def mean_scores(answers: Answers) -> dict[str, float]:
+    """Of each group of the training, by its label."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    for line in answers.of_training():
+        scores[label_of(line)].append(numbers_of(line["answered"])["score"])
+    return {label: float(np.mean(found)) for label, found in scores.items()}
 
 
 def clean_means(steps: dict[int, dict[str, Any]]) -> list[float]:

@@ -11,7 +11,7 @@ import numpy as np
 from experiments.openrlhf_run import check
 from experiments.openrlhf_run.run import Run
 from experiments.openrlhf_run.scenarios import ROLLOUTS, Scenario
-from experiments.openrlhf_run.server import read_lines, rollouts_paid
+from experiments.openrlhf_run.server import Line, read_lines, rollouts_paid
 
 WINDOW = 10
 """Steps at the beginning and at the end whose clean rewards are compared."""
@@ -48,6 +48,7 @@ def findings(run: Run, fresh_url: str) -> tuple[list[Finding], dict[str, Any]]:
         Finding("means logged, unlike the record", f"{wrong} of {compared}", wrong == 0),
         Finding("record, unlike a fresh server", f"{again} of {len(paid)}", again == 0 and not answers.contradictions),
         *_noise(run.scenario, answers),
+        *_filter(run.scenario, answers, rollouts),
         *_evaluations(evaluations, answers),
         *_rise(run.scenario, clean),
         *_outage(run),
@@ -84,6 +85,16 @@ def _noise(scenario: Scenario, answers: check.Answers) -> list[Finding]:
         name = f"questions flipped in some of {found.visits} visits only"
         findings.append(_share(name, found.changing, found.questions, changing))
     return findings
+
+
+def _filter(scenario: Scenario, answers: check.Answers, rollouts: list[Line]) -> list[Finding]:
+    """Dynamic filtering keeps the groups whose mean score lies between 0 and 1: the same by the record."""
+    if not scenario.is_filtered:
+        return []
+    means = check.mean_scores(answers)
+    expected = {label for label, mean in means.items() if 0 < mean < 1}
+    kept = {rollout["label"] for rollout in rollouts}
+    return [Finding("groups kept, as the record says", f"{len(kept)} of {len(means)}", kept == expected)]
 
 
 def _share(name: str, count: int, total: int, expected: float) -> Finding:

@@ -78,5 +78,10 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def rollouts_paid(record: Path) -> list[Line]:
-    """What OpenRLHF asked, with what it was answered; the launcher's own questions left out."""
-    return [line for line in read_lines(record) if line["status"] == 200 and "query" in (line["asked"] or {})]
+    """What OpenRLHF asked, a rollout a line, with what it was answered; the launcher's own questions left out."""
+    return [line for line in read_lines(record) if line["status"] == 200 and is_rollout(line["asked"] or {})]
+
+
+def is_rollout(asked: Line) -> bool:
+    """In OpenRLHF's dialect, or in ours with a label object, as the adapter for agents sends it."""
+    return "query" in asked or str((asked.get("ground_truths") or [""])[0]).startswith("{")
