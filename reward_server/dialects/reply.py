@@ -78,9 +78,10 @@ class Reply:
         return {**{name: 0.0 if value is None else value for name, value in parts.items()}, **self.flags(score)}
 
     def flags(self, score: Score) -> dict[str, float]:
-        """What became of the sample, as numbers."""
-        return {
+        """What became of the sample, as numbers: of a reward model whether it had the format, too."""
+        flags = {
             "unscored": float(score.reward is None),
             "unanswered": float(score.outcome is Outcome.UNANSWERED),
             "timeout": float(score.outcome is Outcome.TIMEOUT),
         }
+        return {**flags, "bad_format": float(score.outcome is Outcome.BAD_FORMAT)} if "rm" in score.parts else flags

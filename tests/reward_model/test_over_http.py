@@ -98,6 +98,16 @@ def test_llama_factorys_texts_are_scored_like_prompt_and_completion(model_server
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "unscored")
 
 
+def test_a_completion_without_the_format_says_so_in_every_log(model_server: RunningServer) -> None:
+    query = {
+        "query": [PROMPT + THOUGHT.format("five"), PROMPT + "cut off"],
+        "prompts": [PROMPT] * 2,
+        "labels": [""] * 2,
+    }
+    reply = model_server.post("/score/rm", query).json()
+    assert reply["extra_logs"]["bad_format"] == [0.0, 1.0]
+
+
 def test_rm_subtracts_nothing_for_user_turns_and_pays_evaluation_rows_the_models_score(
     model_server: RunningServer,
 ) -> None:

@@ -421,6 +421,13 @@ def test_numbers_have_the_same_keys_for_every_sample() -> None:
     assert json.loads(json.dumps(_shared.numbers(rewards, 1)))
 
 
+def test_of_a_reward_model_trainers_log_which_completions_lack_the_format() -> None:
+    parts: dict[str, list[float | None]] = {"model_score": [0.7, 0.0], "rm": [0.7, 0.0]}
+    rewards = Rewards("rm", [0.7, 0.0], ["scored", "bad_format"], parts, "1", "c")
+    assert [_shared.numbers(rewards, row)["bad_format"] for row in (0, 1)] == [0.0, 1.0]
+    assert _shared.means(rewards)["bad_format"] == 0.5
+
+
 def test_clients_are_kept_for_each_url(reward_url: str) -> None:
     assert _shared.sync_client(None) is _shared.sync_client(None)
     assert isinstance(_shared.async_client(reward_url), AsyncRewardClient)

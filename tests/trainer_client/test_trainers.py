@@ -173,6 +173,9 @@ def test_ms_swift_computes_rewards_with_our_plugin(server: str) -> None:
         scored = expected(server + FLIP, **ROWS, prompts=[PROMPT] * 3, visits=[step] * 3)
         assert call == [[reward] for reward in scored.rewards]
     assert result["error"].startswith("Unscored: 1 of 1 samples have no reward; row 0: ungradable")
+    scored = expected(server + FLIP, **ROWS, prompts=[PROMPT] * 3, visits=[1] * 3).rewards
+    parts = zip(scored, [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0] * 3, strict=True)  # the third has no box
+    assert result["parts"] == {"names": ["Clean", "Unanswered", "Timeout"], "rewards": [list(row) for row in parts]}
 
 
 def test_ms_swifts_ray_trainer_passes_no_step_and_our_plugin_says_so(server: str) -> None:

@@ -71,7 +71,12 @@ def main(plugin: str, trainer: str = "") -> None:
         error = None
     except ValueError as raised:
         error = f"{type(raised).__name__}: {raised}"
-    print(json.dumps({"calls": calls, "error": error}))
+    parts = [orms[f"reward_server_{part}"]() for part in ("clean", "unanswered", "timeout")]
+    all_functions = compute_rewards_per_func(
+        samples(ROWS), [reward, *parts], [None] * 4, torch.device("cpu"), trainer_state=SimpleNamespace(global_step=1)
+    ).tolist()
+    names = [type(part).__name__ for part in parts]  # as its trainers name them
+    print(json.dumps({"calls": calls, "error": error, "parts": {"names": names, "rewards": all_functions}}))
 
 
 if __name__ == "__main__":

@@ -99,11 +99,16 @@ def paid(rewards: Rewards, fallback_reward: float, on_unscored: OnUnscored) -> l
     return [fallback_reward if reward is None else reward for reward in rewards.rewards]
 
 
+def fates_of(rewards: Rewards) -> tuple[str, ...]:
+    """The outcomes to log: of a reward model `bad_format` too, which a text that is cut off becomes there."""
+    return (*FATES, "bad_format") if "rm" in rewards.parts else FATES
+
+
 def numbers(rewards: Rewards, row: int) -> dict[str, float]:
     """The parts of one sample and what became of it: the same keys for every sample of a reward, never None."""
     parts = {name: values[row] or 0.0 for name, values in rewards.parts.items() if name not in DRAWS}
     outcome = rewards.outcomes[row]
-    fates = {name: float(outcome == name) for name in FATES}
+    fates = {name: float(outcome == name) for name in fates_of(rewards)}
     return {**parts, "unscored": float(rewards.rewards[row] is None), **fates}
 
 
@@ -111,7 +116,7 @@ def means(rewards: Rewards) -> dict[str, float | None]:
     """The same of a batch of at least one sample: the mean of each part over the samples that have it, None where none
     has, and shares of all samples."""
     parts = {name: rewards.mean(name) for name in rewards.parts if name not in DRAWS}
-    fates = {name: rewards.outcomes.count(name) / len(rewards) for name in FATES}
+    fates = {name: rewards.outcomes.count(name) / len(rewards) for name in fates_of(rewards)}
     return {**parts, "unscored": len(rewards.unscored) / len(rewards), **fates}
 
 

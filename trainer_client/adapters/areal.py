@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainer_client.adapters._shared import OnUnscored, ground_truths_of, one_sample, one_text, paid, sync_client
+from trainer_client.adapters._tally import count
 
 DEADLINE_S = 13.0
 """Below AReaL's 15 s, which also cover the start of a worker process and this module's import."""
@@ -43,5 +44,6 @@ def reward_fn(
     completion, ground_truths = one_text("completions", completions), ground_truths_of(row)
     client = sync_client(reward_url, DEADLINE_S, adapter="areal")
     rewards = client.score([completion], **one_sample(prompt, ground_truths, row))
+    count(rewards)
     (reward,) = paid(rewards, client.url.fallback_reward, on_unscored)
     return reward

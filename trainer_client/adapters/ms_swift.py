@@ -9,22 +9,31 @@ that is not null in the row; the prompt is the messages before the completion. `
 the visit unless the dataset has a column `visit`; columns `group` and `flip` are sent too (evaluation: `flip` false).
 ms-swift pays 0 for None and keeps it in the group's mean, so a sample that could not be scored ends the training with
 the reason; for `on_unscored="fallback"` register a subclass.
+
+ms-swift logs the mean of every function, and nothing else of one. To see how many answers are right, missing or too
+slow to grade, ask for functions that are trained on with weight 0:
+
+    --reward_funcs reward_server reward_server_clean reward_server_unanswered reward_server_timeout \\
+    --reward_weights 1 0 0 0
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from swift.rewards import ORM, orms
 
-from trainer_client import RewardClient
-from trainer_client.adapters._shared import OnUnscored, paid, table
+from trainer_client import BadConfiguration, RewardClient, Rewards
+from trainer_client.adapters._shared import OnUnscored, numbers, paid, table
+from trainer_client.adapters._tally import count
 
 
 class RewardServer(ORM):  # type: ignore[misc, unused-ignore]  # untyped where ms-swift is installed
     """Sync: ms-swift runs async ones in a new event loop for each batch, so that every batch would connect anew."""
 
     on_unscored: OnUnscored = "raise"
+    last: ClassVar[Rewards | None] = None
+    """What the batch earned that was scored last in this process: ms-swift asks one function after the other."""
 
     def __init__(self, args: Any = None, **kwargs: Any) -> None:
         super().__init__(args, **kwargs)
@@ -41,7 +50,33 @@ class RewardServer(ORM):  # type: ignore[misc, unused-ignore]  # untyped where m
         if "visits" not in sent and state is not None:
             sent["visits"] = [state.global_step] * len(completions)
         rewards = self._client.score(completions, **sent)
+        RewardServer.last = rewards
+        count(rewards)
         return paid(rewards, self._client.url.fallback_reward, self.on_unscored)
 
 
+class _Part(ORM):  # type: ignore[misc, unused-ignore]  # as above
+    """A number that `reward_server` found of each completion. ms-swift logs the mean of every function, as
+    `rewards/Unanswered/mean`, and with weight 0 it trains on none of it."""
+
+    def __call__(self, completions: list[str], **_: Any) -> list[float]:
+        name, rewards = type(self).__name__.lower(), RewardServer.last
+        if rewards is None or len(rewards) != len(completions):
+            raise BadConfiguration(f"reward_server_{name} stands after reward_server in --reward_funcs")
+        return [numbers(rewards, row).get(name, 0.0) for row in range(len(rewards))]
+
+
+class Clean(_Part):
+    """Is the answer right?"""
+
+
+class Unanswered(_Part):
+    """There is no closed box: cut off, perhaps."""
+
+
+class Timeout(_Part):
+    """Grading exhausted its budget."""
+
+
 orms["reward_server"] = RewardServer
+orms.update({f"reward_server_{part.__name__.lower()}": part for part in (Clean, Unanswered, Timeout)})

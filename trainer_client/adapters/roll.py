@@ -27,6 +27,7 @@ from roll.distributed.scheduler.protocol import DataProto
 from roll.models.model_providers import default_tokenizer_provider
 
 from trainer_client.adapters._shared import OnUnscored, paid, shown, sync_client, table
+from trainer_client.adapters._tally import count
 
 
 class RewardServerWorker(Worker):  # type: ignore[misc, unused-ignore]  # untyped
@@ -54,6 +55,7 @@ class RewardServerWorker(Worker):  # type: ignore[misc, unused-ignore]  # untype
         completions = self._texts(responses)
         client = sync_client(None, adapter="roll")
         rewards = client.score(completions, **self._columns(data, len(completions)))
+        count(rewards)
         paid_rewards = paid(rewards, client.url.fallback_reward, self.on_unscored)
         scores = [shown(rewards, row, reward) for row, reward in enumerate(paid_rewards)]
         return DataProto.from_dict(

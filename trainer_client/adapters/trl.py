@@ -30,6 +30,7 @@ from trainer_client import AsyncRewardClient, BadBatch, RewardClient, Rewards
 from trainer_client._json import as_column
 from trainer_client._messages import joined_texts
 from trainer_client.adapters._shared import means, table
+from trainer_client.adapters._tally import count
 
 LogMetric = Callable[[str, float], None]
 LogExtra = Callable[[str, list[Any]], None]
@@ -57,7 +58,9 @@ class _RewardFunction:
         prefix = rewards.reward if self.__name__ == NAME else self.__name__
         log_metric: LogMetric | None = columns.get("log_metric")
         log_extra: LogExtra | None = columns.get("log_extra")
-        if log_metric is not None and len(rewards):
+        if log_metric is None:
+            count(rewards)  # AsyncGRPO, and workers of axolotl
+        elif len(rewards):
             for name, mean in means(rewards).items():
                 if mean is not None or _waits_for_every_rank():
                     log_metric(f"{prefix}/{name}", math.nan if mean is None else mean)

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainer_client.adapters._shared import OnUnscored, async_client, numbers, one_sample, one_text, paid, shown
+from trainer_client.adapters._tally import count
 
 
 async def compute_score(
@@ -41,6 +42,7 @@ async def compute_score(
     client = async_client(url, deadline_s, adapter="verl")
     row = {**row, "group": _group(data_source, row)}
     rewards = await client.score([completion], **one_sample(row.get("raw_prompt"), [ground_truth], row))
+    count(rewards)
     (reward,) = paid(rewards, client.url.fallback_reward, on_unscored)
     return {"score": reward, "acc": shown(rewards, 0, reward), **numbers(rewards, 0)}
 
