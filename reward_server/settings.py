@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     rm_ends_at: WantedEndsAt = Field(
         "auto", description="Token at which the score is read: the template's last, or eos. auto: eos for OpenRLHF's."
     )
+    rm_max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens of the longest text that is scored. Unset: the tokenizer's model_max_length, if that is"
+        " less than the model has positions.",
+    )
     rm_head: WantedHead = Field(
         "auto", description="transformers: head of the model, found by name, or row 0 of lm_head (Nemotron-Reward)."
     )

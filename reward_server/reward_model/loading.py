@@ -18,6 +18,7 @@ from reward_server.reward_model.engine import OnBatch, UnfitModel
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.model import RewardModel
 from reward_server.reward_model.model_folder import folder_digest, read_config, read_tokenizer
+from reward_server.reward_model.text_limit import limit_remark, text_limit
 from reward_server.reward_model.tokenizer import ChatTokenizer
 from reward_server.reward_model.vllm.engine import VllmEngine
 from reward_server.settings import Settings
@@ -50,16 +51,25 @@ class LoadedModel(Protocol):
 
 @dataclass(frozen=True)
 class Texts:
-    """How the texts of a model are made: by which tokenizer, and where they end. `remarks`: what to say of that."""
+    """How the texts of a model are made: by which tokenizer, where they end, and how long they may be.
+
+    `remarks`: what to say of that at start.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     ends_at: EndsAt
+    max_tokens: int | None
     remarks: tuple[str, ...]
 
     @property
     def config(self) -> Config:
-        """Nothing for the template's end, which is in the folder's digest."""
-        return {"ends_at": str(self.tokenizer.eos_token)} if self.ends_at == "eos" else {}
+        """What is not in the folder's digest: nothing for the template's end, and for the tokenizer's limit."""
+        found: Config = {"ends_at": str(self.tokenizer.eos_token)} if self.ends_at == "eos" else {}
+        return found if self.max_tokens is None else found | {"max_tokens": self.max_tokens}
+
+    def limit(self, positions: int | None) -> int:
+        """Tokens of the longest text. Raises UnfitModel where the settings want more than the model has positions."""
+        return text_limit(self.max_tokens, self.tokenizer, positions)
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ class LocalModel:
         device, reads = self.device, self.reads
         tokenizer = ChatTokenizer(
             reads.tokenizer,
-            max_tokens=device.max_tokens or 2**31,
+            max_tokens=reads.limit(device.max_tokens),
             vocabulary=device.vocabulary,
             ends_at=reads.ends_at,
             can_split=device.can_share,
@@ -99,9 +109,10 @@ class RemoteModel:
         key = None if self.api_key is None else self.api_key.get_secret_value()
         server = VllmEngine.connected(self.url, served_name=self.served_name, api_key=key, on_batch=on_batch)
         async with server as engine:
-            tokenizer = ChatTokenizer(self.reads.tokenizer, max_tokens=engine.max_tokens, ends_at=self.reads.ends_at)
+            reads = self.reads
+            tokenizer = ChatTokenizer(reads.tokenizer, max_tokens=reads.limit(engine.max_tokens), ends_at=reads.ends_at)
             with closing(RewardModel(tokenizer, engine)) as model:
-                yield model, {"tokenizer": self.digest} | self.reads.config | engine.config
+                yield model, {"tokenizer": self.digest} | reads.config | engine.config
 
 
 def load_model(settings: Settings, folder: Path) -> LoadedModel:
@@ -142,4 +153,6 @@ def _texts(settings: Settings, folder: Path, described: Mapping[str, Any]) -> Te
     """`described`: the folder's config.json; empty where for vllm there is a tokenizer only."""
     tokenizer = read_tokenizer(folder)
     where = ends_at(described, settings.rm_ends_at)
-    return Texts(tokenizer, where, tuple(remarks(described, tokenizer, where)))
+    said = remarks(described, tokenizer, where)
+    remark = limit_remark(described, tokenizer) if settings.rm_max_tokens is None else None
+    return Texts(tokenizer, where, settings.rm_max_tokens, tuple(said if remark is None else [*said, remark]))
