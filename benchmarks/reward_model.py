@@ -42,6 +42,7 @@ import transformers
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, Qwen2Config
 from transformers.utils.logging import disable_progress_bar
 
+from reward_server.reward_model.labels import values_of
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.local.model import TransformersModel
 
@@ -109,7 +110,7 @@ def ours(folder: Path, threads: int) -> Contestant:
     async def serve(load: Sequence[Request]) -> list[float]:
         async with Batcher(model).running() as batcher:
             calls = [batcher.score(prompt, completion) for request in load for prompt, completion in request]
-            return await asyncio.gather(*calls)
+            return [single for score in await asyncio.gather(*calls) for single in values_of(score)]
 
     return lambda load: asyncio.run(serve(load))
 

@@ -86,6 +86,8 @@ def _values(schema: Mapping[str, Any]) -> str:
     low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
     if low is not None and high is not None:
         return f"{low:g} … {high:g}"
+    if schema.get("items", {}).get("type") == "number":
+        return "numbers"
     kind = KINDS.get(schema.get("format", schema["type"]), "text")
     return f"{kind} ≥ {low:g}" if low is not None else f"{kind} > {above:g}" if above is not None else kind
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from reward_server.reward_model.engine import Engine, Mode, TokenIds
+from reward_server.reward_model.labels import values_of
 
 
 def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -23,7 +24,8 @@ async def scores(
     engine: Engine, prompt: TokenIds[int], *completions: TokenIds[int], mode: Mode = "deterministic"
 ) -> list[float]:
     """Those of several completions of one prompt, asked for at once."""
-    return await asyncio.gather(*(engine.score(prompt, completion, mode) for completion in completions))
+    found = await asyncio.gather(*(engine.score(prompt, completion, mode) for completion in completions))
+    return [single for score in found for single in values_of(score)]
 
 
 def ids(*tokens: int) -> TokenIds[int]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from reward_server.reward_model.engine import Group, Mode
+from reward_server.reward_model.engine import Group, Mode, SampleError
+from reward_server.reward_model.labels import values_of
 from reward_server.reward_model.local.model import TransformersModel
 from reward_server.types import Dtype, Packing
 
@@ -27,9 +28,9 @@ def by(model: TransformersModel, mode: Mode = "deterministic") -> Contestant:
     def run(groups: Sequence[Group]) -> list[float]:
         found: list[float] = []
         for result in (result for group in model.score(groups, mode).results for result in group):
-            if not isinstance(result, float):
+            if isinstance(result, SampleError):
                 raise result
-            found.append(result)
+            found += values_of(result)
         return found
 
     return run

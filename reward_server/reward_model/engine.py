@@ -92,7 +92,10 @@ class RemoteRefused(SampleError):
     """The remote server refuses the sample, or answers with something that is no score."""
 
 
-Result = float | SampleError
+RawScore = float | tuple[float, ...]
+"""What a model says of one text: a number, or where it has several labels a number for each."""
+
+Result = RawScore | SampleError
 """What a device says of one sample: the raw score of the model, or why there is none."""
 
 
@@ -143,7 +146,7 @@ class Engine(Protocol):
         """Measured rate at which waiting tokens become scores; 0 before the first score."""
         ...
 
-    async def score(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode = "deterministic") -> float:
+    async def score(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode = "deterministic") -> RawScore:
         """The raw score of one completion. Raises SampleError, and EngineUnavailable."""
         ...
 

@@ -90,7 +90,7 @@ class LocalModel:
             can_split=device.can_share,
         )
         async with Batcher(device, on_batch=on_batch).running() as batcher:
-            with closing(RewardModel(tokenizer, batcher)) as model:
+            with closing(RewardModel(tokenizer, batcher, device.labels)) as model:
                 yield model, device.config | reads.config
 
 

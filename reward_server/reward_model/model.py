@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from reward_server.kit.rate import Rate
-from reward_server.reward_model.engine import Engine, Mode
+from reward_server.reward_model.engine import Engine, Mode, RawScore
 from reward_server.reward_model.tokenizer import ChatTokenizer, Encoded, WhenTooLong
 
 _ENCODERS = 4
@@ -21,18 +21,22 @@ _MOST_TOKENS_PER_CHAR = 4.0
 
 @dataclass(frozen=True, slots=True)
 class ModelScore:
-    """`value`: the model's raw score. `encoded`: exactly what it read."""
+    """`value`: the model's raw score, or several. `encoded`: exactly what it read."""
 
-    value: float
+    value: RawScore
     encoded: Encoded
 
 
 class RewardModel:
-    """Scores any number of samples at a time on one event loop; the engine groups them by prompt again."""
+    """Scores any number of samples at a time on one event loop; the engine groups them by prompt again.
 
-    def __init__(self, tokenizer: ChatTokenizer, engine: Engine) -> None:
+    `labels`: names of the numbers that it says of a text.
+    """
+
+    def __init__(self, tokenizer: ChatTokenizer, engine: Engine, labels: Sequence[str] = ("score",)) -> None:
         self._tokenizer = tokenizer
         self.engine = engine
+        self.labels = labels
         self._threads = ThreadPoolExecutor(min(_ENCODERS, os.cpu_count() or 1), thread_name_prefix="tokenizer")
         self._untokenised_chars = 0
         # Four characters a token, until answers say otherwise. By sums: a mean of ratios would follow answers of one

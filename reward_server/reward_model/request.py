@@ -11,6 +11,7 @@ from reward_server.errors import Unavailable
 from reward_server.reward_model.answer_format import AnswerFormat, answer_in
 from reward_server.reward_model.chat import UnusablePrompt, chat_of, control_token
 from reward_server.reward_model.engine import EngineUnavailable, ForgedTurn, Mode, SampleError, TooLong
+from reward_server.reward_model.labels import Choice, Spread, spread
 from reward_server.reward_model.model import RewardModel
 from reward_server.reward_model.token_limit import TokenLimit
 from reward_server.reward_model.tokenizer import Encoded, WhenTooLong
@@ -21,19 +22,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ModelQuestion:
-    """How the model is asked: what a valid completion looks like, what is done with a long one, and the mode."""
+    """How the model is asked: what a valid completion looks like, what is done with a long one, the mode, and which of
+    several labels is the score."""
 
     format: AnswerFormat = "tags"
     too_long: WhenTooLong = "null"
     mode: Mode = "deterministic"
+    choice: Choice = Choice()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """`value`: the raw score, None where the outcome is not `scored`. `read`: exactly what the model read."""
+    """`value`: the raw score, None where the outcome is not `scored`. `spread`: of all labels, likewise. `read`:
+    exactly what the model read."""
 
     outcome: Outcome
     value: float | None = None
+    spread: Spread | None = None
     read: Encoded | None = None
 
 
@@ -48,7 +53,8 @@ class ModelRequest:
         self._failures: list[Exception] = []
 
     def admit(self) -> None:
-        """Raises Overloaded while too many tokens wait for the model."""
+        """Raises InvalidRequest where the model has other labels, Overloaded while too many tokens wait for it."""
+        self._question.choice.check(self._model.labels)
         self._limit.admit(self._model.queued_tokens, self._model.wait_s)
 
     async def ask(self, samples: Sequence[Sample], texts: Sequence[str]) -> list[ModelAnswer]:
@@ -84,7 +90,8 @@ class ModelRequest:
         except (UnusablePrompt, SampleError) as error:
             self._failures.append(error)
             return ModelAnswer(Outcome.ERROR)
-        return ModelAnswer(Outcome.SCORED, scored.value, scored.encoded)
+        value = self._question.choice.score(scored.value)
+        return ModelAnswer(Outcome.SCORED, value, spread(scored.value), scored.encoded)
 
     def _log_failures(self, size: int) -> None:
         """One line a request, however many samples failed."""

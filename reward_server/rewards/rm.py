@@ -9,19 +9,25 @@ are paid s. Usually 0 … 1; with transform=identity as far as the model's score
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from reward_server.reward_model.answer_format import AnswerFormat
 from reward_server.reward_model.engine import Mode
-from reward_server.reward_model.request import ModelQuestion
+from reward_server.reward_model.labels import Choice
+from reward_server.reward_model.request import ModelAnswer, ModelQuestion
 from reward_server.reward_model.tokenizer import WhenTooLong
 from reward_server.rewards.found import Found, Needs, asked
 from reward_server.rewards.grid import calibrated, to_grid
 from reward_server.rewards.reward import Reward, small_alpha
 from reward_server.rewards.transform import Transform, transformed
 from reward_server.types import Outcome, Sample, Score
+
+
+def _split(value: Any) -> Any:
+    """Numbers from a query string."""
+    return value.split(",") if isinstance(value, str) else value
 
 
 class RmReward(Reward):
@@ -48,7 +54,14 @@ class RmReward(Reward):
     mode: Mode = Field(
         "deterministic", description="Each text by itself, so that scores repeat bitwise, or several packed together."
     )
+    label: int | None = Field(
+        None, ge=0, description="Of a model with several labels: which is its score, counted from 0."
+    )
+    label_weights: Annotated[tuple[float, ...], BeforeValidator(_split)] | None = Field(
+        None, description="Of a model with several labels: weights of their sum, separated by commas."
+    )
 
+    came_later: ClassVar[frozenset[str]] = frozenset({"label", "label_weights"})
     counts_turns: ClassVar[bool] = False  # the authors' code for the reward model has no such term
 
     def lacks(self, sample: Sample) -> str | None:
@@ -61,7 +74,8 @@ class RmReward(Reward):
 
     def needs(self) -> Needs:
         """What the model says, and RPR."""
-        return Needs(rpr=True, model=ModelQuestion(self.format, self.too_long, self.mode))
+        choice = Choice(self.label, self.label_weights)
+        return Needs(rpr=True, model=ModelQuestion(self.format, self.too_long, self.mode, choice))
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows."""
@@ -77,9 +91,23 @@ class RmReward(Reward):
             score = paid_rpr = 0.0
         else:
             parts: dict[str, float | None] = {"model_score": None, "rm": None, "rpr": rpr.value, "calibrated": None}
-            return Score(answer.outcome, None, shown=None, parts=parts)
+            return Score(answer.outcome, None, shown=None, parts=parts | self._labels(answer))
         alpha = self.alpha if sample.flip else 0.0
         value = calibrated(score, paid_rpr, threshold=self.threshold, alpha=alpha, monotone=self.monotone)
         reward = to_grid(value)
         parts = {"model_score": answer.value, "rm": score, "rpr": paid_rpr, "calibrated": value}
-        return Score(answer.outcome, reward, shown=reward, parts=parts)
+        return Score(answer.outcome, reward, shown=reward, parts=parts | self._labels(answer))
+
+    def _labels(self, answer: ModelAnswer) -> dict[str, float | None]:
+        """How the labels differ, where one of them was chosen."""
+        if self.label is None and self.label_weights is None:
+            return {}
+        found = answer.spread
+        mean, least, std = (None,) * 3 if found is None else (found.mean, found.min, found.std)
+        return {"label_mean": mean, "label_min": least, "label_std": std}
+
+    @model_validator(mode="after")
+    def _has_one_choice(self) -> Self:
+        if self.label is not None and self.label_weights is not None:
+            raise ValueError("give label, or label_weights, not both")
+        return self

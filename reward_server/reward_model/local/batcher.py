@@ -22,6 +22,7 @@ from reward_server.reward_model.engine import (
     Group,
     Mode,
     OnBatch,
+    RawScore,
     Result,
     SampleError,
     TokenIds,
@@ -67,7 +68,7 @@ class Batcher:
         self._queue = WaitingQueue()
         self._lead: WaitingPrompt | None = None  # of the last batch
         self._unfinished: dict[bytes, Waiting] = {}
-        self._finished: Kept[bytes, float] = Kept(KEPT_SCORES)
+        self._finished: Kept[bytes, RawScore] = Kept(KEPT_SCORES)
         self._filled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0
@@ -112,7 +113,7 @@ class Batcher:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def score(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode = "deterministic") -> float:
+    async def score(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode = "deterministic") -> RawScore:
         """The raw score. Raises SampleError, and EngineUnavailable when the device thread ended or hangs."""
         if not completion:
             raise ValueError("a completion needs at least one token: the score is read at the last one")

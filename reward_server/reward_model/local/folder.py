@@ -83,6 +83,12 @@ def longest_text(config: PretrainedConfig) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
+def label_names(config: PretrainedConfig, labels: int) -> tuple[str, ...]:
+    """What config.json calls the numbers that the model says of a text."""
+    named = {str(n): str(name) for n, name in (config.id2label or {}).items()}
+    return tuple(named.get(str(n), f"LABEL_{n}") for n in range(labels))
+
+
 def _checked_structure(folder: Path, raw: Mapping[str, Any]) -> tuple[PretrainedConfig, int]:
     """The configuration, with one label where it names none, and the length H of a hidden state.
 
@@ -116,11 +122,8 @@ def _refuse_missing(folder: Path, loading: Mapping[str, Any], weights: StoredWei
 
 
 def _refuse_bad_structure(folder: Path, model: PreTrainedModel) -> None:
-    labels = model.config.num_labels
-    if labels != 1:
-        raise UnfitModel(f"{folder} has {labels} labels, by its config.json; a reward model has one")
     head = getattr(model, "score", None)
-    if getattr(head, "out_features", None) != 1:
+    if getattr(head, "out_features", None) != model.config.num_labels:
         raise UnfitModel(f"{type(model).__name__} is not a decoder with a linear head `score`")
     config = model.config.get_text_config()
     strange = _layer_types(config) - _LAYERS - _WHOLE_LAYERS

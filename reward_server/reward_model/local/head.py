@@ -1,6 +1,6 @@
 """The head of a reward model: found by name in the weights, computed in float32 at the last token's hidden state h [H].
 
-    one layer       weight [1, H] · h (+ bias [1])
+    one layer       weight [k, H] · h (+ bias [k]), one number for each of k labels, mostly one
     two layers      weight₂ [1, W] · relu(weight₁ [W, H] · h + bias₁ [W]) + bias₂ [1]
     row 0           row 0 of the language model's own head, lm_head.weight [V, H], where the settings ask for it
 
@@ -8,7 +8,8 @@ One layer is called `score`, as transformers has it; `value_head_prefix` of the 
 OpenRLHF has it; `classifier`, as the token classifiers of some architectures have it; or `v_head.summary`, as the value
 heads of TRL (until 0.11) and LLaMA-Factory have it. Two layers are `score.0` and `score.2`. What is between them is not
 in the weights, so they are taken from the classes whose code is known to have a ReLU there. A bias is used where there
-is one. Not covered: heads of several rows, other classes with several layers, and heads with gates beside them.
+is one. Several labels are taken from sequence classifiers whose configuration names as many. Not covered: several
+labels that nobody named, which transformers adds at random, several a token, other classes of several layers, gates.
 """
 
 from __future__ import annotations
@@ -86,13 +87,18 @@ class Head:
         return tuple(key for layer in self.layers for key in layer.keys)
 
     @property
+    def labels(self) -> int:
+        """How many numbers it says of a text."""
+        return self.layers[-1].rows
+
+    @property
     def is_value_head(self) -> bool:
         """True for what a critic has too: nothing in the files tells whether it was trained to be a reward."""
         return self.layers[0].name == VALUE_HEAD
 
     @property
     def kind(self) -> str | None:
-        """For `config`; None for the usual one, a row without a bias."""
+        """For `config`; None for the usual one, without a bias."""
         if len(self.layers) > 1:
             return "two layers with a ReLU"
         if self.layers[0].name == "lm_head":
@@ -121,10 +127,10 @@ def find_head(
 ) -> Head:
     """The head in the folder, whose config.json is `config`. Raises UnfitModel where it is none of those above."""
     names = [name for name in _names(config) if f"{name}.weight" in weights.tensors] or _wrapped(weights)
-    is_double = _is_double(config) and {"score.0.weight", "score.2.weight"} <= weights.tensors.keys()
+    has_two = _is_double(config) and {"score.0.weight", "score.2.weight"} <= weights.tensors.keys()
     if wanted == "lm_head":
         names.append("lm_head")
-    elif is_double:
+    elif has_two:
         names.append("score.0")
     if wanted == "lm_head" and config.get("tie_word_embeddings"):
         raise UnfitModel(f"{folder}: its lm_head is its embeddings (tie_word_embeddings), so no row of it is a reward")
@@ -135,7 +141,9 @@ def find_head(
         )
     if len(names) > 1:
         raise UnfitModel(f"{folder} holds several heads ({', '.join(names)}): delete those that are not meant")
-    head = _double(folder, weights, hidden) if names == ["score.0"] else _single(folder, weights, names[0], hidden)
+    head = (
+        _double(folder, weights, hidden) if names == ["score.0"] else _single(folder, config, weights, names[0], hidden)
+    )
     left = sorted(weights.apart - set(head.keys))
     if left:
         raise UnfitModel(f"{folder} keeps {', '.join(left[:5])} in a file of its own, which the model would not use")
@@ -156,17 +164,39 @@ def refuse_unused(folder: Path, head: Head, unused: Iterable[str], weights: Stor
         )
 
 
-def _single(folder: Path, weights: StoredWeights, name: str, hidden: int) -> Head:
+def _single(folder: Path, config: Mapping[str, Any], weights: StoredWeights, name: str, hidden: int) -> Head:
     shape, bias = weights.tensors[f"{name}.weight"].shape, weights.tensors.get(f"{name}.bias")
-    rows = shape[0] if name == "lm_head" and len(shape) == 2 else 1
+    labels = _labels(config, name)
+    rows = shape[0] if name == "lm_head" and len(shape) == 2 else labels
     if len(shape) == 2 and shape[0] != rows:
-        raise UnfitModel(f"{folder} has {shape[0]} labels ({name}.weight has so many rows); a reward model has one")
+        raise UnfitModel(
+            f"{folder} has {shape[0]} labels ({name}.weight has so many rows), {_why_not(config, shape[0])}"
+        )
     if shape != (rows, hidden) or (bias is not None and bias.shape != (rows,)):
         raise UnfitModel(
             f"{folder}: {name}.weight has the shape {list(shape)}{f', its bias {list(bias.shape)}' if bias else ''}; a"
             f" linear head on this model has [{rows}, {hidden}] and [{rows}]"
         )
-    return Head((Layer(name, bias is not None, 1),))
+    return Head((Layer(name, bias is not None, labels),))
+
+
+def _why_not(config: Mapping[str, Any], rows: int) -> str:
+    """Why a head with so many rows is not served."""
+    named = named_labels(config)
+    if named is None:
+        return (
+            "and its config.json names none. transformers adds such a head to a language model at random. If these were"
+            " trained, name them in id2label"
+        )
+    if named != rows:
+        return f"and its config.json names {named}: which is right cannot be told"
+    return "and a reward model of this kind has one. Several are served from a *ForSequenceClassification"
+
+
+def _labels(config: Mapping[str, Any], name: str) -> int:
+    """How many labels the head may have: as many as are named, where they are of a whole text."""
+    is_sequence = any(each.endswith("ForSequenceClassification") for each in _architectures(config))
+    return named_labels(config) or 1 if is_sequence and name not in (VALUE_HEAD, "lm_head") else 1
 
 
 def _double(folder: Path, weights: StoredWeights, hidden: int) -> Head:

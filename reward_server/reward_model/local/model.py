@@ -39,7 +39,7 @@ from reward_server.reward_model.engine import (
     checked,
 )
 from reward_server.reward_model.local.device import installed_kernels, torch_dtype, usable_device
-from reward_server.reward_model.local.folder import longest_text, read_model
+from reward_server.reward_model.local.folder import label_names, longest_text, read_model
 from reward_server.reward_model.local.packed_check import TOLERANCE, named, packed_pass
 from reward_server.reward_model.local.packed_pass import PackedPass
 from reward_server.reward_model.local.packed_sequence import PackedSequence, sequences
@@ -129,6 +129,7 @@ class TransformersModel:
         if head.kind is not None:
             self.config["head"] = head.kind
         self.is_value_head = head.is_value_head
+        self.labels = label_names(self._model.config, head.labels)
         self._refuse_unsplittable()
         self._packed: PackedPass | None = None
         if self.can_share and (packing == "on" or (packing == "auto" and self._device.type == "cuda")):
@@ -147,7 +148,7 @@ class TransformersModel:
             groups, mode = [_whole(group) for group in groups], "deterministic"
         with torch.inference_mode():
             scored = list(self._scored(groups, mode, work))
-            values = torch.cat([score for _, score in scored]).tolist() if scored else []  # read all at once
+            values = torch.stack([score for _, score in scored]).tolist() if scored else []  # read all at once
         for (row, _), value in zip(scored, values, strict=True):
             work.results[row.group][row.completion] = _result(value)
         work.forward_s = time.perf_counter() - started
@@ -273,9 +274,10 @@ def _whole(group: Group) -> Group:
     return Group(TokenIds("i"), [group.prompt + completion for completion in group.completions])
 
 
-def _result(score: float) -> Result:
+def _result(scores: list[float]) -> Result:
     try:
-        return checked(score)
+        first, *others = [checked(score) for score in scores]
+        return (first, *others) if others else first
     except NotFinite as error:
         return error
 

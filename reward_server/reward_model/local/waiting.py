@@ -10,11 +10,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from reward_server.kit.shared import Shared
-from reward_server.reward_model.engine import Mode, TokenIds
+from reward_server.reward_model.engine import Mode, RawScore, TokenIds
 
 
 @dataclass(eq=False)
-class Waiting(Shared[float]):
+class Waiting(Shared[RawScore]):
     """One distinct (prompt, completion, mode) that callers wait for. `completion`: ids [C]. `arrived`: in seconds of
     `time.monotonic`."""
 

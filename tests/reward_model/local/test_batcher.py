@@ -20,6 +20,7 @@ from reward_server.reward_model.engine import (
     Group,
     Mode,
     NotFinite,
+    RawScore,
     Work,
 )
 from reward_server.reward_model.local import batcher as batching
@@ -293,7 +294,7 @@ def test_one_text_has_one_score_in_any_company_through_the_batcher(
     monkeypatch.setattr(batching, "BATCH_TOKENS", 300)
     chosen = random.Random(3)
     prompt, subject = token_ids(40, 1), token_ids(50, 2)
-    seen: set[float] = set()
+    seen: set[RawScore] = set()
 
     async def body() -> None:
         for _ in range(4):  # restarts

@@ -44,11 +44,6 @@ def test_the_head_is_read_as_it_is_stored(stored: torch.dtype, shard: str, tmp_p
     assert {parameter.dtype for parameter in model.base_model.parameters()} == {torch.bfloat16}
 
 
-def test_several_labels_are_refused(make_folder: MakeFolder) -> None:
-    with pytest.raises(UnfitModel, match="has 3 labels"):
-        load(make_folder(num_labels=3))
-
-
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent", Path("Skywork/Skywork-Reward-V2-Llama-3.1-8B")):
         with pytest.raises(UnfitModel, match=r"no config\.json"):

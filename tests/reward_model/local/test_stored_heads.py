@@ -255,7 +255,7 @@ def test_weights_that_would_be_left_aside_are_refused_by_name(extra: str, tmp_pa
     [
         (lambda t: t.update({"score.weight": torch.ones(2, 64)}), {}, "2 labels (score.weight has so many rows)"),
         (lambda t: t.update({"score.weight": torch.ones(2, 64)}), OPENRLHF, "2 labels (score.weight has so many rows)"),
-        (None, {"id2label": {"0": "bad", "1": "good"}}, "2 labels, by its config.json"),
+        (None, {"id2label": {"0": "bad", "1": "good"}}, "so many rows), and its config.json names 2"),
         (lambda t: t.update({"score.weight": torch.ones(1, 32)}), {}, "shape [1, 32]"),
         (lambda t: t.update({"score.weight": torch.ones(64)}), {}, "shape [64]"),
         (lambda t: t.update({"score.bias": torch.ones(2)}), {}, "its bias [2]"),
