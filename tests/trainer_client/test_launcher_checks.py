@@ -127,7 +127,7 @@ def test_ground_truths_that_pay_something_else_or_nothing_are_noticed(server: st
 def test_a_server_that_is_not_there_is_named() -> None:
     client = RewardClient("http://127.0.0.1:9/score/verifier")
     with client, pytest.raises(BadConfiguration, match="127.0.0.1:9 is not ready: Connect"):
-        checks.reward_parameters(client)
+        checks.explained(client)
 
 
 def test_what_follows_the_dashes_goes_to_openrlhf() -> None:

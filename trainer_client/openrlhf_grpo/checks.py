@@ -68,15 +68,14 @@ def _image_problems(options: Options) -> Iterator[tuple[bool, str]]:
     )
 
 
-def reward_parameters(client: RewardClient) -> Mapping[str, Any]:
-    """The reward's parameters as the server understands them. Raises BadConfiguration while the server is not ready,
-    RequestRefused for an unknown reward or parameter."""
+def explained(client: RewardClient) -> dict[str, Any]:
+    """What the server says of the reward: `parameters` as it understands them, `config` and `version`. Raises
+    BadConfiguration while the server is not ready, RequestRefused for an unknown reward or parameter."""
     ready = client.ready()
     if not ready:
         raise BadConfiguration(f"the server at {client.url.root} is not ready: {ready.reason}")
     client.score([])
-    parameters: dict[str, Any] = client.explain("x", prompt="x", ground_truth="1", group="x")["parameters"]
-    return parameters
+    return client.explain("x", prompt="x", ground_truth="1", group="x")
 
 
 def reward_problems(options: Options, parameters: Mapping[str, Any]) -> list[str]:

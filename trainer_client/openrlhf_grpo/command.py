@@ -54,6 +54,7 @@ def _data(options: Options, files: Files) -> Flags:
         "ckpt.output_dir": options.output / "model",
         "ckpt.path": options.output / "checkpoints",
         "ckpt.save_steps": options.save_steps,
+        "ckpt.load_enable": options.resume,
         "logger.tensorboard_dir": options.output / "tensorboard",
     }
 

@@ -47,8 +47,9 @@ class Prepared:
             self.ground_truths.append(example.ground_truth)
 
 
-def prepare(parts: Sequence[Part], path: Path, options: Options, *, flip: bool) -> Prepared:
-    """Writes every part, whole or not at all; the images' files stay. Raises BadDataset."""
+def prepare(parts: Sequence[Part], path: Path, options: Options, *, flip: bool, digest: str | None = None) -> Prepared:
+    """Writes every part, whole or not at all; the images' files stay. `digest`: of the only file that may come out,
+    where a run goes on with it. Raises BadDataset."""
     prepared, partial = Prepared(path, max(part.visits for part in parts)), path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -63,6 +64,11 @@ def prepare(parts: Sequence[Part], path: Path, options: Options, *, flip: bool) 
             plain.seek(0)
             shutil.copyfileobj(plain, file)
         prepared.digest = _digest(partial)
+        if digest not in (None, prepared.digest):
+            raise BadDataset(
+                f"these are other questions than those in {path}, with which the run began: resume with the same data, "
+                "--template, --epochs and shares"
+            )
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

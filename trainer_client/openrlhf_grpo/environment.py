@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.metadata as metadata
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from trainer_client import BadConfiguration
+from trainer_client.openrlhf_grpo.options import Options
 from trainer_client.openrlhf_grpo.passed_on import FLASH
 
 OPENRLHF = "0.11.2"
 """Whose flags the command has."""
 INSTALL = f"pip install 'openrlhf[vllm]=={OPENRLHF}'"
 PACKAGES = ("openrlhf", "vllm", "flash_attn", "torch", "transformers", "deepspeed", "ray")
+RAY_CLUSTER = Path("/tmp/ray/ray_current_cluster")
 PROBE = """
 import importlib.metadata as metadata, importlib.util, json, sys
 def version(name):
@@ -44,6 +49,14 @@ def versions(python: str, attention: str = FLASH) -> dict[str, str | None]:
     return found
 
 
+def ours() -> str:
+    """The version of this package."""
+    try:
+        return metadata.version("reward-server")
+    except metadata.PackageNotFoundError:  # a folder on the path
+        return "unknown"
+
+
 def package_of(attention: str) -> str:
     """The package that an attention of transformers needs; OpenRLHF imports flash_attn in any case."""
     if "/" in attention:
@@ -61,6 +74,16 @@ def problems(python: str, found: Mapping[str, Any], attention: str = FLASH) -> I
     for package in dict.fromkeys(["flash_attn", package_of(attention)]):
         if found[package] is None:
             yield f"{python} has no {package}, which OpenRLHF's attention needs: pip install {package}"
+
+
+def cluster_warnings(options: Options) -> Iterator[str]:
+    """Several nodes and no Ray cluster: OpenRLHF would start one of this machine alone, and wait for GPUs for ever."""
+    has_address = "RAY_ADDRESS" in os.environ  # noqa: TID251 - Ray's own variable
+    if options.nodes > 1 and not options.dry_run and not has_address and not RAY_CLUSTER.exists():
+        yield (
+            f"--nodes {options.nodes}, and this machine is in no Ray cluster (ray start, or RAY_ADDRESS): OpenRLHF "
+            "will wait for the GPUs of the others"
+        )
 
 
 def warnings(found: Mapping[str, Any]) -> Iterator[str]:

@@ -94,6 +94,10 @@ class Options:
     tensor_parallel: int = _option("GPUs of a vLLM engine", 1)
     vllm_memory: float = _option("share of a GPU's memory that vLLM takes", 0.6)
     save_steps: int = _option("training steps between checkpoints; -1 for none", 50)
+    resume: bool = _option(
+        "go on from the last checkpoint in --output, if there is one, under the reward and with the data of run.json",
+        False,
+    )
 
     reward_client: Literal["function", "url"] = _option(
         "who asks the server: our function, which outlasts a restart, or OpenRLHF itself, which crashes after 5 tries "
