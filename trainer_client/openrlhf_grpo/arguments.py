@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, BooleanOptionalAction
+from argparse import ArgumentParser, BooleanOptionalAction, HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from trainer_client.openrlhf_grpo.flags import kinds
+from trainer_client.openrlhf_grpo.help_examples import EXAMPLES
 from trainer_client.openrlhf_grpo.old_flags import new_name
 from trainer_client.openrlhf_grpo.options import Options
 from trainer_client.openrlhf_grpo.passed_on import SET_BY
@@ -54,10 +55,11 @@ def _hint(word: str) -> str:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m trainer_client.openrlhf_grpo",
-        usage="%(prog)s --model M --dataset D --output O --server-url URL --reward R [OPTION …] [-- OPENRLHF'S …]\n"
-        "(--help shows every option)",
+        usage="%(prog)s --model M --dataset D --output O --server-url URL --reward R\n"
+        "    [OPTION …] [-- OPTIONS OF OPENRLHF] (--help shows every option and examples)",
         description="GRPO with OpenRLHF 0.11.2 against a reward server. A default without a source is our choice.",
-        epilog="What follows -- goes to OpenRLHF as it is.",
+        epilog=EXAMPLES,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     hints = get_type_hints(Options)
@@ -71,6 +73,13 @@ def _parser() -> ArgumentParser:
                 **_kind(hints[option.name], option.metadata["metavar"]),
             )
     return parser
+
+
+class _Formatter(RawDescriptionHelpFormatter):
+    """Names of options on lines of their own, as wide as a terminal that shows the examples whole."""
+
+    def __init__(self, prog: str) -> None:
+        HelpFormatter.__init__(self, prog, max_help_position=6, width=120)
 
 
 def _kind(hint: Any, metavar: Any) -> dict[str, Any]:

@@ -15,7 +15,9 @@ Template = Literal["paper", "chat", "chat-user"]
 
 def _option(help_text: str, default: Any = MISSING, source: str = "", metavar: Any = None) -> Any:
     """`source`: whose default it is; without one it is our choice."""
-    if default not in (MISSING, None, ()) and not isinstance(default, bool):
+    if isinstance(default, bool):
+        help_text += f" (default {'on' if default else 'off'})"
+    elif default not in (MISSING, None, ()):
         help_text += f" (default {default}{', ' if source else ''}{source})"
     return field(default=default, metadata={"help": help_text, "metavar": metavar})
 
