@@ -18,6 +18,9 @@ ENVIRONMENTS = {
     "TRAINERS_PYTHON": ".venv-trainers",
     "VERIFIERS_PYTHON": ".venv-verifiers",
     "NEMO_GYM_PYTHON": ".venv-nemo-gym",
+    "TRL_0_24_PYTHON": ".venv-trl-0.24",
+    "TRL_1_9_PYTHON": ".venv-trl-1.9",
+    "TRL_1_15_PYTHON": ".venv-trl-1.15",
 }
 """The variable that names an environment's Python, and the folder where it is looked for otherwise."""
 

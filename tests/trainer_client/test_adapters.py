@@ -26,7 +26,7 @@ from trainer_client import (
     Rewards,
     Unscored,
 )
-from trainer_client.adapters import _shared, areal, openrlhf, slime, trl, verl
+from trainer_client.adapters import _shared, _versions, areal, openrlhf, slime, trl, verl
 
 FOUR = r"so \boxed{4}"
 MESSAGES = [{"role": "user", "content": "2+2?"}]
@@ -299,9 +299,9 @@ def test_before_trl_1_14_a_rank_logs_every_metric_or_the_others_wait_for_it(
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: trl\nVersion: {installed}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    trl._waits_for_every_rank.cache_clear()
+    _versions.older_version.cache_clear()
     metrics, _ = logged_by(trl.RewardFunction(), FOUR, answer=[None])  # no sample has a clean score
-    trl._waits_for_every_rank.cache_clear()
+    _versions.older_version.cache_clear()
     assert [name for name, mean in metrics.items() if math.isnan(mean)] == (["flip/clean"] if waits else [])
     others = {"flip/flipped": 0.0, "flip/unscored": 1.0, "flip/unanswered": 0.0, "flip/timeout": 0.0}
     assert {name: mean for name, mean in metrics.items() if name != "flip/clean"} == others
@@ -312,6 +312,42 @@ def test_trl_takes_conversations_and_leaves_out_what_has_no_reward(server: str) 
     completions = [[{"role": "assistant", "content": FOUR}], [{"role": "assistant", "content": None}], FOUR]
     with function._client:
         assert function([MESSAGES] * 3, completions, target=["4", "4", None], answer=["5"] * 3) == [1.0, 0.0, None]
+
+
+def test_trl_pays_the_fallback_or_raises_for_trainers_that_cannot_take_none(server: str) -> None:
+    rows: dict[str, Any] = {"prompts": ["q", "q"], "completions": [FOUR, FOUR], "answer": ["4", None]}
+    url = f"{server}/score/verifier?fallback_reward=0.25"
+    falls_back, raises = (trl.RewardFunction(url, on_unscored=choice) for choice in ("fallback", "raise"))
+    with falls_back._client, raises._client:
+        assert falls_back(**rows) == [1.0, 0.25]
+        with pytest.raises(Unscored, match="1 of 2 samples have no reward; row 1: ungradable"):
+            raises(**rows)
+    twin = trl.AsyncRewardFunction(url, on_unscored="fallback")
+    assert asyncio.run(twin(**rows)) == [1.0, 0.25]
+
+
+def test_an_old_trl_that_pays_0_for_none_is_named(
+    server: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    function = trl.RewardFunction(f"{server}/score/verifier")
+    with function._client:
+        function(["q"], [FOUR], answer=[None])
+        assert not caplog.records
+        monkeypatch.setattr(trl, "older_version", lambda package, *first: f"{package} older than {first}")
+        assert function(["q", "q"], [FOUR, FOUR], answer=[None, "4"]) == [None, 1.0]
+    assert "1 of 2 samples have no reward, and TRL trl older than (1, 6) pays 0 for them" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("installed", "older"), [("0.24.0", True), ("1.5.1", True), ("1.6.0", False), ("2.0.dev0", False), ("git", False)]
+)
+def test_an_installed_version_is_older_or_it_is_not(
+    installed: str, older: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_versions, "version", lambda package: installed)
+    _versions.older_version.cache_clear()
+    assert _versions.older_version("trl", 1, 6) == (installed if older else "")
+    _versions.older_version.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,21 @@ def expected(url: str, **columns: Any) -> Any:
         return client.score(**columns)
 
 
-@pytest.mark.parametrize("kind", ["sync", "async", "path"])
-def test_trl_trains_with_the_rewards_of_each_step(server: str, kind: str) -> None:
-    *calls, last = printed("TRAINERS_PYTHON", "trl_grpo.py", kind, url=server + FLIP)
+@pytest.mark.parametrize(
+    ("python", "kind"),
+    [
+        ("TRAINERS_PYTHON", "sync"),
+        ("TRAINERS_PYTHON", "async"),
+        ("TRAINERS_PYTHON", "path"),
+        ("TRL_1_15_PYTHON", "async"),
+        ("TRL_1_9_PYTHON", "path"),
+        ("TRL_0_24_PYTHON", "sync"),
+    ],
+)
+def test_trl_trains_with_the_rewards_of_each_step(server: str, python: str, kind: str) -> None:
+    *calls, last = printed(python, "trl_grpo.py", kind, url=server + FLIP)
     assert [call["step"] for call in calls] == [0, 1, 2]
-    for call, log, table in zip(calls, last["logs"], last["tables"], strict=False):
+    for call, log, table in zip(calls, last["logs"][:3], last["tables"] or [{}] * 3, strict=True):
         scored = expected(
             server + FLIP,
             completions=call["completions"],
@@ -45,6 +55,8 @@ def test_trl_trains_with_the_rewards_of_each_step(server: str, kind: str) -> Non
             visits=[call["step"]] * len(call["prompts"]),
         )
         assert call["rewards"] == scored.rewards
+        if python == "TRL_0_24_PYTHON":
+            continue  # it takes neither metrics nor columns of its table from a reward function
         for name in ("unscored", "unanswered", "timeout", "clean", "flipped"):
             assert log.get(f"flip/{name}") == pytest.approx(means(scored)[name])  # none where nothing was gradable
         assert "flip/flip_draw" not in log
@@ -85,6 +97,13 @@ def test_a_trl_run_in_which_every_completion_is_cut_off_shows_it(server: str) ->
         assert log["flip/unanswered"] + log["flip/unscored"] == 1.0  # some ground truths cannot be graded
         assert (log.get("flip/clean", 0.0), log["flip/flipped"], log["flip/timeout"]) == (0.0, 0.0, 0.0)
     assert max(log["flip/unanswered"] for log in last["logs"][:3]) >= 0.5
+
+
+@pytest.mark.parametrize("python", ["TRAINERS_PYTHON", "TRL_1_15_PYTHON", "TRL_1_9_PYTHON", "TRL_0_24_PYTHON"])
+def test_our_function_knows_which_trl_pays_0_for_what_could_not_be_scored(python: str) -> None:
+    """Of each group the first has no reward and the others are equal: left out, no one has an advantage."""
+    first, *_ = printed(python, "trl_grpo.py", "none", url="")
+    assert any(first["advantages"]) == bool(first["pays_0"]) == (python == "TRL_0_24_PYTHON")
 
 
 def test_a_trl_run_outlasts_a_server_that_is_killed_and_its_rewards_are_those_of_an_undisturbed_run(

@@ -2,6 +2,8 @@
 
 Argument: `sync`, `async`, `path`, or `cut`, in which no box is ever closed. Prints a JSON line a call of the reward
 function, and at the end one with the logs and the table of completions.
+Or `none`: the first of each group has no reward and the others are equal. Prints the advantages, which are 0 where TRL
+leaves the first out, and whether our function says of this TRL that it does not.
 """
 
 import json
@@ -14,8 +16,10 @@ from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, set_seed
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer import utils
 
 from trainer_client.adapters import trl as adapter
+from trainer_client.adapters._versions import older_version
 
 WORDS = ["<pad>", "<eos>", r"\boxed{4}", r"\boxed{5}", "wait", "sum", "two", "three"]
 
@@ -41,11 +45,30 @@ def path(prompts, completions, **columns):
     return report("path", prompts, completions, columns, adapter.reward_server(prompts, completions, **columns))
 
 
+def first_is_none(prompts, completions, **columns):
+    return [None, 1.0, 1.0, 1.0] * (len(prompts) // 4)
+
+
+class Trainer(GRPOTrainer):
+    """What 1.15 computes its loss with needs Triton: there the loss is 0, and all before it as it is."""
+
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        if self.reward_funcs == [first_is_none]:
+            advantages = inputs["advantages"].flatten().tolist()
+            print(json.dumps({"advantages": advantages, "pays_0": older_version("trl", 1, 6)}), flush=True)
+        if getattr(utils, "_ChunkedLogProbFunction", True) is None:
+            return 0.0 * sum(parameter.sum() for parameter in model.parameters())
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+
 def tokenizer(kind: str) -> PreTrainedTokenizerFast:
     written = [word.rstrip("}") + str(i) if kind == "cut" and "{" in word else word for i, word in enumerate(WORDS)]
     words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(written)}, unk_token="<pad>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<eos>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", eos_token="<eos>",
+        model_input_names=["input_ids", "attention_mask"],
+    )  # fmt: skip
 
 
 def main(kind: str, folder: str) -> None:
@@ -62,8 +85,9 @@ def main(kind: str, folder: str) -> None:
         max_completion_length=6, logging_steps=1, report_to=[], save_strategy="no", learning_rate=1e-3, seed=0,
         log_completions=True,
     )  # fmt: skip
-    reward = {"sync": Sync, "async": Async, "cut": Sync}[kind]() if kind != "path" else path
-    trainer = GRPOTrainer(model, reward, config, Dataset.from_dict(rows), processing_class=tokenizer(kind))
+    rewards = {"sync": Sync, "async": Async, "cut": Sync, "path": lambda: path, "none": lambda: first_is_none}
+    dataset = Dataset.from_dict(rows)
+    trainer = Trainer(model, rewards[kind](), config, dataset, processing_class=tokenizer(kind))
     trainer.train()
     tables = [pandas.read_parquet(file) for file in sorted(Path(folder).glob("completions/*.parquet"))]
     shown = [{name: column.to_json(orient="values") for name, column in table.items()} for table in tables]

@@ -12,7 +12,9 @@ On the command line:
 The ground truth is the dataset's column `ground_truth`, `solution`, `answer`, `expected_answer` or `label`, the first
 that is not null in the row. `trainer_state.global_step` is sent as the visit unless the dataset has a column `visit`;
 columns `group` and `flip` are sent too (evaluation: `flip` false). Of a conversation the last message of the assistant
-is scored, with the reasoning that TRL parsed out of it. A sample that could not be scored is None: TRL leaves it out.
+is scored, with the reasoning that TRL parsed out of it. A sample that could not be scored is None, which GRPO, RLOO and
+AsyncGRPO leave out from TRL 1.6 on. Older ones, and online DPO and SDPO, pay 0 for it: there let `on_unscored` be
+"raise", or "fallback", which pays the URL's `fallback_reward`.
 The means of the reward's parts are logged, `flip/clean` for the clean accuracy, and the shares of `flip/unscored`,
 `flip/unanswered` and `flip/timeout`. The table of completions (`log_completions`) gets each sample's outcome, clean
 score, flip, and the server's configuration.
@@ -23,14 +25,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from trainer_client import AsyncRewardClient, BadBatch, RewardClient, Rewards
 from trainer_client._json import as_column
 from trainer_client._messages import joined_texts
-from trainer_client.adapters._shared import means, table
+from trainer_client.adapters._shared import OnUnscored, log, means, paid, table
 from trainer_client.adapters._tally import count
+from trainer_client.adapters._versions import older_version
 
 LogMetric = Callable[[str, float], None]
 LogExtra = Callable[[str, list[Any]], None]
@@ -40,8 +42,9 @@ NAME = "reward_server"
 class _RewardFunction:
     """TRL names the function's metrics by `__name__`: give each of several its own `name`, and ours have it too."""
 
-    def __init__(self, ground_truth_column: str | None, name: str) -> None:
+    def __init__(self, ground_truth_column: str | None, name: str, on_unscored: OnUnscored | None) -> None:
         self.ground_truth_column = ground_truth_column
+        self.on_unscored = on_unscored
         self.__name__ = name
 
     def _request(self, prompts: list[Any], completions: list[Any], columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +71,16 @@ class _RewardFunction:
             for name, column in _table_columns(rewards).items():
                 log_extra(f"{prefix}/{name}", column)
 
+    def _paid(self, rewards: Rewards, fallback_reward: float) -> list[float | None]:
+        if self.on_unscored is not None:
+            return [*paid(rewards, fallback_reward, self.on_unscored)]
+        if rewards.unscored and (installed := older_version("trl", 1, 6)):
+            log.warning(
+                '%d of %d samples have no reward, and TRL %s pays 0 for them; on_unscored="raise" ends the run instead',
+                len(rewards.unscored), len(rewards), installed,
+            )  # fmt: skip
+        return rewards.rewards
+
 
 class RewardFunction(_RewardFunction):
     """One entry of `reward_funcs`; picklable. `deadline_s`: after which an unreachable server ends the training."""
@@ -79,15 +92,16 @@ class RewardFunction(_RewardFunction):
         ground_truth_column: str | None = None,
         name: str = NAME,
         deadline_s: float = 600.0,
+        on_unscored: OnUnscored | None = None,
     ) -> None:
-        super().__init__(ground_truth_column, name)
+        super().__init__(ground_truth_column, name, on_unscored)
         self._client = RewardClient(url, deadline_s=deadline_s, adapter="trl")
 
     def __call__(self, prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
-        """One reward for each completion, None where it could not be scored."""
+        """One reward for each completion. One that could not be scored is None, unless `on_unscored` says otherwise."""
         rewards = self._client.score(**self._request(prompts, completions, columns))
         self._log(rewards, columns)
-        return rewards.rewards
+        return self._paid(rewards, self._client.url.fallback_reward)
 
 
 class AsyncRewardFunction(_RewardFunction):
@@ -100,15 +114,16 @@ class AsyncRewardFunction(_RewardFunction):
         ground_truth_column: str | None = None,
         name: str = NAME,
         deadline_s: float = 600.0,
+        on_unscored: OnUnscored | None = None,
     ) -> None:
-        super().__init__(ground_truth_column, name)
+        super().__init__(ground_truth_column, name, on_unscored)
         self._client = AsyncRewardClient(url, deadline_s=deadline_s, adapter="trl")
 
     async def __call__(self, prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         """As `RewardFunction`."""
         rewards = await self._client.score(**self._request(prompts, completions, columns))
         self._log(rewards, columns)
-        return rewards.rewards
+        return self._paid(rewards, self._client.url.fallback_reward)
 
 
 def reward_server(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
@@ -143,11 +158,6 @@ def _table_columns(rewards: Rewards) -> dict[str, list[Any]]:
     return {"outcome": rewards.outcomes, **parts, "config": [rewards.config] * len(rewards)}
 
 
-@lru_cache(maxsize=1)
 def _waits_for_every_rank() -> bool:
     """TRL before 1.14 gathers what its own rank logged: a name that one rank leaves out hangs all the others."""
-    try:
-        major, minor, *_ = version("trl").split(".")
-        return (int(major), int(minor)) < (1, 14)
-    except (PackageNotFoundError, ValueError):
-        return False
+    return bool(older_version("trl", 1, 14))
