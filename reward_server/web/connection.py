@@ -28,16 +28,22 @@ HEAD_BYTES = 64 * 1024
 
 
 class Connection(HttpToolsProtocol):
-    """`heads`: for a head, from its first byte or from connecting, and for what comes of a body after its answer.
-
-    `on_refused(code)` counts.
+    """`heads`: for a head, from its first byte, and for what comes of a body after its answer. `idle`: for a connection
+    on which nothing was asked yet. A pool may have opened it early, so it has the time of one that is kept, however
+    short that of a request is. `on_refused(code)` counts.
     """
 
     def __init__(
-        self, *args: Any, heads: Deadlines[Connection], on_refused: Callable[[str], object], **options: Any
+        self,
+        *args: Any,
+        heads: Deadlines[Connection],
+        idle: Deadlines[Connection],
+        on_refused: Callable[[str], object],
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self._heads = heads
+        self._idle = idle
         self._on_refused = on_refused
         self._has_begun = False
         self._is_in_head = True
@@ -47,10 +53,11 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
-        self._heads.add(self)
+        self._idle.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._heads.discard(self)
+        self._idle.discard(self)
         self._unset_keepalive_if_required()  # uvicorn forgets it after a reset, and it holds this object
         super().connection_lost(exc)
 
@@ -91,6 +98,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._has_begun = True
+        self._idle.discard(self)
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:

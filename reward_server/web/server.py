@@ -53,6 +53,7 @@ class DrainingServer(uvicorn.Server):
                 http=partial(  # type: ignore[arg-type]  # uvicorn calls it as it would a class
                     Connection,
                     heads=Deadlines(settings.request_timeout_s, Connection.too_late),
+                    idle=Deadlines(KEEP_ALIVE_S, Connection.too_late),
                     on_refused=self._service.metrics.count_refusal,
                 ),
                 ws="none",
