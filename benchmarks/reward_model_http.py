@@ -9,9 +9,10 @@ Contenders, on the model of `benchmarks.reward_model` with a tokenizer trained h
     reward-server   the same texts as JSON to /score/rm of a server, and all that happens to them there
     vllm            the same token ids to /classify of a vLLM server, whose prefix cache is on
 
-Loads are those of `benchmarks.reward_model`: 24 completions of 3 prompts as 24 requests at once, as 3 requests of 8, or
-as one. CPU is that of the process, or of the server's process tree. Every round has texts of its own: finished scores
-are kept, and so are prompts. The goal is that reward-server / engine is at most 1.05.
+Figures are CPU and wall seconds of a whole load. Loads are those of `benchmarks.reward_model`: 24 completions of 3
+prompts as 24 requests at once, as 3 requests of 8, or as one. CPU is that of the process, or of the server's process
+tree. Every round has texts of its own: finished scores are kept, and so are prompts. The goal is that reward-server /
+engine is at most 1.05.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -36,7 +38,7 @@ from transformers import PreTrainedTokenizerFast
 
 from benchmarks import reward_model
 from benchmarks.processes import cpu_seconds, reward_server
-from benchmarks.rounds import Cost, report, take_turns
+from benchmarks.rounds import Cost, record, show, take_turns
 from reward_server.reward_model.model_folder import read_tokenizer
 from reward_server.reward_model.tokenizer import ChatTokenizer
 
@@ -196,7 +198,25 @@ def main() -> None:
         for shape in options.shapes:
             for load in options.loads:
                 runs = {name: next_round(run, shape, load) for name, run in contenders.items()}
-                report(f"{shape}, {load}", take_turns(runs, options.rounds), "engine", options.output)
+                compare(f"{shape}, {load}", take_turns(runs, options.rounds), options.output)
+
+
+def compare(title: str, costs: Mapping[str, list[Cost]], output: Path | None) -> None:
+    """A table of CPU and wall seconds of a whole load, with ratios to the engine; all the rounds go to `output`.
+
+    Not milliseconds a sample: samples of a load share their prompts, so that one alone would cost more than its share.
+    """
+    base = median(cost.cpu_s for cost in costs["engine"])
+    rows, lines = {}, []
+    for name, runs in costs.items():
+        cpu, wall = [cost.cpu_s for cost in runs], [cost.wall_s for cost in runs]
+        rows[name] = {"cpu_s": cpu, "wall_s": wall, "cpu_ratio": median(cpu) / base}
+        span = f"{median(cpu):.2f} [{min(cpu):.2f} … {max(cpu):.2f}]"
+        lines.append([name, span, f"{median(wall):.2f}", f"{median(cpu) / base:.3g}"])
+    samples = costs["engine"][0].units
+    head = ["contender", f"CPU seconds a load of {samples} samples", "wall seconds a load", "CPU, ratio"]
+    show(title, head, lines)
+    record(output, title, {"reference": "engine", "samples": samples, "rows": rows})
 
 
 def next_round(run: Callable[[list[list[Text]]], Cost], shape: tuple[int, int], load: str) -> Callable[[], Cost]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tiny_models import MakeFolder
 
 _NEEDS_MODELS = [
+    "local/test_architectures.py",
     "local/test_batcher.py",
     "local/test_model.py",
     "test_failures.py",
