@@ -244,13 +244,19 @@ def test_openrlhf_gets_lists_of_floats() -> None:
 
 
 def test_trl_sends_the_step_as_visit_unless_the_rows_have_their_own(reward_url: str) -> None:
-    function = trl.RewardFunction()
-    columns = {"prompts": ["q", "q"], "completions": [FOUR, FOUR], "answer": ["4", "4"]}
+    columns: dict[str, Any] = {"prompts": ["q", "q"], "completions": [FOUR, FOUR], "answer": ["4", "4"]}
     function = trl.RewardFunction(reward_url.replace("flip_prob=1", "flip_prob=0.5"))
     with function._client:
         for step in range(8):
-            for row_visits, sent in ((None, [step, step]), ([step + 8, step], [step + 8, step])):
-                given = columns | ({"visit": row_visits} if row_visits else {})
+            cases: list[tuple[Any, list[int]]] = [
+                (None, [step, step]),
+                ([step + 8, step], [step + 8, step]),
+                ([None, step + 8], [step, step + 8]),  # as Arrow writes for a row of another data set
+                ([None, None], [step, step]),
+                (np.array([np.nan, np.nan]), [step, step]),
+            ]
+            for row_visits, sent in cases:
+                given = columns | ({} if row_visits is None else {"visit": row_visits})
                 paid = function(**given, trainer_state=SimpleNamespace(global_step=step))
                 scored = function._client.score([FOUR, FOUR], prompts=["q", "q"], ground_truths=["4", "4"], visits=sent)
                 assert paid == scored.rewards

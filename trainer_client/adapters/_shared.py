@@ -70,6 +70,14 @@ def table(columns: Mapping[str, Any], ground_truth_column: str | None) -> dict[s
     return sent
 
 
+def with_step(columns: dict[str, Any], step: int | None, size: int) -> dict[str, Any]:
+    """The columns of a batch of `size`, with the trainer's step as the visit of each row that has none of its own."""
+    if step is None:
+        return columns
+    visits = without_nan(as_column("visit", columns.get("visits", [None] * size)))
+    return {**columns, "visits": [step if visit is None else visit for visit in visits]}
+
+
 def _first_of_each_row(columns: Mapping[str, list[Any]]) -> list[Any]:
     first, *others = columns
     for name in others:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from swift.rewards import ORM, orms
 
 from trainer_client import BadConfiguration, RewardClient, Rewards
-from trainer_client.adapters._shared import OnUnscored, numbers, paid, table
+from trainer_client.adapters._shared import OnUnscored, numbers, paid, table, with_step
 from trainer_client.adapters._tally import count
 
 
@@ -47,8 +47,7 @@ class RewardServer(ORM):  # type: ignore[misc, unused-ignore]  # untyped where m
         if messages is not None:
             sent["prompts"] = [conversation[:-1] for conversation in messages]
         state = columns.get("trainer_state")
-        if "visits" not in sent and state is not None:
-            sent["visits"] = [state.global_step] * len(completions)
+        sent = with_step(sent, None if state is None else state.global_step, len(completions))
         rewards = self._client.score(completions, **sent)
         RewardServer.last = rewards
         count(rewards)

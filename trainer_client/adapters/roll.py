@@ -26,7 +26,7 @@ from roll.distributed.scheduler.decorator import Dispatch, register
 from roll.distributed.scheduler.protocol import DataProto
 from roll.models.model_providers import default_tokenizer_provider
 
-from trainer_client.adapters._shared import OnUnscored, paid, shown, sync_client, table
+from trainer_client.adapters._shared import OnUnscored, paid, shown, sync_client, table, with_step
 from trainer_client.adapters._tally import count
 
 
@@ -70,9 +70,7 @@ class RewardServerWorker(Worker):  # type: ignore[misc, unused-ignore]  # untype
         rows, step = data.non_tensor_batch, data.meta_info.get("global_step")
         columns = table(rows, None)
         columns["prompts"] = rows["prompt"] if "prompt" in rows else self._texts(data.batch["prompts"])
-        if "visits" not in columns and step is not None:
-            columns["visits"] = [step] * size
-        return columns
+        return with_step(columns, step, size)
 
     def _texts(self, tokens: Any) -> list[str]:
         texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)

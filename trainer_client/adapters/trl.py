@@ -30,7 +30,7 @@ from typing import Any
 from trainer_client import AsyncRewardClient, BadBatch, RewardClient, Rewards
 from trainer_client._json import as_column
 from trainer_client._messages import joined_texts
-from trainer_client.adapters._shared import OnUnscored, log, means, paid, table
+from trainer_client.adapters._shared import OnUnscored, log, means, paid, table, with_step
 from trainer_client.adapters._tally import count
 from trainer_client.adapters._versions import older_version
 
@@ -50,8 +50,7 @@ class _RewardFunction:
     def _request(self, prompts: list[Any], completions: list[Any], columns: Mapping[str, Any]) -> dict[str, Any]:
         sent = table(columns, self.ground_truth_column)
         state = columns.get("trainer_state")
-        if "visits" not in sent and state is not None:
-            sent["visits"] = [state.global_step] * len(completions)
+        sent = with_step(sent, None if state is None else state.global_step, len(completions))
         written = as_column("completions", completions)
         return {"completions": [_text(completion) for completion in written], "prompts": prompts, **sent}
 
