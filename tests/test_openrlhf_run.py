@@ -68,7 +68,14 @@ def a_run(server: RecordedServer, folder: Path, rollouts: list[dict[str, Any]], 
 def log_of(rollouts: list[dict[str, Any]], **changed: float) -> str:
     """OpenRLHF's line of a step."""
     mean = sum(each["logs"]["reward"] for each in rollouts) / len(rollouts)
-    numbers = {"reward": mean, "rollout/reward_mean": mean, "rollout/num_samples": len(rollouts), "kl": 0.0} | changed
+    clean = sum(each["logs"]["clean"] for each in rollouts) / len(rollouts)
+    numbers = {
+        "reward": mean,
+        "clean": clean,
+        "kl": 0.0,
+        "rollout/reward_mean": mean,
+        "rollout/num_samples": len(rollouts),
+    } | changed
     return f"(PPOTrainer pid=7) INFO 11-27 ppo_trainer.py:400] Global step 1: {numbers}\n"
 
 

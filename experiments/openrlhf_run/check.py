@@ -187,6 +187,14 @@ def mean_scores(answers: Answers) -> dict[str, float]:
     return {label: float(np.mean(found)) for label, found in scores.items()}
 
 
-def clean_means(steps: dict[int, dict[str, Any]]) -> list[float]:
-    """By step; of a reward without noise the reward itself."""
-    return [steps[step].get("clean", steps[step]["reward"]) for step in sorted(steps)]
+def right_answers(url: str, answers: Answers, rollouts: list[Line]) -> list[float]:
+    """Shares by step, of what was trained on: the verifier of a fresh server reads it again, whatever was paid."""
+    asked = {key_of(line): line["asked"] for line in answers.lines}
+    by_step: dict[int, list[Line]] = defaultdict(list)
+    for rollout in rollouts:
+        by_step[rollout["step"]].append(asked[rollout["query"], rollout["label"]])
+    shares = []
+    for step in sorted(by_step):
+        body = {name: [each[name][0] for each in by_step[step]] for name in ("query", "prompts", "labels")}
+        shares.append(float(np.mean(httpx.post(f"{url}/score/verifier", json=body, timeout=60).json()["rewards"])))
+    return shares

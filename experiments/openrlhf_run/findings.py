@@ -15,8 +15,8 @@ from experiments.openrlhf_run.server import Line, read_lines, rollouts_paid
 
 WINDOW = 10
 """Steps at the beginning and at the end whose clean rewards are compared."""
-RISE = {"p=0": 0.3, "p=0.4": 0.1}
-"""By how much the mean clean reward has to rise."""
+RISE = {"p=0": 0.3, "p=0.4": 0.1, "rpr": 0.05}
+"""By how much the mean clean reward has to rise; of `rpr`, what is paid."""
 SIGMAS = 3.5
 """A share of draws may be so far from the expected: one in two thousand is further by chance."""
 
@@ -40,7 +40,9 @@ def findings(run: Run, fresh_url: str) -> tuple[list[Finding], dict[str, Any]]:
     compared, wrong = check.wrong_means(steps, rollouts, answers)
     differ = check.wrong_rollouts(rollouts, answers)
     again = check.wrong_again(fresh_url, paid)
-    clean = check.clean_means(steps)
+    is_clean_logged = run.scenario.reward[0] == "flip"
+    rewards = [steps[step]["reward"] for step in sorted(steps)]
+    clean = [steps[step]["clean"] for step in sorted(steps)] if is_clean_logged else rewards
     found = [
         Finding("exit code", str(run.code), (run.code == 0) == run.scenario.ends_well),
         _steps(run.scenario, len(steps), len(rollouts)),
@@ -54,8 +56,8 @@ def findings(run: Run, fresh_url: str) -> tuple[list[Finding], dict[str, Any]]:
         *_outage(run),
     ]
     return found, {
-        "clean": clean,
-        "reward": [steps[step]["reward"] for step in sorted(steps)],
+        "clean": clean if is_clean_logged else check.right_answers(fresh_url, answers, rollouts),
+        "reward": rewards,
         "evaluations": [(step, score_of(numbers)) for step, numbers in sorted(evaluations.items())],
     }
 
