@@ -21,6 +21,7 @@ VARIABLES = {
     "OMP_NUM_THREADS": "1",
     "RAY_AUTH_MODE": "disabled",
     "RAY_DEDUP_LOGS": "0",  # every line of every process
+    "RAY_memory_monitor_refresh_ms": "0",  # else it kills workers when anything else fills the machine
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_NO_USAGE_STATS": "1",
