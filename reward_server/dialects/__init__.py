@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from reward_server.dialects import llama_factory, native, openrlhf, slime
+from reward_server.dialects import aws_rft, llama_factory, native, openrlhf, slime
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.reply import Echo, Reply
 from reward_server.errors import InvalidRequest, shortened
@@ -33,7 +33,7 @@ class Dialect(Protocol):
         """The whole body of the answer, ASCII JSON."""
 
 
-DIALECTS: tuple[Dialect, ...] = (native, openrlhf, slime, llama_factory)
+DIALECTS: tuple[Dialect, ...] = (native, openrlhf, slime, llama_factory, aws_rft)
 
 
 def recognise(body: JsonBody) -> Dialect:
@@ -43,6 +43,7 @@ def recognise(body: JsonBody) -> Dialect:
             return dialect
     raise InvalidRequest(
         "the body has none of the keys by which a caller is recognised: completions (native), query or queries"
-        " (OpenRLHF), response (slime, miles), messages (LLaMA-Factory); NeMo-Gym posts to /score/{name}/verify",
+        " (OpenRLHF), response (slime, miles), messages (LLaMA-Factory); AWS sends a list, and"
+        " NeMo-Gym posts to /score/{name}/verify",
         {"keys": [shortened(key, 100) for key in sorted(body.keys)[:20]]},
     )

@@ -1,4 +1,4 @@
-"""A request body: one JSON object, read field by field with its types checked, from bytes.
+"""A request body: one JSON object, or a list, read field by field with its types checked, from bytes.
 
 What a body would become is bounded before it is built (`json_outline.py`). A small body is bounded by its size; of a
 larger one each list is counted first, and read in pieces where it is more than texts.
@@ -6,8 +6,9 @@ larger one each list is counted first, and read in pieces where it is more than 
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -30,6 +31,10 @@ COMMON = (
     *("query", "queries", "labels", "response", "label"),
 )
 """Fields of the dialects. A large body of these only is the common case, whose fields need not be counted."""
+LIST = "the body"
+LIST_KEYS = frozenset({LIST})
+"""The keys of a body that is a list: by this very object, and not by what it holds, it is told from an object."""
+_BEGINS_LIST = re.compile(rb"[ \t\r\n]*\[")
 _Common = msgspec.defstruct("_Common", [(name, msgspec.Raw, None) for name in COMMON], forbid_unknown_fields=True)
 
 
@@ -45,7 +50,18 @@ class JsonBody:
             self._fields = json_text.fields(raw) if len(raw) <= PIECE_BYTES else _common_fields(raw)
         except MSGSPEC_ERRORS:
             self._fields = _other_fields(raw)
-        self.keys = self._fields.keys()
+        self.keys: Set[str] = self._fields.keys()
+
+    @classmethod
+    def of_any(cls, raw: bytes, max_rows: int) -> JsonBody:
+        """The same for a body that may be a list. It is the field LIST then, and nothing of it is read yet."""
+        if _BEGINS_LIST.match(raw) is None:
+            return cls(raw, max_rows)
+        body = cls.__new__(cls)
+        body._max_rows = max_rows
+        body._fields = {LIST: msgspec.Raw(json_text.with_surrogates_as_bytes(json_text.in_utf8(raw).strip(b" \t\r\n")))}
+        body.keys = LIST_KEYS
+        return body
 
     def __contains__(self, key: str) -> bool:
         return key in self.keys

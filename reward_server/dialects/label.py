@@ -29,7 +29,7 @@ VISIT_RANGE = range(-(2**63), 2**63)
 
 def labelled(sample: Sample, label: object) -> Sample:
     """The sample with what its label says. A label object of the wrong types raises InvalidRequest."""
-    label = _object_in(label)
+    label = object_in(label)
     if not (isinstance(label, dict) and _is_label_object(label)):
         # replace() takes five times as long, for every sample
         given = sample.completion, sample.prompt, ground_truths_of(label), sample.group, sample.visit, sample.flip
@@ -126,7 +126,7 @@ def checked_prompt(value: object) -> str | list[dict[str, object]]:
     raise InvalidRequest("prompt: expected a text or a list of messages")
 
 
-def _object_in(label: object) -> object:
+def object_in(label: object) -> object:
     """The JSON object that a text holds; anything else as it is."""
     if isinstance(label, str) and '"' in label and label.lstrip().startswith("{"):
         _check_size(label)

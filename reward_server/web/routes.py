@@ -149,7 +149,7 @@ class Routes:
         return Response(self._service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     def _parsed(self, raw: bytes, tell: Callable[[JsonBody], Dialect]) -> tuple[Dialect, list[Sample], Echo]:
-        body = JsonBody(raw, self._settings.max_samples)
+        body = JsonBody.of_any(raw, self._settings.max_samples)
         dialect = tell(body)
         return dialect, *dialect.parse(body)
 

@@ -31,7 +31,7 @@ class PlainBody(JsonBody):
 
     def __init__(self, raw: bytes) -> None:
         self._values, self._exact = read_object(raw), read_object(raw, parse_int=JsonNumber, parse_float=JsonNumber)
-        self.keys = self._values.keys()  # type: ignore[assignment]
+        self.keys = self._values.keys()
 
     def column(self, key: str, kind: Any) -> list[Any]:
         return self.field(key, list[kind])  # type: ignore[no-any-return]

@@ -104,6 +104,8 @@ def refused_or_answered(reply: httpx.Response) -> str:
 
 
 def rewards_in(content: object) -> list[float | None]:
+    if isinstance(content, list):
+        return [row["aggregate_reward_score"] for row in content]  # AWS
     if not isinstance(content, dict):
         assert isinstance(content, float)  # slime
         return [content]
