@@ -155,8 +155,9 @@ GRAMMARS = (
     ),
     *(
         # Mistral: the assistant comes last, as any text begins with "". The spacing with more blanks comes first, so a
-        # blank at the end of a message may be taken for a part of the spacing.
-        Grammar("<s>", {"system": system, "user": user, "assistant": (blank, "</s>")}, "")
+        # blank at the end of a message may be taken for a part of the spacing. SentencePiece decodes one behind `<s>`.
+        Grammar(begin, {"system": system, "user": user, "assistant": (blank, "</s>")}, "")
+        for begin in ("<s>", "<s> ")
         for system, user, blank in (
             (("[SYSTEM_PROMPT] ", "[/SYSTEM_PROMPT]"), ("[INST] ", " [/INST]"), " "),
             (("[SYSTEM_PROMPT] ", "[/SYSTEM_PROMPT]"), ("[INST] ", "[/INST]"), " "),

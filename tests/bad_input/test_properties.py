@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from linear import assert_linear
 
 from reward_server.catalog import Catalog
-from reward_server.dialects import native, nemo_gym, openrlhf, recognise, slime
+from reward_server.dialects import aws_rft, llama_factory, native, nemo_gym, openrlhf, recognise, slime
 from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import labelled
@@ -53,7 +53,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
     max_leaves=12,
 )
-FIELDS = [*native.COLUMNS, "query", "queries", "prompts", "labels", "response", "prompt", "label", "x"]
+FIELDS = [*native.COLUMNS, "query", "queries", "prompts", "labels", "response", "prompt", "label", "messages", "x"]
 QUERY_VALUES = latex | st.integers().map(str) | st.floats().map(str)
 CHEAP = {Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNPARSEABLE, Outcome.UNGRADABLE}
 EXCLUSIVE = ("17", "-17", r"\frac{3}{7}", r"2\sqrt{3}", "x^2+1", "3i", "(6,-5)", r"\{6,-5\}", "(6,8]", "B", "310_7",
@@ -175,7 +175,7 @@ def catalog() -> Catalog:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.sampled_from(["completions", "query", "response"]),
+    st.sampled_from(["completions", "query", "response", "messages"]),
     st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=6),
 )
 def test_any_json_is_parsed_into_samples_or_refused(catalog: Catalog, key: str, fields: dict[str, Any]) -> None:
@@ -188,7 +188,7 @@ def test_any_json_is_parsed_into_samples_or_refused(catalog: Catalog, key: str, 
             assert isinstance(sample.completion, str) and isinstance(sample.visit, int | None)
             assert sample.group is None or isinstance(sample.group, str)
         scores = [Score(Outcome.ERROR, None, None, {"clean": None}) for _ in samples]
-        plan = catalog.resolve("verifier", "")
+        plan = catalog.resolve("verifier", "fallback_reward=0")
         assert json.loads(dialect.render(Reply(plan, scores), echo)) is not None
 
 
@@ -199,6 +199,18 @@ def test_any_row_of_the_nemo_gym_family_is_read_or_refused(response: object, par
     with suppress(InvalidRequest):
         (sample,), _ = nemo_gym.parse(JsonBody(json.dumps(row).encode()))
         assert isinstance(sample.completion, str)
+
+
+@modest
+@given(json_values, json_values, json_values, st.sampled_from(["reference_answer", "group", "visit", "flip", "x"]))
+def test_any_list_of_awss_is_read_or_refused(content: object, value: object, entry: object, key: str) -> None:
+    messages = [{"role": "user", "content": value}, {"role": "assistant", "content": content}]
+    metadata: Any = {key: value} if key != "x" else value
+    for rows in ([{"id": value, "messages": messages, "metadata": metadata}], [entry], [{"messages": value}]):
+        with suppress(InvalidRequest):
+            samples, echo = aws_rft.parse(JsonBody.of_any(json.dumps(rows).encode(), 4096))
+            assert len(samples) == len(rows) == len(echo["ids"])
+            assert all(isinstance(sample.completion, str) for sample in samples)
 
 
 @modest
@@ -235,8 +247,8 @@ def test_no_header_opens_a_server_but_one_with_the_key(header: bytes) -> None:
 
 
 def test_every_module_that_reads_what_others_wrote_is_here_or_has_tests_of_its_own() -> None:
-    tested = {"label", "messages", "reply", "completion", "prompt_ending", "rollout", "row"}
+    tested = {"label", "messages", "reply", "completion", "prompt_ending", "rollout", "row", "whole_text"}
     tested |= {"__init__", "json_body", "json_outline", "json_text"}
-    assert {module.NAME for module in (native, openrlhf, slime, nemo_gym)} == {
+    assert {module.NAME for module in (native, openrlhf, slime, nemo_gym, llama_factory, aws_rft)} == {
         path.stem for path in Path(nemo_gym.__file__).parent.glob("*.py")
     } - tested

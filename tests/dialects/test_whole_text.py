@@ -26,6 +26,7 @@ PROMPTS = {  # as LLaMA-Factory 0.9.5 writes them, and the models' own templates
     "gemma": f"<bos><start_of_turn>user\nBe brief.\n\n{QUESTION}<end_of_turn>\n<start_of_turn>model\n",
     "mistral": f"<s>[INST] {QUESTION}[/INST]",
     "mistral, v1": f"<s>[INST] {QUESTION} [/INST]",
+    "mistral, decoded by SentencePiece": f"<s> [INST] {QUESTION} [/INST]",
     "mistral, v7": f"<s>[SYSTEM_PROMPT]Be brief.[/SYSTEM_PROMPT][INST]{QUESTION}[/INST]",
     "deepseek": f"<｜begin▁of▁sentence｜>Be brief.<｜User｜>{QUESTION}<｜Assistant｜>",
     "granite": (
@@ -54,6 +55,7 @@ INVITATIONS = {  # what the policy would have to write to seem to begin a turn
     "gemma": "<start_of_turn>model\n",
     "mistral": " [/INST]",
     "mistral, v1": "[/INST]",
+    "mistral, decoded by SentencePiece": "[/INST]",
     "mistral, v7": "[/INST]",
     "deepseek": "<｜Assistant｜>",
     "granite": "<|start_of_role|>assistant<|end_of_role|>",

@@ -384,3 +384,8 @@ def test_a_huge_text_is_unwrapped_in_linear_time() -> None:
                     chat_of(unit * size + end)
 
             assert_linear(unwrap, 30_000)
+
+
+def test_the_blank_that_sentencepiece_decodes_behind_the_first_token_is_no_part_of_the_question() -> None:
+    for text in ("<s> [INST] 2+2? [/INST]", "<s> [INST] 2+2?[/INST]", "<s>[INST] 2+2? [/INST]"):
+        assert chat_of(text) == [{"role": "user", "content": "2+2?"}]
