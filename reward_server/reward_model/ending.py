@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from reward_server.reward_model.engine import UnfitModel
+from reward_server.reward_model.model_folder import TWO_LAYERS
 from reward_server.types import EndsAt, WantedEndsAt
 
 if TYPE_CHECKING:
@@ -24,19 +25,29 @@ def trained_by_openrlhf(config: Mapping[str, Any]) -> bool:
 
 
 def ends_at(config: Mapping[str, Any], wanted: WantedEndsAt) -> EndsAt:
-    """What is wanted; `auto` goes by who trained the model that config.json describes.
-
-    Raises UnfitModel where that does not tell: two published models have the class of Qwen2.5-Math-RM, and WorldPM's
-    card reads at a `<|endoftext|>` behind the text, which is not served here.
-    """
-    if wanted == "auto" and config.get("architectures") == ["Qwen2ForRewardModel"]:
-        raise UnfitModel(
-            "config.json names Qwen2ForRewardModel, and its models are not all read at the same token. For"
-            " Qwen2.5-Math-RM set rm_ends_at=template. WorldPM is not served: it is read at a token behind the template"
-        )
+    """What is wanted; `auto` goes by who trained the model that config.json describes."""
     if wanted == "auto":
         return "eos" if trained_by_openrlhf(config) else "template"
     return wanted
+
+
+def refuse_early_end(config: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises UnfitModel where a class with two layers would be read elsewhere than at the end.
+
+    Those classes read before the first `pad_token_id` of config.json, wherever it stands, and otherwise at the end. So
+    their authors' scores are of another token where the template itself writes that one.
+    """
+    pad = config.get("pad_token_id")
+    if not isinstance(pad, int) or not set(map(str, config.get("architectures") or ())) & TWO_LAYERS:
+        return
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=False)
+    if pad in tokenizer(text, add_special_tokens=False)["input_ids"]:
+        raise UnfitModel(
+            "the reward model's class reads before the first pad_token_id of config.json"
+            f" ({tokenizer.decode([pad])!r}), which its chat template writes too. So its authors' scores are of another"
+            " token than the last: it is not served"
+        )
 
 
 def ended(text: str, eos_token: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import SecretStr
 
-from reward_server.reward_model.ending import VALUE_HEAD, ends_at, remarks
+from reward_server.reward_model.ending import VALUE_HEAD, ends_at, refuse_early_end, remarks
 from reward_server.reward_model.engine import OnBatch, UnfitModel
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.model import RewardModel
@@ -152,6 +152,7 @@ def _remote(settings: Settings, folder: Path, url: str) -> RemoteModel:
 def _texts(settings: Settings, folder: Path, described: Mapping[str, Any]) -> Texts:
     """`described`: the folder's config.json; empty where for vllm there is a tokenizer only."""
     tokenizer = read_tokenizer(folder)
+    refuse_early_end(described, tokenizer)
     where = ends_at(described, settings.rm_ends_at)
     said = remarks(described, tokenizer, where)
     remark = limit_remark(described, tokenizer) if settings.rm_max_tokens is None else None

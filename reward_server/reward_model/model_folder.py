@@ -16,6 +16,9 @@ from reward_server.reward_model.engine import UnfitModel
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+TWO_LAYERS = frozenset({"Qwen2ForRewardModel", "INFORMForSequenceClassification"})
+"""Classes with Linear, ReLU, Linear as their `score`: of Qwen2.5-Math-RM and WorldPM, and of INF-ORM."""
+
 _COUNTS = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 """Endings of the files that can change a score: weights, configurations, templates, vocabularies."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reward_server.reward_model.engine import UnfitModel
-from reward_server.reward_model.local.head import TWO_LAYERS
+from reward_server.reward_model.model_folder import TWO_LAYERS
 
 _DTYPES = {"float64", "float32", "float16", "bfloat16", "auto"}
 _QUANTISED = ("quantization_config", "compression_config", "quantization")

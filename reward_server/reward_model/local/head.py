@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from reward_server.reward_model.engine import UnfitModel
 from reward_server.reward_model.local.stored_weights import StoredWeights
+from reward_server.reward_model.model_folder import TWO_LAYERS
 from reward_server.types import WantedHead
 
 if TYPE_CHECKING:
     import torch
 
-TWO_LAYERS = frozenset({"Qwen2ForRewardModel", "INFORMForSequenceClassification"})
-"""Classes with Linear, ReLU, Linear as their `score`: Qwen2.5-Math-RM's, and INF-ORM's."""
 VALUE_HEAD = "v_head.summary"
 
 _BODY = re.compile(

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import make_config, make_tokenizer, save_model, token_ids
 from transformers import AutoModelForCausalLM
 
-from reward_server.reward_model.ending import VALUE_HEAD, ends_at
+from reward_server.reward_model.ending import VALUE_HEAD, ends_at, refuse_early_end
 from reward_server.reward_model.engine import Group, UnfitModel
 from reward_server.reward_model.loading import load_model
 from reward_server.reward_model.local.model import TransformersModel
@@ -151,7 +151,10 @@ def two_layers(width: int = 64) -> Tensors:
     }
 
 
-QWEN = {"architectures": ["Qwen2ForRewardModel"], "auto_map": {"AutoModel": "modeling_qwen2_rm.Qwen2ForRewardModel"}}
+QWEN = {
+    "architectures": ["Qwen2ForRewardModel"],
+    "auto_map": {"AutoConfig": "c.Qwen2RMConfig", "AutoModel": "modeling_qwen2_rm.Qwen2ForRewardModel"},
+}
 INF_ORM = {"architectures": ["INFORMForSequenceClassification"]}
 
 
@@ -195,11 +198,20 @@ def test_two_layers_that_are_not_known_are_refused(
     assert message in refusal(tmp_path)
 
 
-def test_where_a_qwen_reward_model_is_read_has_to_be_said() -> None:
-    with pytest.raises(UnfitModel, match="set rm_ends_at=template. WorldPM is not served"):
-        ends_at(QWEN, "auto")
-    assert ends_at(QWEN, "template") == "template"
-    assert ends_at(INF_ORM, "auto") == "template"
+@pytest.mark.parametrize("config", [QWEN, INF_ORM])
+def test_a_class_that_would_be_read_before_a_token_of_the_template_is_refused(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    tokenizer = make_tokenizer()
+    of = tokenizer.get_vocab()
+    for harmless in ({}, {"pad_token_id": None}, {"pad_token_id": of["<pad>"]}):
+        refuse_early_end(config | harmless, tokenizer)
+        assert ends_at(config | harmless, "auto") == "template"
+    language_model(tmp_path, num_labels=1)
+    change(tmp_path, lambda tensors: tensors.update(two_layers()), **config, pad_token_id=of["<|im_end|>"])
+    with pytest.raises(UnfitModel, match=r"reads before the first pad_token_id of config.json \('<\|im_end\|>'\)"):
+        load_model(Settings(rm_model=tmp_path, rm_device="cpu", rm_threads=1), tmp_path)
+    refuse_early_end({"pad_token_id": of["<|im_end|>"]}, tokenizer)  # transformers' classes read at the end
 
 
 def test_row_0_of_lm_head_is_the_logit_of_token_0(tmp_path: Path) -> None:
