@@ -79,8 +79,9 @@ def _default(name: str, value: object) -> str:
 
 
 def _values(schema: Mapping[str, Any]) -> str:
-    """The choices or the range, in words."""
+    """The choices or the range, in words; of several types the first."""
     schema = next(each for each in schema.get("anyOf", [schema]) if each.get("type") != "null")
+    schema = schema.get("oneOf", [schema])[0]
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))

@@ -166,7 +166,7 @@ def _explained(error: ValidationError, name: str, kind: type[Reward]) -> Invalid
     """The first thing wrong in words, all of them in the detail."""
     problems = [
         {
-            "parameter": shortened(".".join(map(str, item["loc"])), 100) or None,
+            "parameter": shortened("".join(map(str, item["loc"][:1])), 100) or None,  # and not which of its types
             "problem": _problem(item["type"], item["msg"]),
         }
         for item in error.errors(include_url=False, include_input=False, include_context=False)

@@ -22,7 +22,7 @@ def catalog(tmp_path: Path, text: str) -> Catalog:
 def test_the_query_string_sets_the_parameters() -> None:
     plan = Catalog(Settings()).resolve("flip", "flip_prob=0.4&seed=17&flip_unanswered=true")
     assert isinstance(plan.reward, FlipReward)
-    assert plan.reward.rates == NoiseRates(0.4, 0.4)
+    assert plan.reward.rates(None) == NoiseRates(0.4, 0.4)
     assert (plan.reward.seed, plan.reward.flip_unanswered) == (17, True)
 
 
@@ -69,7 +69,7 @@ def test_a_variant_gives_defaults_that_the_query_string_may_change(tmp_path: Pat
     assert rewards.resolve("math-noisy", "").config == same.config
     asymmetric = rewards.resolve("math-noisy", "false_positive_prob=0&false_negative_prob=0.1").reward
     assert isinstance(asymmetric, FlipReward)
-    assert (asymmetric.rates, asymmetric.seed) == (NoiseRates(0.0, 0.1), 3)
+    assert (asymmetric.rates(None), asymmetric.seed) == (NoiseRates(0.0, 0.1), 3)
 
 
 def test_phrase_lists_are_named_in_rewards_toml(tmp_path: Path) -> None:

@@ -2,20 +2,33 @@
 
     clean → flip → where the result is 0 and an answer was given, min(1, alpha · rpr) → grid
 
-Evaluation rows (`flip` False) are paid the clean score: no noise and no RPR. Range 0 … 1, but for
-`correction=backward`, which is unbounded. An unscored sample keeps its null through every step.
+Evaluation rows (`flip` False) are paid the clean score: no noise and no RPR. Range 0 … 1, but for a correction:
+`backward` is unbounded, `forward` pays -1 … 1. An unscored sample keeps its null through every step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from reward_server.grading.reading import Reading
+from reward_server.grading.text.normalise import normalise
+from reward_server.grading.tiers import MAX_ANSWER_CHARS
 from reward_server.rewards.found import Found, asked
 from reward_server.rewards.grid import to_grid
-from reward_server.rewards.noise import NoiseRates, backward_corrected, flip_draw, group_of_prompt, is_flipped
+from reward_server.rewards.noise import (
+    NoiseRates,
+    answer_draw,
+    backward_corrected,
+    expected_weight,
+    flip_draw,
+    forward_weight,
+    group_of_prompt,
+    is_flipped,
+)
+from reward_server.rewards.rate import Rate, at_visit, highest
 from reward_server.rewards.verify import VerifierReward, rpr_part
 from reward_server.types import Message, Noise, Outcome, Sample, Score
 
@@ -30,16 +43,22 @@ FIXED = {
 class FlipReward(VerifierReward):
     """The verifier's score, inverted with a known probability and reproducibly."""
 
-    flip_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean score is inverted.")
-    false_positive_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean 0 is paid as 1.")
-    false_negative_prob: float | None = Field(None, ge=0, le=1, description="Probability that a clean 1 is paid as 0.")
+    flip_prob: Rate | None = Field(
+        None, description="Probability that a clean score is inverted. By visit: `0.4@0,0.1@100`."
+    )
+    false_positive_prob: Rate | None = Field(None, description="Probability that a clean 0 is paid as 1.")
+    false_negative_prob: Rate | None = Field(None, description="Probability that a clean 1 is paid as 0.")
     seed: int = Field(0, description="Seed of the noise. Another seed is another draw for every question.")
-    flip_scope: Literal["question", "sample"] = Field(
-        "question", description="What shares one draw: all completions of one visit of a question, or equal ones only."
+    flip_scope: Literal["question", "sample", "answer"] = Field(
+        "question",
+        description="What shares one draw: all completions of one visit of a question, equal ones only, or equal"
+        " answers at every visit.",
     )
     flip_unanswered: bool = Field(False, description="May noise invert unanswered samples too?")
-    correction: Literal["none", "backward"] = Field(
-        "none", description="backward: pay rewards whose mean over the noise is the clean score (below 0, above 1)."
+    correction: Literal["none", "backward", "forward"] = Field(
+        "none",
+        description="backward: pay rewards whose mean over the noise is the clean score (below 0, above 1)."
+        " forward: the noisy score + false_negative_prob - 1.",
     )
 
     @model_validator(mode="after")
@@ -54,14 +73,15 @@ class FlipReward(VerifierReward):
     def _is_correctable(self) -> Self:
         if self.correction == "none":
             return self
-        if self.rates.false_positive_prob + self.rates.false_negative_prob >= 1:
+        if sum(map(highest, self._pair)) >= 1:
             raise ValueError(
-                "correction=backward needs false_positive_prob + false_negative_prob < 1: at 1 and above the noisy"
-                " reward says nothing, or the opposite"
+                f"correction={self.correction} needs false_positive_prob + false_negative_prob < 1: at 1 and above the"
+                " noisy reward says nothing, or the opposite"
             )
         if self.alpha > 0:
             raise ValueError(
-                "correction=backward and alpha > 0 do not go together: RPR would be added to a corrected reward"
+                f"correction={self.correction} and alpha > 0 do not go together: RPR would be added to a corrected"
+                " reward"
             )
         return self
 
@@ -72,12 +92,16 @@ class FlipReward(VerifierReward):
             defaults = {key: value for key, value in defaults.items() if key not in RATES}
         return super().merged(defaults, given)
 
+    def rates(self, visit: int | None) -> NoiseRates:
+        """How often a clean 0, a clean 1, is turned at that visit; the first where there is none."""
+        of_0, of_1 = self._pair
+        return NoiseRates(at_visit(of_0, visit or 0), at_visit(of_1, visit or 0))
+
     @property
-    def rates(self) -> NoiseRates:
-        """How often a clean 0, a clean 1, is turned."""
+    def _pair(self) -> tuple[float | str, float | str]:
         if self.flip_prob is not None:
-            return NoiseRates(self.flip_prob, self.flip_prob)
-        return NoiseRates(self.false_positive_prob or 0.0, self.false_negative_prob or 0.0)
+            return self.flip_prob, self.flip_prob
+        return self.false_positive_prob or 0.0, self.false_negative_prob or 0.0
 
     def lacks(self, sample: Sample) -> str | None:
         """A ground truth, or a key for the noise."""
@@ -85,30 +109,55 @@ class FlipReward(VerifierReward):
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """Noise that no visit renews, too."""
-        said, rates = super().warnings(sample), self.rates
-        is_noisy = sample.flip and max(rates.false_positive_prob, rates.false_negative_prob) > 0
-        return (*said, FIXED[self.flip_scope]) if is_noisy and sample.visit is None else said
+        said = super().warnings(sample)
+        if self.correction == "forward":
+            said = (*said, "correction=forward shifts all rewards alike: any baseline that is a mean cancels it")
+        is_noisy = sample.flip and max(map(highest, self._pair)) > 0
+        return (*said, *self._visit_warnings()) if is_noisy and sample.visit is None else said
+
+    def _visit_warnings(self) -> Iterator[str]:
+        """For a sample without a visit."""
+        if self.flip_scope in FIXED:
+            yield FIXED[self.flip_scope]
+        if any(isinstance(rate, str) for rate in self._pair):
+            yield "no visit: of the schedule of rates its first holds for ever; send visits"
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """The clean score, turned or not, then as for the verifier."""
         outcome = asked(found.verdict).outcome
-        noise = self.noise(sample, outcome, found.reading.text)
+        noise = self.noise(sample, outcome, found.reading)
         clean = outcome.clean
         noisy = 1.0 - clean if noise.flipped and clean is not None else clean
         parts: dict[str, float | None] = {"clean": clean, "flipped": float(noise.flipped), "flip_draw": noise.draw}
-        if noisy is not None and noise.exposed and self.correction == "backward":
-            reward: float | None = to_grid(backward_corrected(noisy, self.rates))
+        corrected = None if noisy is None else self._corrected(noisy, sample, noise)
+        if corrected is not None:
+            reward: float | None = to_grid(corrected)
         else:
             reward = self.earned(noisy, outcome, found.rpr if sample.flip else None)
         return Score(outcome, reward, shown=noisy, parts={**parts, **rpr_part(found.rpr)}, noise=noise)
 
-    def noise(self, sample: Sample, outcome: Outcome, text: str) -> Noise:
-        """What is drawn for a sample, keyed by question and visit; `text`, its own turn, counts in scope `sample`."""
+    def _corrected(self, noisy: float, sample: Sample, noise: Noise) -> float | None:
+        """The reward under a correction; None where the score itself is paid.
+
+        Samples that noise may not invert are paid what others have on average: under `backward` that is their score.
+        """
+        rates = self.rates(sample.visit)
+        if self.correction == "backward" and noise.exposed:
+            return backward_corrected(noisy, rates)
+        if self.correction == "forward" and sample.flip:
+            return forward_weight(noisy, rates) if noise.exposed else expected_weight(noisy, rates)
+        return None
+
+    def noise(self, sample: Sample, outcome: Outcome, reading: Reading) -> Noise:
+        """What is drawn for a sample, keyed by its question and what `flip_scope` says."""
         group = sample.group if sample.group is not None else group_of_prompt(sample.prompt or "")
-        keyed = text if self.flip_scope == "sample" else None
         visit = sample.visit or 0
-        draw = flip_draw(seed=self.seed, group=group, visit=visit, completion=keyed)
-        clean, rates = outcome.clean, self.rates
+        if self.flip_scope == "answer":
+            draw = answer_draw(seed=self.seed, group=group, answer=self._answer_form(reading))
+        else:
+            keyed = reading.text if self.flip_scope == "sample" else None
+            draw = flip_draw(seed=self.seed, group=group, visit=visit, completion=keyed)
+        clean, rates = outcome.clean, self.rates(sample.visit)
         exposed = sample.flip and self._may_flip(outcome)
         return Noise(
             seed=self.seed,
@@ -120,6 +169,13 @@ class FlipReward(VerifierReward):
             exposed=exposed,
             flipped=exposed and clean is not None and is_flipped(clean, draw, rates),
         )
+
+    def _answer_form(self, reading: Reading) -> str:
+        """The answer before any rule: under `check=math` in one spelling. One too long to be graded stands as it is."""
+        if reading.answer is None:
+            return ""
+        text = reading.answer.text
+        return normalise(text) if self.check == "math" and len(text) <= MAX_ANSWER_CHARS else text
 
     def _may_flip(self, outcome: Outcome) -> bool:
         return outcome.is_exposed or (self.flip_unanswered and outcome is Outcome.UNANSWERED)

@@ -10,6 +10,11 @@ another batch, another replica or a restart gives the same flip.
 equal probabilities they flip together, as in the source (Lv et al. 2025, arXiv 2505.22653). Scope `sample` hashes the
 completion too: rollouts flip one by one, but identical completions of one visit share their fate.
 
+Scope `answer` hashes the answer and no visit, with a word of its own in front: the same answer to a question has one
+fate for the whole run, in whatever words it is given. That is systematic error, which training cannot average out.
+
+    u = (int(blake2b("answer" ‖ 00 ‖ seed ‖ 00 ‖ group ‖ 00 ‖ answer, digest_size=8), big endian) >> 11) / 2^53
+
 **Nested.** p is not hashed. What flips at 0.2 also flips at 0.4, so runs at several rates differ only in the rate.
 
 **Visits.** A question that comes back under the same `visit` gets the same draw, hence the same wrong label each time.
@@ -25,6 +30,7 @@ key's draw.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -48,6 +54,15 @@ def flip_draw(*, seed: int, group: str, visit: int, completion: str | None = Non
     parts = [str(seed), group, str(visit)]
     if completion is not None:
         parts.append(completion)
+    return _uniform(parts)
+
+
+def answer_draw(*, seed: int, group: str, answer: str) -> float:
+    """The uniform draw u in [0, 1) of one answer to one question, at every visit. Formula: see the module."""
+    return _uniform(["answer", str(seed), group, answer])
+
+
+def _uniform(parts: Sequence[str]) -> float:
     key = "\0".join(parts).encode("utf-8", "surrogatepass")  # trainers do send lone surrogates
     digest = int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
     return (digest >> 11) / 2**53  # a float64 holds 53 bits exactly
@@ -70,6 +85,20 @@ def backward_corrected(noisy: float, rates: NoiseRates) -> float:
     if informative <= 0:
         raise ValueError("backward correction needs false_positive_prob + false_negative_prob < 1")
     return (noisy - rates.false_positive_prob) / informative
+
+
+def forward_weight(noisy: float, rates: NoiseRates) -> float:
+    """noisy + rho_1 - 1, whose expectation over the flip is (1 - rho_0 - rho_1) · (clean - 1).
+
+    Source: forward correction as a weight of the policy gradient (arXiv 2510.00915). Range: rho_1 - 1 for 0, rho_1 for
+    1. It is the noisy score, shifted: any mean baseline cancels it.
+    """
+    return noisy + rates.false_negative_prob - 1
+
+
+def expected_weight(clean: float, rates: NoiseRates) -> float:
+    """What `forward_weight` has on average: for samples that noise may not invert, beside those that it may."""
+    return (1 - rates.false_positive_prob - rates.false_negative_prob) * (clean - 1)
 
 
 def group_of_prompt(prompt: str | list[dict[str, object]]) -> str:

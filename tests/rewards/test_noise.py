@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import blake2b
 from itertools import pairwise
 from math import sqrt
 from pathlib import Path
@@ -10,11 +11,21 @@ from typing import Any
 
 import pytest
 
-from reward_server.rewards.noise import NoiseRates, backward_corrected, flip_draw, group_of_prompt, is_flipped
+from reward_server.rewards.noise import (
+    NoiseRates,
+    answer_draw,
+    backward_corrected,
+    expected_weight,
+    flip_draw,
+    forward_weight,
+    group_of_prompt,
+    is_flipped,
+)
 
 GOLDEN = [
     json.loads(line) for line in (Path(__file__).parent.parent / "data" / "noise_golden.jsonl").read_text().splitlines()
 ]
+LAB = Path(__file__).parents[2].parent / "shared" / "data" / "noise_lab_golden.jsonl"
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)
 DRAWS = [flip_draw(seed=11, group=f"q-{question}", visit=visit) for question in range(1024) for visit in range(4)]
 
@@ -31,6 +42,43 @@ def test_the_draw_is_the_golden_one(vector: dict[str, Any]) -> None:
     completion = vector.get("completion")
     draw = flip_draw(seed=vector["seed"], group=vector["group"], visit=vector["visit"], completion=completion)
     assert draw == vector["u"]
+
+
+def second_opinion(word: str, *parts: object) -> float:
+    """The formula of the contract, written down once more."""
+    digest = blake2b("\0".join(map(str, (word, *parts))).encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2**53
+
+
+def test_an_answers_draw_is_the_golden_one_and_needs_no_visit() -> None:
+    assert answer_draw(seed=0, group="q-1", answer="7") == 0.17442859917548714
+    assert answer_draw(seed=0, group="q-1", answer="-3") == 0.31814625863019386
+    assert answer_draw(seed=0, group="q-17", answer="\\frac{1}{2}") == 0.8007476894869728
+    assert answer_draw(seed=3, group="q", answer="π") == second_opinion("answer", 3, "q", "π")
+
+
+@pytest.mark.skipif(not LAB.is_file(), reason="no ../shared/data with the golden vectors of the noise laboratory")
+def test_every_golden_draw_of_an_answer() -> None:
+    vectors = [json.loads(line) for line in LAB.read_text().splitlines()]
+    answers = [vector for vector in vectors if vector["structure"] == "answer"]
+    assert len(answers) == 72
+    for vector in answers:
+        assert answer_draw(seed=vector["seed"], group=vector["group"], answer=vector["answer"]) == vector["u"]
+
+
+def test_scopes_share_no_draw() -> None:
+    same = [
+        flip_draw(seed=0, group="q", visit=0) == answer_draw(seed=0, group="q", answer=text) for text in ("", "0", "7")
+    ]
+    assert same == [False] * 3
+
+
+def test_the_forward_weight_has_its_expected_value_over_the_flip() -> None:
+    rates = NoiseRates(false_positive_prob=0.125, false_negative_prob=0.25)
+    one, zero = forward_weight(1.0, rates), forward_weight(0.0, rates)
+    assert (one, zero) == (0.25, -0.75)
+    assert 0.125 * one + 0.875 * zero == expected_weight(0.0, rates) == -0.625
+    assert 0.75 * one + 0.25 * zero == expected_weight(1.0, rates) == 0
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,20 @@ def test_the_correction_is_for_exposed_samples_only() -> None:
     assert settled(reward, Outcome.CORRECT, ALWAYS, wanted=False).reward == 1.0
 
 
+def test_the_forward_weight_is_the_noisy_score_shifted_and_its_mean_where_noise_may_not_invert() -> None:
+    reward = FlipReward(false_positive_prob=0.125, false_negative_prob=0.375, correction="forward")
+    assert settled(reward, Outcome.CORRECT, NEVER).reward == 0.375
+    assert settled(reward, Outcome.CORRECT, ALWAYS).reward == -0.625
+    assert settled(reward, Outcome.INCORRECT, ALWAYS).reward == 0.375
+    assert settled(reward, Outcome.INCORRECT, NEVER).reward == -0.625
+    # 0.875 · -0.625 + 0.125 · 0.375: what a wrong answer has on average, so that none is better than a wrong one
+    assert settled(reward, Outcome.UNANSWERED, ALWAYS).reward == settled(reward, Outcome.TIMEOUT, ALWAYS).reward == -0.5
+    assert settled(reward, Outcome.CORRECT, ALWAYS, wanted=False).reward == 1.0
+    assert settled(reward, Outcome.INCORRECT, ALWAYS, wanted=False).reward == 0.0
+    assert settled(reward, Outcome.ERROR, ALWAYS).reward is None
+    assert "cancels it" in " ".join(reward.warnings(Sample("", visit=1)))
+
+
 def test_rpr_pays_nothing_without_an_answer_unless_told_to() -> None:
     def paid(reward: RprReward, answer: Answer | None) -> Score:
         return reward.settle(Sample(""), Found(Reading("", answer, has_eaten_escape=False), rpr=reasoning(0.5)))
