@@ -187,9 +187,11 @@ def test_what_is_wrong_is_said_before_anything_starts(
     [
         ("openrlhf", [], "has no OpenRLHF: pip install 'openrlhf[vllm]==0.11.2'"),
         ("vllm", [], "has OpenRLHF without vLLM, which writes the rollouts: pip install 'openrlhf[vllm]==0.11.2'"),
-        ("flash_attn", ["--no-packing", "--", "--ds.attn_implementation", "eager"], "pip install flash_attn"),
-        (None, ["--", "--ds.attn_implementation", "flash_attention_3"], "pip install flash_attn_3"),
+        ("flash_attn", ["--no-packing", "--", "--ds.attn_implementation", "eager"], "pip install flash-attn"),
+        (None, ["--", "--ds.attn_implementation", "flash_attention_3"], "pip install flash-attn-3"),
         (None, ["--no-packing", "--", "--ds.attn_implementation", "kernels-community/f"], "pip install kernels"),
+        (None, ["--", "--ds.ring_attn_size", "2"], "has no ring_flash_attn, which OpenRLHF needs here"),
+        (None, ["--", "--ds.use_liger_kernel"], "pip install liger-kernel"),
     ],
 )
 def test_a_missing_package_is_named_before_data_is_prepared(

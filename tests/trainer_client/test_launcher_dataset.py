@@ -108,6 +108,7 @@ def test_a_row_that_cannot_be_used_is_named_and_nothing_is_written(row: object, 
         ("nowhere.jsonl", "no such file"),
         ("a.jsonl,b.jsonl", "several are words of their own"),
         ("reasoning-gym:x", "pip install"),
+        ("org/name", "org/name needs datasets: pip install datasets"),
     ],
 )
 def test_what_is_no_dataset_is_refused(
@@ -115,7 +116,8 @@ def test_what_is_no_dataset_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("m.txt").touch()
-    monkeypatch.setitem(sys.modules, "reasoning_gym", None)  # as where it is not installed
+    for package in ("reasoning_gym", "datasets"):
+        monkeypatch.setitem(sys.modules, package, None)  # as where it is not installed
     with pytest.raises(BadDataset, match=message):
         source(text, size=1, seed=0)
 

@@ -80,10 +80,9 @@ def _datasets(options: Options, files: Files) -> dict[str, Prepared]:
 def _environment(options: Options, given: Mapping[str, Any], unknown: Sequence[str]) -> dict[str, str | None]:
     """The versions of what `--python` has. Raises BadConfiguration where it lacks what the run needs, or where its
     OpenRLHF does not know the words that follow `--`."""
-    attention = given.get("ds.attn_implementation", passed_on.FLASH)
-    found = environment.versions(options.python, attention)
+    found = environment.versions(options.python, given)
     if not options.dry_run:
-        _refuse(environment.problems(options.python, found, attention))
+        _refuse(environment.problems(options.python, found, given))
     newer = list(environment.warnings(found))
     _warn([*newer, *environment.cluster_warnings(options)])
     if not newer:  # another version may know other flags

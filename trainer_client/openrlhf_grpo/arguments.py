@@ -31,7 +31,8 @@ def parse(arguments: Sequence[str]) -> Options:
     if missing:
         parser.error(f"these are missing: {', '.join(missing)}")
     values: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in given.items()}
-    values["output"] = values["output"].resolve()  # Ray's workers run in other folders
+    for name in ("output", "agent"):  # Ray's workers run in other folders
+        values[name] = values[name].resolve() if values[name] else None
     return Options(**values, extra=tuple(extra))
 
 

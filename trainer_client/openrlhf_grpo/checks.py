@@ -8,6 +8,7 @@ from typing import Any
 from trainer_client import BadConfiguration, RewardClient
 from trainer_client.openrlhf_grpo import mixture
 from trainer_client.openrlhf_grpo.options import Options
+from trainer_client.openrlhf_grpo.reward_file import agent_problems
 
 GROUP_ESTIMATORS = ("group_norm", "dr_grpo", "rloo", "reinforce_baseline")
 """With one rollout a question their advantages are all 0."""
@@ -23,7 +24,7 @@ def problems(options: Options) -> list[str]:
     if min(*counts, *lengths) < 1:
         return ["counts and lengths must be at least 1"]
     found = (*_path_problems(options), *_size_problems(options), *_image_problems(options))
-    return [text for is_wrong, text in found if is_wrong] + list(mixture.problems(options))
+    return [text for is_wrong, text in found if is_wrong] + [*mixture.problems(options), *agent_problems(options)]
 
 
 def _path_problems(options: Options) -> Iterator[tuple[bool, str]]:

@@ -16,7 +16,7 @@ Flags = dict[str, object]
 
 @dataclass(frozen=True)
 class Files:
-    """What the run reads. `reward`: a `.py` file, or a URL."""
+    """What the run reads. `reward`: a `.py` file, or a URL. With `--agent` it is the agent's file."""
 
     train: Path
     evaluation: Path | None
@@ -40,7 +40,7 @@ def _words(name: str, value: object) -> list[str]:
 def _data(options: Options, files: Files) -> Flags:
     return {
         "actor.model_name_or_path": options.model,
-        "reward.remote_url": files.reward,
+        "train.agent_func_path" if options.agent else "reward.remote_url": files.reward,
         "data.prompt_dataset": files.train,
         "data.input_key": INPUT,
         "data.label_key": LABEL,

@@ -19,6 +19,8 @@ OPENRLHF = "0.11.2"
 """Whose flags the command has."""
 INSTALL = f"pip install 'openrlhf[vllm]=={OPENRLHF}'"
 PACKAGES = ("openrlhf", "vllm", "flash_attn", "torch", "transformers", "deepspeed", "ray")
+FROM_EXTRAS = {"ds.use_liger_kernel": "liger_kernel", "ds.ring_attn_size": "ring_flash_attn"}
+"""By flag, a package that OpenRLHF's own requirements leave out."""
 RAY_CLUSTER = Path("/tmp/ray/ray_current_cluster")
 PROBE = """
 import importlib.metadata as metadata, importlib.util, json, sys
@@ -35,12 +37,12 @@ print(json.dumps({"python": sys.version.split()[0], **{name: version(name) for n
 """Imports nothing of what it looks for."""
 
 
-def versions(python: str, attention: str = FLASH) -> dict[str, str | None]:
-    """By package its version there: None for one that is missing, "unknown" for one that does not say. `attention`: the
-    value of `--ds.attn_implementation`. Raises BadConfiguration where `python` is no Python."""
+def versions(python: str, given: Mapping[str, Any]) -> dict[str, str | None]:
+    """By package its version there: None for one that is missing, "unknown" for one that does not say. `given`: flags
+    of OpenRLHF, by their whole names. Raises BadConfiguration where `python` is no Python."""
     if shutil.which(python) is None:
         raise BadConfiguration(f"--python {python}: no such program")
-    names = dict.fromkeys([*PACKAGES, package_of(attention)])
+    names = dict.fromkeys([*PACKAGES, *needed(given)])
     ran = subprocess.run([python, "-c", PROBE, *names], capture_output=True, text=True, check=False)
     try:
         found: dict[str, str | None] = json.loads(ran.stdout)
@@ -57,23 +59,28 @@ def ours() -> str:
         return "unknown"
 
 
-def package_of(attention: str) -> str:
-    """The package that an attention of transformers needs; OpenRLHF imports flash_attn in any case."""
+def needed(given: Mapping[str, Any]) -> list[str]:
+    """The packages that the flags need beside OpenRLHF, which imports flash_attn in any case."""
+    is_given = {flag: value is True or value > 1 for flag, value in given.items() if flag in FROM_EXTRAS}
+    found = ["flash_attn", *(FROM_EXTRAS[flag] for flag, is_so in is_given.items() if is_so)]
+    attention = given.get("ds.attn_implementation", FLASH)
     if "/" in attention:
-        return "kernels"
-    return "flash_attn_3" if attention == "flash_attention_3" else "flash_attn"
+        found.append("kernels")
+    elif attention == "flash_attention_3":
+        found.append("flash_attn_3")
+    return found
 
 
-def problems(python: str, found: Mapping[str, Any], attention: str = FLASH) -> Iterator[str]:
+def problems(python: str, found: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
     """What is missing, in words; OpenRLHF would say so after minutes, in a worker's traceback."""
     if found["openrlhf"] is None:
         yield f"{python} has no OpenRLHF: {INSTALL}, or --python names another, or --dry-run"
         return
     if found["vllm"] is None:
         yield f"{python} has OpenRLHF without vLLM, which writes the rollouts: {INSTALL}"
-    for package in dict.fromkeys(["flash_attn", package_of(attention)]):
+    for package in needed(given):
         if found[package] is None:
-            yield f"{python} has no {package}, which OpenRLHF's attention needs: pip install {package}"
+            yield f"{python} has no {package}, which OpenRLHF needs here: pip install {package.replace('_', '-')}"
 
 
 def cluster_warnings(options: Options) -> Iterator[str]:

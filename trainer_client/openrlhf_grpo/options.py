@@ -101,6 +101,11 @@ class Options:
         False,
     )
 
+    agent: Path | None = _option(
+        "FILE.py with your AgentExecutor for several turns, built on trainer_client.adapters.openrlhf_agent: the last "
+        "turn is paid what the server says",
+        None,
+    )
     reward_client: Literal["function", "url"] = _option(
         "who asks the server: our function, which outlasts a restart, or OpenRLHF itself, which crashes after 5 tries "
         "and shows a key in its command line",

@@ -70,7 +70,8 @@ def problems(options: Options, given: Mapping[str, Any]) -> list[str]:
 
 
 REPLACING = {
-    "train.agent_func_path": "OpenRLHF then pays what the agent says, and nobody asks the server",
+    "train.agent_func_path": "OpenRLHF then pays what the agent says, and nobody asks the server; --agent FILE runs "
+    "one that does (trainer_client/adapters/openrlhf_agent.py)",
     "reward.model_name_or_path": "a reward model is served by the server, `--reward rm`",
     "reward.remote_url": "it is set by --server-url and --reward",
 }

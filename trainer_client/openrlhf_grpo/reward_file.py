@@ -1,13 +1,16 @@
-"""What OpenRLHF is pointed at: the reward's URL, or a file that asks it."""
+"""What OpenRLHF is pointed at: the reward's URL, a file that asks it, or an agent that does."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from trainer_client import BadConfiguration, RewardClient
 from trainer_client.openrlhf_grpo.options import Options
 
+MODULE = "openrlhf_agent"
 REWARD_FILE = '''"""The reward of this run, which OpenRLHF loads; the URL may hold a key."""
 
 from functools import partial
@@ -15,6 +18,29 @@ from functools import partial
 from trainer_client.adapters.openrlhf import reward_from
 
 reward_func = partial(reward_from, {url!r})
+'''
+
+
+AGENT_FILE = '''"""The agent of this run, which OpenRLHF loads; the URL may hold a key."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from trainer_client.adapters.openrlhf_agent import RewardServerExecutor
+
+FILE = Path({file!r})
+sys.path.insert(0, str(FILE.parent))
+spec = importlib.util.spec_from_file_location(FILE.stem, FILE)
+module = importlib.util.module_from_spec(spec)
+sys.modules[FILE.stem] = module
+spec.loader.exec_module(module)
+if not issubclass(module.AgentExecutor, RewardServerExecutor):
+    raise TypeError(f"AgentExecutor of {{FILE}} is no RewardServerExecutor, so nobody would ask the reward server")
+
+
+class AgentExecutor(module.AgentExecutor):
+    url = {url!r}
 '''
 
 
@@ -37,12 +63,32 @@ def url_with_key(client: RewardClient) -> str:
 
 
 def written(options: Options, url: str) -> str:
-    """The value of `--reward.remote_url`: the URL, or a file that holds it, readable by its owner only."""
+    """The URL, or a file that holds it, readable by its owner only: a reward function, or with `--agent` an agent."""
+    if options.agent is not None:
+        return _private(options.output / "agent.py", AGENT_FILE.format(url=url, file=str(options.agent)))
     if options.reward_client == "url":
         return url
-    options.output.mkdir(parents=True, exist_ok=True)
-    path = options.output / "reward.py"
+    return _private(options.output / "reward.py", REWARD_FILE.format(url=url))
+
+
+def _private(path: Path, text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(REWARD_FILE.format(url=url))
+        file.write(text)
     return str(path)
+
+
+def agent_problems(options: Options) -> Iterator[str]:
+    """What is wrong with the agent's file, as far as its text shows: importing it may need a GPU."""
+    if options.agent is None:
+        return
+    if options.agent.suffix != ".py" or not options.agent.is_file():
+        yield f"--agent {options.agent}: no such file FILE.py"
+    elif "AgentExecutor" not in (text := options.agent.read_text(encoding="utf-8")) or MODULE not in text:
+        yield (
+            f"--agent {options.agent}: expected a class AgentExecutor built on RewardServerExecutor of "
+            f"trainer_client.adapters.{MODULE}, which asks the reward server"
+        )
+    if options.reward_client == "url":
+        yield "--reward-client url: an agent asks with our client"
