@@ -243,11 +243,12 @@ def test_parquet_and_reasoning_gym_are_read_where_they_can_be(tmp_path: Path, se
     words = words_of(tmp_path, server, "--dry-run", "--eval-dataset", "reasoning-gym:chain_sum", "--eval-size", "20")
     path = tmp_path / "table.parquet"
     subprocess.run([python, "-c", write, str(tmp_path / "math.jsonl"), str(path)], check=True)
-    ran = launched([*words, "--dataset", str(path)], python)
+    place = words.index("--dataset") + 1
+    ran = launched([*words[:place], str(path), *words[place + 1 :]], python)
     assert ran.returncode == 0, ran.stderr
     data = tmp_path / "run" / "data"
     train = [json.loads(json.loads(line)["label"]) for line in (data / "train.jsonl").read_text().splitlines()]
     assert [label["ground_truth"] for label in train] == [row["answer"] for row in ROWS]
     assert len((data / "evaluation.jsonl").read_text().splitlines()) == 20
-    ran = launched([*words, "--dataset", "reasoning-gym:chain_sums"], python)
+    ran = launched([*words[:place], "reasoning-gym:chain_sums", *words[place + 1 :]], python)
     assert (ran.returncode, "perhaps chain_sum" in ran.stderr) == (2, True)

@@ -111,6 +111,7 @@ def test_what_openrlhf_takes_is_taken(words: list[str]) -> None:
         (["--zero_stage", "3"], "it is now --ds.zero_stage, which is an option of OpenRLHF: put it behind --"),
         (["--ds.zero_stage", "3"], "--ds.zero_stage is an option of OpenRLHF: put it behind --"),
         (["--train.async_enable"], "--train.async_enable is set by --async"),
+        (["--dataset", "a", "--dataset", "b"], "--dataset is given twice: put all values behind one"),
     ],
 )
 def test_a_wrong_option_of_ours_says_what_was_meant(

@@ -150,8 +150,9 @@ def test_a_broken_image_is_found_where_pillow_is(tmp_path: Path, server: str) ->
     (tmp_path / "broken.png").write_bytes(png(30, 30)[:40])
     rows = [{"question": "q", "answer": "4", "image": "broken.png"}]
     (tmp_path / "vlm.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    words = [*NEEDED, "--template", "chat", "--max-images", "1", "--dry-run", "--prompts", "8"]
+    words = ["--model", "m", "--template", "chat", "--max-images", "1", "--dry-run", "--prompts", "8"]
     words += ["--dataset", str(tmp_path / "vlm.jsonl"), "--output", str(tmp_path / "run"), "--server-url", server]
+    words += ["--reward", "verifier"]
     ran = subprocess.run(
         [python_of("TRAINERS_PYTHON"), "-m", "trainer_client.openrlhf_grpo", *words],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

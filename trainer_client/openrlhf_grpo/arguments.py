@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, BooleanOptionalAction, HelpFormatter, RawDescriptionHelpFormatter
+from argparse import Action, ArgumentParser, BooleanOptionalAction, HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
@@ -91,4 +91,13 @@ def _kind(hint: Any, metavar: Any) -> dict[str, Any]:
         return {"choices": get_args(hint)}
     kind = next(each for each in (get_args(hint) or (hint,)) if each is not NoneType)
     named = {"type": kind, "metavar": metavar or {int: "N", float: "X"}.get(kind, "TEXT")}
-    return {**named, "nargs": "+"} if get_origin(hint) is tuple else named
+    return {**named, "nargs": "+", "action": _Several} if get_origin(hint) is tuple else named
+
+
+class _Several(Action):
+    """Notes values; refuses the option a second time, of which argparse would forget the first."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if isinstance(getattr(namespace, self.dest), list):
+            parser.error(f"{option_string} is given twice: put all values behind one")
+        setattr(namespace, self.dest, values)
