@@ -73,7 +73,7 @@ openrlhf-run: $(VENV)/matplotlib .venv-openrlhf/copied  ## whole GRPO runs of Op
 	$(BIN)/python -m experiments.openrlhf_run $(ARGS)
 
 TRLS := 0.24 1.9 1.15
-trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed $(TRLS:%=.venv-trl-%/installed)  ## install every trainer that a test can run (3 GB, Python 3.12 too)
+trainers: .venv-trainers/installed .venv-verifiers/installed .venv-nemo-gym/installed $(TRLS:%=.venv-trl-%/installed) .venv-recipes/installed  ## install every trainer that a test can run (3 GB, Python 3.12 too)
 
 docker-test: $(VENV)/installed  ## build the images, run them and break them, about ten minutes; needs root, a Docker engine and compose
 	$(BIN)/pytest -s tests/docker/containers.py tests/docker/replicas.py $(ARGS)
@@ -114,7 +114,7 @@ audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (p
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-trl-* .venv-vllm .venv-openrlhf .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .fuzz .schemathesis .rendered site
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-trl-* .venv-recipes .venv-vllm .venv-openrlhf .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .fuzz .schemathesis .rendered site
 
 # One environment for the server and for the tests. Who installs more stamps the less too, so that `make serve` has nothing
 # to do after `make test`. No step takes anything away.
@@ -188,8 +188,8 @@ $(VENV)/matplotlib: $(VENV)/installed
 	$(@D)/bin/pip $(INSTALL) --no-deps --requirement $(word 2,$^)
 	touch $@
 
-# Other versions of TRL, which other trainers pin: over the packages of .venv-trainers.
-$(TRLS:%=.venv-trl-%/installed): .venv-trl-%/installed: tests/trainers/requirements-trl-%.txt .venv-trainers/installed
+# Other versions of TRL, which other trainers pin, and those trainers: over the packages of .venv-trainers.
+$(TRLS:%=.venv-trl-%/installed) .venv-recipes/installed: .venv-%/installed: tests/trainers/requirements-%.txt .venv-trainers/installed
 	.venv-trainers/bin/python -m venv $(@D)
 	$(@D)/bin/pip $(INSTALL) --no-deps --requirement $<
 	for packages in $(@D)/lib/python3*/site-packages; do \

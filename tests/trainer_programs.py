@@ -21,6 +21,7 @@ ENVIRONMENTS = {
     "TRL_0_24_PYTHON": ".venv-trl-0.24",
     "TRL_1_9_PYTHON": ".venv-trl-1.9",
     "TRL_1_15_PYTHON": ".venv-trl-1.15",
+    "RECIPES_PYTHON": ".venv-recipes",
 }
 """The variable that names an environment's Python, and the folder where it is looked for otherwise."""
 

@@ -1,0 +1,123 @@
+"""The snippets of docs/trainers/environments.md, each with its framework, or a stand-in where that does not install.
+
+Arguments: the name of the section, and a file with its snippet. Prints the rewards of a right and of a wrong answer.
+"""
+
+import asyncio
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from stubs import stub
+
+QUESTION, RIGHT, WRONG = "2+2?", r"\boxed{4}", r"\boxed{5}"
+
+
+async def trl(made: dict) -> list:
+    from transformers.utils import get_json_schema
+
+    paid = []
+    for answer in ("4", "5"):
+        environment = made["Question"]()
+        assert environment.reset(prompt=QUESTION, answer="4") is None
+        (tool,) = (
+            name for name in dir(environment) if not name.startswith("_") and name not in ("reset", "get_reward")
+        )
+        schema = get_json_schema(getattr(environment, tool))
+        assert schema["function"]["parameters"]["required"] == ["answer"]
+        assert isinstance(environment.submit(answer=answer), str)
+        paid.append(await environment.get_reward())
+    return paid
+
+
+async def openenv(made: dict) -> list:
+    environment = made["Question"]()
+    paid = []
+    for text in (RIGHT, WRONG):
+        seen = environment.reset(question=QUESTION, answer="4")
+        assert (seen.done, seen.reward) == (False, None)
+        seen = environment.step(made["Answer"](text=text))
+        assert seen.done
+        paid.append(seen.reward)
+    return paid
+
+
+class Renderer:
+    """One token a letter."""
+
+    def build_generation_prompt(self, messages: list) -> Any:
+        import tinker
+
+        return tinker.ModelInput.from_ints([ord(letter) for letter in messages[-1]["content"]])
+
+    def get_stop_sequences(self) -> list:
+        return ["<end>"]
+
+    def parse_response(self, action: list) -> tuple:
+        return {"role": "assistant", "content": "".join(map(chr, action))}, True
+
+
+async def tinker_cookbook(made: dict) -> list:
+    paid = []
+    for text in (RIGHT, WRONG):
+        environment = made["Question"](Renderer(), QUESTION, "4")
+        observation, stop = await environment.initial_observation()
+        assert (observation.length, stop) == (len(QUESTION), ["<end>"])
+        result = await environment.step([ord(letter) for letter in text])
+        assert result.episode_done
+        assert all(isinstance(value, float) for value in result.metrics.values())
+        paid.append(result.reward)
+    return paid
+
+
+async def art(made: dict) -> list:
+    paid = []
+    for text in (RIGHT, WRONG):
+        messages = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": text}]
+        trajectory = await made["paid"](made["art"].Trajectory(messages_and_choices=messages), "4")
+        assert {"clean", "flipped"} <= set(trajectory.metrics)
+        paid.append(trajectory.reward)
+    return paid
+
+
+async def agent_lightning(made: dict) -> list:
+    for text in (RIGHT, WRONG):
+        await made["pay"](QUESTION, text, "4")
+    return made["agl"].emitted
+
+
+async def rllm(made: dict) -> list:
+    outputs = [made["reward_fn"]({"question": QUESTION, "ground_truth": "4"}, text) for text in (RIGHT, WRONG)]
+    assert all("clean" in output.metadata for output in outputs)
+    return [output.reward for output in outputs]
+
+
+def stand_ins() -> None:
+    """Agent Lightning and rLLM, as far as the snippets call them."""
+    lightning: Any = types.ModuleType("agentlightning")
+    lightning.emitted = []
+
+    def emit_reward(reward: float) -> None:
+        if not isinstance(reward, float):
+            raise TypeError(reward)
+        lightning.emitted.append(reward)
+
+    lightning.emit_reward = emit_reward
+    types_of_rewards: Any = types.ModuleType("rllm.rewards.reward_types")
+    types_of_rewards.RewardOutput = types.SimpleNamespace
+    sys.modules |= {"agentlightning": lightning, "rllm.rewards.reward_types": types_of_rewards}
+    sys.modules |= {name: types.ModuleType(name) for name in ("rllm", "rllm.rewards")}
+
+
+def main() -> None:
+    stub("fastapi", "fastmcp", "mcp", "dotenv", "polars", "litellm")
+    stand_ins()
+    made: dict = {"__name__": "snippet"}
+    exec(compile(Path(sys.argv[2]).read_text(), "snippet", "exec"), made)
+    print(json.dumps({"rewards": asyncio.run(globals()[sys.argv[1]](made))}))
+
+
+if __name__ == "__main__":
+    main()
