@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from launching import launched, words_of
-from trainer_programs import printed
+from trainer_programs import ROOT, printed
 
 from trainer_client import RewardClient
 from trainer_client.openrlhf_grpo import checks
@@ -71,6 +71,15 @@ def test_the_servers_reward_of_the_last_turn_is_paid(tmp_path: Path, agent: Path
         )
     assert [output["reward"] for output in outputs] == reply["rewards"]
     assert 0 < sum(reply["rewards"]) < 32
+
+
+def test_our_own_agent_of_one_turn_is_taken(tmp_path: Path, server: str) -> None:
+    ours = ROOT / "trainer_client" / "adapters" / "openrlhf_agent.py"
+    assert launched(words_of(tmp_path, server, "--dry-run", "--agent", str(ours))).returncode == 0
+    episodes = [{"prompt": "q", "label": "4", "turns": [RIGHT % answer]} for answer in (4, 5)]
+    file = str(tmp_path / "run" / "agent.py")
+    (outputs,) = printed("TRAINERS_PYTHON", "openrlhf_agent.py", file, url="", given=json.dumps(episodes))
+    assert [output["extra_logs"]["clean"] for output in outputs] == [1.0, 0.0]
 
 
 def test_an_agent_that_does_not_ask_the_server_is_refused(tmp_path: Path, agent: Path) -> None:

@@ -27,20 +27,23 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from trainer_client.adapters import openrlhf_agent as module
 from trainer_client.adapters.openrlhf_agent import RewardServerExecutor
 
 FILE = Path({file!r})
-sys.path.insert(0, str(FILE.parent))
-spec = importlib.util.spec_from_file_location(FILE.stem, FILE)
-module = importlib.util.module_from_spec(spec)
-sys.modules[FILE.stem] = module
-spec.loader.exec_module(module)
-if not issubclass(module.AgentExecutor, RewardServerExecutor):
-    raise TypeError(f"AgentExecutor of {{FILE}} is no RewardServerExecutor, so nobody would ask the reward server")
+if not FILE.samefile(module.__file__):
+    sys.path.append(str(FILE.parent))  # at the end: a file there may be called as a package is
+    spec = importlib.util.spec_from_file_location("agent_of_this_run", FILE)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
 
 
 class AgentExecutor(module.AgentExecutor):
     url = {url!r}
+
+
+if not issubclass(AgentExecutor, RewardServerExecutor):
+    raise TypeError(f"AgentExecutor of {{FILE}} is no RewardServerExecutor, so nobody would ask the reward server")
 '''
 
 
