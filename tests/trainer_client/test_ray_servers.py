@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from running_server import SERVER_PYTHON, until
-from trainer_programs import ROOT, printed
+from trainer_programs import printed
 
 from trainer_client import BadConfiguration
 from trainer_client.ray_servers import keeper, ports
 from trainer_client.ray_servers.identity import asked, differences
+from trainer_client.ray_servers.node import Order, Report, ServerNode
 from trainer_client.ray_servers.options import checked
 
 STAND_IN = """
@@ -28,7 +31,7 @@ port = int(sys.argv[sys.argv.index("--port") + 1])
 server = http.server.ThreadingHTTPServer(("127.0.0.1", port), http.server.BaseHTTPRequestHandler)
 signal.signal(signal.SIGTERM, {on_sigterm})
 if os.fork() == 0:  # a worker of its own
-    time.sleep(600)
+    time.sleep(60)
 print("reward-server 0 listens on http://127.0.0.1:%d" % server.server_port, flush=True)
 server.serve_forever()
 """
@@ -85,14 +88,22 @@ def kept(folder: Path, *options: str, **arguments: Any) -> Iterator[Keeper]:
             it.process.kill()
 
 
+def fields(process: int | str) -> list[str]:
+    """State, parent, group, … of a process; empty when it is gone or only waits to be collected."""
+    try:
+        found = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+    return [] if found[0] == "Z" else found
+
+
+def is_alive(pid: int) -> bool:
+    return bool(fields(pid))
+
+
 def is_left(group: int) -> bool:
-    """Whether a process of the server's group lives; those that wait to be collected do not."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, _, pgrp = path.read_text().rpartition(")")[2].split()[:3]
-            if int(pgrp) == group and state != "Z":
-                return True
-    return False
+    """Whether a process of the server's group lives."""
+    return any(found and int(found[2]) == group for found in map(fields, filter(str.isdecimal, os.listdir("/proc"))))
 
 
 @pytest.mark.parametrize("on_sigterm", ["lambda *_: os._exit(0)", "signal.SIG_IGN"])
@@ -109,7 +120,7 @@ def test_a_server_does_not_outlive_its_keeper_that_was_killed(package: Path) -> 
     with kept(package) as it:
         pid = it.listening()["pid"]
         it.process.kill()
-        until(lambda: not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text())
+        until(lambda: not is_alive(pid))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -153,7 +164,7 @@ def test_a_python_without_the_server_is_named_with_what_to_do(tmp_path: Path) ->
 
 
 def test_a_server_that_cannot_start_is_refused_with_its_own_words(tmp_path: Path) -> None:
-    with kept(ROOT, "--no-such-option", python=SERVER_PYTHON) as it:
+    with kept(tmp_path, "--no-such-option", python=SERVER_PYTHON) as it:
         assert it.event()["event"] == "found"
         refused = it.event()
     assert "the server ended with 2 before it listened" in refused["reason"]
@@ -200,6 +211,64 @@ def test_options_that_are_not_the_servers_are_refused(option: str) -> None:
         checked([option, "1"])
 
 
+def order(package: Path, port: int) -> Order:
+    return Order(port, sys.executable, str(package), (), {"PYTHONPATH": str(package)})
+
+
+@contextmanager
+def node(given: Order, agreed: dict[str, str] | None = None) -> Iterator[ServerNode]:
+    """The actor, without Ray."""
+    it = ServerNode(given, f"{given.folder}/log", agreed)
+    try:
+        yield it
+    finally:
+        it.stop()
+
+
+def looked(it: ServerNode, wanted: Callable[[Report], object]) -> Report:
+    """The first report that is as wanted."""
+    while not wanted(report := it.look()):
+        assert report.state != "refused", report
+        time.sleep(0.02)  # polling, not guessing
+    return report
+
+
+def test_a_port_that_another_program_has_is_an_error_that_names_it(package: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, node(order(package, taken.getsockname()[1])) as it:
+        report, port = it.look(), taken.getsockname()[1]
+    assert report.state == "refused"
+    assert report.reason.startswith(f"port {port} is in use by pid {os.getpid()} (")
+
+
+def test_a_port_of_a_server_that_is_ending_is_waited_for(package: Path) -> None:
+    with kept(package) as former:
+        url = former.listening()["url"]
+        with node(order(package, int(url.rpartition(":")[2]))) as it:
+            report = it.look()
+            assert report.state == "starting"
+            assert "is still in use by pid" in report.reason
+            former.forget()
+            assert looked(it, lambda report: report.url).url == url
+
+
+def test_a_node_whose_code_is_not_what_was_agreed_gets_no_server(package: Path) -> None:
+    with node(order(package, 0), {"code": "another", "files": "another"}) as it:
+        report = looked(it, lambda report: report.state == "refused")
+        assert "it might pay other rewards: code is another on the other servers, " in report.reason
+        assert it.look() == report  # and stays so
+
+
+def test_a_keeper_that_is_killed_gets_a_successor_with_another_server(package: Path) -> None:
+    with node(order(package, 0)) as it:
+        first = looked(it, lambda report: report.url)
+        os.kill(int(fields(first.pid)[1]), signal.SIGKILL)
+        killed = looked(it, lambda report: report.notes)
+        assert "the keeper of the server was killed (-9)" in killed.notes[0]
+        second = looked(it, lambda report: report.url)
+        until(lambda: not is_alive(first.pid))
+        assert second.pid != first.pid
+
+
 def test_three_ray_nodes_pay_as_one_server_whatever_is_killed_and_nothing_is_left(server: str, tmp_path: Path) -> None:
     (found,) = printed("TRAINERS_PYTHON", "ray_servers.py", SERVER_PYTHON, str(tmp_path), str(SAMPLES), url=server)
     assert (found["started"], found["urls"], found["later"]) == (2, 2, 3)
@@ -210,5 +279,39 @@ def test_three_ray_nodes_pay_as_one_server_whatever_is_killed_and_nothing_is_lef
     assert found["raylet"] == {"kept": 2, "now": 2}
     assert "it might pay other rewards: code is " in found["other"]
     assert "the nodes would pay different rewards: code is " in found["differ"]
-    assert f" is in use by pid {found['pid']} (" in found["taken"]
-    assert found["left"] == 0
+    assert found["ended"] == [2, 0]
+    assert found["killed"] == [2, -signal.SIGKILL]
+
+
+SRUN = """#!/bin/bash
+while [[ $1 == --* ]]; do shift; done
+exec "$@"
+"""
+"""In SLURM's place: the command on one node, its options dropped."""
+AFTER = """
+{same}
+servers=$(jobs -p)
+reward-server serve --port {port} 2>&1 | grep -o 'address already in use'
+echo "${{PIPESTATUS[0]}}"
+kill -TERM $servers
+wait $servers
+echo "$?"
+"""
+
+
+def test_the_lines_for_slurm_start_wait_compare_and_end(tmp_path: Path) -> None:
+    page = (Path(keeper.__file__).parents[2] / "docs" / "trainers" / "cluster.md").read_text()
+    start, same = (block for block in re.findall(r"```text\n(.*?)```", page, re.DOTALL) if "srun" in block)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "srun").write_text(SRUN)
+    (tmp_path / "srun").chmod(0o755)
+    (tmp_path / "reward-server").write_text(f'#!/bin/sh\nexec {SERVER_PYTHON} -m reward_server "$@"\n')
+    (tmp_path / "reward-server").chmod(0o755)
+    script = (start + AFTER.format(same=same, port=8000)).replace("8000", str(port))
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_NNODES": "1"}
+    run = subprocess.run(["bash", "-uc", script], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    lines = run.stdout.splitlines()
+    agreed = next(place for place, line in enumerate(lines) if '"config": "' in line)
+    assert lines[agreed].split()[0] == "1"
+    assert lines[agreed + 1 :] == ["address already in use", "3", "0"], run.stderr

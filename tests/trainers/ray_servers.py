@@ -11,7 +11,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,10 +23,11 @@ from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainer_client import RewardClient
+from trainer_client.ray_servers import NoServers, ray_servers
 
 SERVER_PYTHON, LOGS, SAMPLES = sys.argv[1], sys.argv[2], int(sys.argv[3])
 ROOT = Path(__file__).parents[2]
-MEMORY = {"num_cpus": 4, "object_store_memory": 2**27}
+NODE = {"num_cpus": 1, "object_store_memory": 2**27}
 QUERY = "/score/flip?flip_prob=0.4&seed=5"
 HANG_S = 240
 LEFT_S = 30
@@ -60,19 +60,26 @@ class Job:
     def __init__(self, address: str, *options: str) -> None:
         command = [sys.executable, "-m", "trainer_client.ray_servers", "--address", address, "--log-dir", LOGS]
         command += ["--python", SERVER_PYTHON, *options, "--", "--config", f"{LOGS}/rewards.toml"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = os.environ | {"REWARD_VERIFIER_WORKERS": "1"}  # for every server
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         self.lines: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
+        assert self.process.stdout.readline().startswith("http://127.0.0.1:"), self.lines
 
     def _read(self) -> None:
         for line in self.process.stderr:
             self.lines.append(line.rstrip())
             print(line, file=sys.stderr, end="", flush=True)
 
-    def error(self) -> str:
-        """Of a command that starts no servers."""
-        assert self.process.wait(HANG_S) == 2
-        return until(lambda: [line for line in self.lines if line.startswith("ray_servers: error")], "no error")[0]
+    def ended(self, number: signal.Signals) -> "list[int]":
+        """How many servers there were, the exit code, and that no server is left."""
+        before = len(servers())
+        self.process.send_signal(number)
+        code = self.process.wait(HANG_S)
+        until(lambda: not servers(), "a server outlived the driver", LEFT_S)
+        return [before, code]
 
     def urls(self) -> "dict[str, str]":
         """By the beginning of the node's id, as last said."""
@@ -85,28 +92,23 @@ def says(job: Job, text: str, since: int = 0) -> bool:
 
 def main() -> None:
     Path(LOGS, "rewards.toml").write_text('[noisy]\nbase = "flip"\nflip_prob = 0.4\n')
-    cluster = Cluster(initialize_head=True, head_node_args={**MEMORY, "include_dashboard": False})
-    cluster.add_node(**MEMORY)
+    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    cluster.add_node(**NODE)
     ray.init(address=cluster.address, log_to_driver=False)
     job = Job(cluster.address, "--port", "0")
-    assert job.process.stdout.readline().startswith("http://127.0.0.1:"), job.lines
     found = {"started": len(servers()), "urls": len(job.urls())}
-
-    late = cluster.add_node(**MEMORY)
+    late = cluster.add_node(**NODE)
     until(lambda: len(job.urls()) == 3, "the node that came later has no server")
     found["later"] = len(servers())
     found["scored"] = scored(job)
     found["actor"] = actor_killed(job)
     found["raylet"] = raylet_killed(job, late)
-    found["other"] = other_code(job, cluster)
-    job.process.kill()
-    job.process.wait()
-    until(lambda: not servers(), "a server outlived the driver", LEFT_S)
+    found["ended"] = job.ended(signal.SIGINT)
 
-    found["differ"] = Job(cluster.address, "--port", "0").error()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        found["taken"] = Job(cluster.address, "--port", str(taken.getsockname()[1])).error()
-    found["left"], found["pid"] = len(servers()), os.getpid()
+    job = Job(cluster.address, "--port", "0")
+    found["other"] = other_code(job, cluster)
+    found["killed"] = job.ended(signal.SIGKILL)
+    found["differ"] = differing()
     print(json.dumps(found))
     ray.shutdown()
     cluster.shutdown()
@@ -166,9 +168,19 @@ def other_code(job: Job, cluster: Cluster) -> str:
     shutil.copytree(ROOT / "reward_server", Path(LOGS, "other", "reward_server"))
     Path(LOGS, "other", "reward_server", "another_commit.py").touch()
     path = os.pathsep.join([f"{LOGS}/other", str(ROOT)])
-    cluster.add_node(**MEMORY, env_vars={"PYTHONPATH": path})
+    cluster.add_node(**NODE, env_vars={"PYTHONPATH": path})
     text = "it might pay other rewards"
     return until(lambda: [line for line in list(job.lines) if text in line], "nobody said that its code differs")[0]
+
+
+def differing() -> str:
+    """Of servers that are started where one node has other code."""
+    try:
+        with ray_servers(0, python=SERVER_PYTHON, log_dir=LOGS):
+            return ""
+    except NoServers as error:
+        until(lambda: not servers(), "a server was left", LEFT_S)
+        return str(error)
 
 
 def raylet_killed(job: Job, late) -> "dict[str, int]":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -16,6 +17,8 @@ Identity = Mapping[str, str]
 parameters, defaults), and the configuration digest of every reward that has one without further parameters."""
 KNOWN_EARLY = ("code", "files")
 """Before the server listens."""
+NO_MODEL = 501
+"""`rm` on a server without one."""
 DIRECT = build_opener(ProxyHandler({}))  # a proxy has no way to this machine's loopback
 
 
@@ -25,13 +28,15 @@ def asked(url: str, key: str | None) -> Identity | None:
         if _ask(f"{url}/ready", key)[0] != 200:
             return None
         status, rewards = _ask(f"{url}/rewards", key)
+        if status >= 500:
+            return None
         if status != 200:
             raise ValueError(f"{url}/rewards: {status} {rewards[:200].decode('utf-8', 'replace')}")
         listed = json.loads(rewards)
         names = [reward["name"] for reward in listed["rewards"]]
         digest = hashlib.blake2b(json.dumps(listed["rewards"], sort_keys=True).encode(), digest_size=6).hexdigest()
         configs = {f"config of {name}": _config(f"{url}/score/{name}", key) for name in names}
-    except (URLError, ConnectionError, TimeoutError):
+    except (URLError, HTTPException, ConnectionError, TimeoutError):
         return None
     if "" in configs.values():
         return None
@@ -59,7 +64,7 @@ def _config(url: str, key: str | None) -> str:
 
     What `flip` needs beyond its parameters is in the verifier's."""
     status, answer = _ask(url, key, NO_BATCH)
-    if status == 503:
+    if status >= 500 and status != NO_MODEL:
         return ""
     config: Any = json.loads(answer).get("config") if status == 200 else f"none, HTTP {status}"
     return str(config)

@@ -88,16 +88,19 @@ class ServerNode:
 
     def stop(self) -> None:
         """Returns when no process is left."""
-        if self._keeper is not None and self._keeper.stdin is not None:
-            self._keeper.stdin.close()
+        if self._keeper is not None:
+            self._keeper.stdin.close()  # type: ignore[union-attr]  # it is a pipe, as is the other
             self._keeper.wait()
+            self._keeper.stdout.close()  # type: ignore[union-attr]
+            self._keeper = None
 
     def _started(self) -> subprocess.Popen[bytes] | None:
         """None while another server still has the port. Raises Refused."""
         port = self._order.port
         if port and not ports.is_free(port):
             who = ports.listener(port)
-            if "reward_server" not in who or time.monotonic() > self._waits_until:
+            is_other = who.startswith("pid ") and "reward_server" not in who  # one that is just ending cannot be seen
+            if is_other or time.monotonic() > self._waits_until:
                 raise keeper.Refused(f"port {port} is in use by {who}")
             self._report = Report("starting", f"port {port} is still in use by {who}")
             return None
@@ -133,7 +136,8 @@ class ServerNode:
         *lines, self._said = self._said.split(b"\n")
         yield from map(json.loads, lines)
         if is_gone and self._report.state != "refused":
-            self._keeper, self._waits_until = None, time.monotonic() + FREED_S
+            self.stop()
+            self._waits_until = time.monotonic() + FREED_S
             yield {"event": "ended", "reason": f"the keeper of the server was killed ({process.returncode})"}
 
     def _heard(self, event: dict[str, Any]) -> str:
@@ -146,13 +150,16 @@ class ServerNode:
         elif kind == "listening":
             self._report = Report("starting", "it listens, and is not ready", event["url"], self._found, event["pid"])
         elif kind == "refused":
-            self._refuse(event["reason"])
+            self._refuse(event["reason"] + self._taken())
         else:
-            port = self._order.port
-            taken = f"; port {port} is now in use by {ports.listener(port)}" if port and not ports.is_free(port) else ""
-            self._report = Report("starting", event["reason"] + taken)
-            return f"{event['reason']}{taken}; it is started again"
+            self._report = Report("starting", event["reason"] + self._taken())
+            return f"{event['reason']}{self._taken()}; it is started again"
         return ""
+
+    def _taken(self) -> str:
+        """Whether somebody else has got its port meanwhile."""
+        port = self._order.port
+        return f"; port {port} is in use by {ports.listener(port)}" if port and not ports.is_free(port) else ""
 
     def _ask(self) -> None:
         """Ready is what says that it is ready, and is what it was before and what the others are."""

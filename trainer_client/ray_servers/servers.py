@@ -174,8 +174,11 @@ class RayServers:
             report: Report = ray.get(look)
         except ray.exceptions.ActorUnavailableError:
             return  # the network, perhaps: it is asked again, and its server goes on
-        except ray.exceptions.RayError as error:
+        except (ray.exceptions.RayActorError, ray.exceptions.ActorUnschedulableError) as error:
             self._lost(member, str(error).strip())
+            return
+        except ray.exceptions.RayError as error:
+            log.warning("node %s: %s", member.name, error)
             return
         member.report = report
         for note in report.notes:
