@@ -24,6 +24,8 @@ from reward_server.rewards.reward import Reward, small_alpha
 from reward_server.rewards.transform import Transform, transformed
 from reward_server.types import Outcome, Sample, Score
 
+LABELS = {"label", "label_weights"}
+
 
 def _split(value: Any) -> Any:
     """Numbers from a query string."""
@@ -61,8 +63,15 @@ class RmReward(Reward):
         None, description="Of a model with several labels: weights of their sum, separated by commas."
     )
 
-    came_later: ClassVar[frozenset[str]] = frozenset({"label", "label_weights"})
+    came_later: ClassVar[frozenset[str]] = frozenset(LABELS)
     counts_turns: ClassVar[bool] = False  # the authors' code for the reward model has no such term
+
+    @classmethod
+    def merged(cls, defaults: dict[str, object], given: dict[str, str]) -> dict[str, object]:
+        """As for every reward; a label that is chosen in one way replaces the variant's in the other."""
+        if LABELS & set(given):
+            defaults = {key: value for key, value in defaults.items() if key not in LABELS}
+        return super().merged(defaults, given)
 
     def lacks(self, sample: Sample) -> str | None:
         """A prompt."""

@@ -97,7 +97,9 @@ def _query_parameters(catalog: Catalog, name: str) -> list[dict[str, Any]]:
         meaning = schema.pop("description", "")
         if parameter in sets:
             schema["default"] = sets[parameter]
-        parameters.append({"name": parameter, "in": "query", "description": meaning, "schema": schema})
+        entry = {"name": parameter, "in": "query", "description": meaning, "schema": schema}
+        is_list = any("items" in kind for kind in schema.get("anyOf", ()))
+        parameters.append(entry | ({"explode": False} if is_list else {}))  # with commas, not several times
     return parameters
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,14 @@ def test_the_query_string_says_it() -> None:
 def test_a_wrong_choice_is_refused_by_name(query: str, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         question(query)
+
+
+def test_a_call_replaces_the_choice_of_its_variant(tmp_path: Path) -> None:
+    file = tmp_path / "rewards.toml"
+    file.write_text('[helpful]\nbase = "rm"\nlabel_weights = [0.5, 0.25]\n')
+    catalog = Catalog(Settings(config=file))
+    choices = {query: catalog.resolve("helpful", query).needs.model for query in ("", "label=1")}
+    assert [each.choice for each in choices.values() if each] == [Choice(weights=(0.5, 0.25)), Choice(label=1)]
 
 
 def test_digests_of_calls_without_a_choice_stay_and_others_differ() -> None:

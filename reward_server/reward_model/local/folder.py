@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from reward_server.reward_model.engine import UnfitModel
+from reward_server.reward_model.local.find_head import find_head, named_labels, refuse_unused
 from reward_server.reward_model.local.folder_config import refuse_config
-from reward_server.reward_model.local.head import Head, find_head, named_labels, refuse_unused
+from reward_server.reward_model.local.head import Head
 from reward_server.reward_model.local.stored_weights import StoredWeights
 from reward_server.reward_model.model_folder import read_config
 from reward_server.types import WantedHead
