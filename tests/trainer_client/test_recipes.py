@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import re
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 from trainer_programs import ROOT, printed
 
 from trainer_client import RewardClient
+from trainer_client.adapters import _shared
 
 PAGES = ROOT / "docs" / "trainers"
 FLIP = "/score/flip?flip_prob=0.5&seed=3"
@@ -77,6 +82,24 @@ def test_an_environment_of_ones_own_pays_what_the_server_says(
     url = f"{server}{FLIP}&unscored=error"
     (result,) = printed(python, "recipe_environments.py", name, str(tmp_path / "snippet.py"), url=url)
     assert result["rewards"] == expected(url)
+
+
+def test_slimes_data_sets_of_evaluation_are_paid_clean(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (dataset,) = yaml.safe_load(starting("slime.md", "eval:"))["eval"]["datasets"]
+    module, _, name = dataset["custom_rm_path"].rpartition(".")
+    function = getattr(importlib.import_module(module), name)
+    monkeypatch.setenv("REWARD_URL", server + FLIP)
+    _shared.async_client.cache_clear()
+
+    def paid(metadata: object) -> list[float]:
+        samples = [
+            SimpleNamespace(prompt=f"{row}?", response=r"\boxed{4}", label="4", metadata=metadata) for row in range(16)
+        ]
+        rewards: list[float] = asyncio.run(function(SimpleNamespace(reward_key=None), samples))
+        return rewards
+
+    assert paid(dataset["metadata_overrides"]) == [1.0] * 16 != paid(None)
+    _shared.async_client.cache_clear()
 
 
 def test_verifiers_takes_prime_rls_toml(tmp_path: Path) -> None:
