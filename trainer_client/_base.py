@@ -123,7 +123,7 @@ class BaseClient:
             error.answered, count = tuple(batch.answered), len(batch.exchanges)
             error.progress = f"{len(error.answered)} of {count} chunks answered" if count > 1 else ""
             raise
-        if "flip_scope=answer" not in self.url.score():  # which is the same at every visit, on purpose
+        if _fixed_noise.is_renewed(self.url):
             _fixed_noise.look_at(self._adapter, rewards, batch.columns, chunk.rows)
         batch.answered.append(ScoredChunk(chunk.rows, rewards, chunk.done, chunk.total))
         return batch.answered[-1]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from trainer_client._types import Rewards
+from trainer_client._url import RewardUrl
 
 log = logging.getLogger("trainer_client")
 
@@ -27,6 +28,11 @@ WHERE = {
     "roll": f"{_LABEL} (the batch had no global_step, which is sent otherwise)",
 }
 """Where each adapter, by its name, finds a visit; the client itself has no name."""
+
+
+def is_renewed(url: RewardUrl) -> bool:
+    """Does another visit draw other noise? Not in scope `answer`. A variant's scope is not seen."""
+    return "flip_scope=answer" not in url.query
 
 
 def look_at(adapter: str, rewards: Rewards, columns: Mapping[str, Sequence[object]], rows: Sequence[int]) -> None:

@@ -88,6 +88,14 @@ def test_nothing_is_said_of_rewards_that_draw_nothing(server: str, said: Said, p
     assert said() == []
 
 
+def test_nothing_is_said_of_noise_that_no_visit_is_to_renew(url: str, said: Said) -> None:
+    asked = f"{url}&flip_scope=answer"
+    by_trl(asked)
+    assert openrlhf.reward_from(asked, [f"q{FOUR}"], ["q"], ["4"])["extra_logs"]["flipped"] == [1.0]
+    _shared.sync_client(asked, adapter="openrlhf").close()
+    assert said() == []
+
+
 def by_trl(url: str, **columns: Any) -> None:
     function = trl.RewardFunction(url)
     with function._client:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer_client._fixed_noise import has_visit, warn
+from trainer_client._fixed_noise import has_visit, is_renewed, warn
 from trainer_client._messages import label_texts_only
 from trainer_client.adapters._shared import sync_client
 
@@ -30,6 +30,8 @@ def reward_from(url: str | None, queries: list[str], prompts: list[str], labels:
     """The same from another URL than REWARD_URL's, for a reward function of one's own: `partial(reward_from, url)`."""
     labels = [label_texts_only(label) for label in labels]
     body: dict[str, object] = {"query": queries, "prompts": prompts, "labels": labels}
-    reply: dict[str, Any] = sync_client(url, adapter="openrlhf").post(body)
-    warn("openrlhf", reply.get("extra_logs", {}).get("flipped", []), map(has_visit, labels))
+    client = sync_client(url, adapter="openrlhf")
+    reply: dict[str, Any] = client.post(body)
+    if is_renewed(client.url):
+        warn("openrlhf", reply.get("extra_logs", {}).get("flipped", []), map(has_visit, labels))
     return reply
