@@ -1,7 +1,8 @@
-"""LLaMA-Factory's own PPO trainer asks the URL for the rewards of prompts in its own templates. Prints JSON.
+"""LLaMA-Factory's own PPO trainer asks the URL for the rewards of prompts in its own templates.
 
-Arguments: the URL, the template, then the responses. The trainer's class is made without its base classes (TRL's of
-2024), the tokenizer is one of characters.
+Arguments: the URL, the templates with commas between them, then the responses, the same for each template. Prints a
+JSON list, an entry a template. The trainer's class is made without its base classes (TRL's of 2024), and a token of the
+tokenizer is a character.
 """
 
 import json
@@ -30,23 +31,30 @@ provide("trl.models.utils", unwrap_model_for_generation=None)
 from llamafactory.data.template import TEMPLATES  # noqa: E402 - after the stand-ins
 from llamafactory.train.ppo.trainer import CustomPPOTrainer  # noqa: E402 - after the stand-ins
 
+BEGINNINGS = {"llama3": "<|begin_of_text|>", "gemma": "<bos>", "deepseekr1": "<｜begin▁of▁sentence｜>"}
+"""What the models' tokenizers decode their first token to; `<s>` for the others."""
+
 
 class Tokenizer:
     """A token is a character."""
 
     bos_token, bos_token_id, eos_token, eos_token_id = "\x02", 2, "\x03", 3
 
+    def __init__(self, template):
+        self.beginning = BEGINNINGS.get(template, "<s>")
+
     def encode(self, text, add_special_tokens):
         return [ord(character) for character in text]
 
     def batch_decode(self, rows, skip_special_tokens):
         assert not skip_special_tokens
-        return ["".join(map(chr, row)).replace("\x02", "<s>").replace("\x03", "</s>") for row in rows]
+        texts = ["".join(map(chr, row)) for row in rows]
+        return [text.replace("\x02", self.beginning).replace("\x03", "</s>") for text in texts]
 
 
-def main(url: str, template: str, *responses: str) -> None:
+def rewarded(url: str, template: str, responses: tuple[str, ...]) -> dict:
     messages = [{"role": "user", "content": "What is 2+2? Wait, let me check."}, {"role": "assistant", "content": "4"}]
-    tokenizer = Tokenizer()
+    tokenizer = Tokenizer(template)
     prompt, _ = TEMPLATES[template].encode_oneturn(tokenizer, messages, "Be brief.")
     queries = [torch.tensor(prompt)] * len(responses)
     trainer = SimpleNamespace(
@@ -54,10 +62,13 @@ def main(url: str, template: str, *responses: str) -> None:
     )
     try:
         answers = [torch.tensor([ord(character) for character in response], dtype=torch.long) for response in responses]
-        rewards = CustomPPOTrainer.get_rewards(trainer, queries, answers).tolist()
-        print(json.dumps({"rewards": rewards}))
+        return {"rewards": CustomPPOTrainer.get_rewards(trainer, queries, answers).tolist()}
     except Exception as error:  # noqa: BLE001 - whatever it is, the run would end here
-        print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def main(url: str, templates: str, *responses: str) -> None:
+    print(json.dumps([rewarded(url, template, responses) for template in templates.split(",")]))
 
 
 if __name__ == "__main__":
