@@ -68,11 +68,11 @@ class Catalog:
             raise UnknownReward(f"no reward is called {shortened(name, 100)!r}; known: {', '.join(self.names)}")
 
     def base(self, name: str) -> str:
-        """The one of the four rewards that `name` is, or is a variant of."""
+        """The reward of `table.py` that `name` is, or is a variant of."""
         return self._variants[name][0] if name in self._variants else name
 
     def defaults(self, name: str) -> dict[str, object]:
-        """What a variant sets; empty for the four."""
+        """What a variant sets; empty for a reward of `table.py`."""
         return self._variants[name][1] if name in self._variants else {}
 
     def _resolve(self, name: str, query: str) -> Plan:

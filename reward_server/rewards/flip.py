@@ -8,16 +8,15 @@ Evaluation rows (`flip` False) are paid the clean score: no noise and no RPR. Ra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from reward_server.grading.reading import Reading
-from reward_server.grading.text.normalise import normalise
-from reward_server.grading.tiers import MAX_ANSWER_CHARS
 from reward_server.rewards.found import Found, asked
 from reward_server.rewards.grid import to_grid
+from reward_server.rewards.key import answer_form, group_of, lacks_key
 from reward_server.rewards.noise import (
     NoiseRates,
     answer_draw,
@@ -25,12 +24,11 @@ from reward_server.rewards.noise import (
     expected_weight,
     flip_draw,
     forward_weight,
-    group_of_prompt,
     is_flipped,
 )
 from reward_server.rewards.rate import Rate, at_visit, highest
 from reward_server.rewards.verify import VerifierReward, rpr_part
-from reward_server.types import Message, Noise, Outcome, Sample, Score
+from reward_server.types import Noise, Outcome, Sample, Score
 
 RATES = {"flip_prob", "false_positive_prob", "false_negative_prob"}
 FIXED = {
@@ -105,7 +103,7 @@ class FlipReward(VerifierReward):
 
     def lacks(self, sample: Sample) -> str | None:
         """A ground truth, or a key for the noise."""
-        return super().lacks(sample) or _lacks_key(sample)
+        return super().lacks(sample) or lacks_key(sample)
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """Noise that no visit renews, too."""
@@ -150,10 +148,10 @@ class FlipReward(VerifierReward):
 
     def noise(self, sample: Sample, outcome: Outcome, reading: Reading) -> Noise:
         """What is drawn for a sample, keyed by its question and what `flip_scope` says."""
-        group = sample.group if sample.group is not None else group_of_prompt(sample.prompt or "")
+        group = group_of(sample)
         visit = sample.visit or 0
         if self.flip_scope == "answer":
-            draw = answer_draw(seed=self.seed, group=group, answer=self._answer_form(reading))
+            draw = answer_draw(seed=self.seed, group=group, answer=answer_form(reading, self.check))
         else:
             keyed = reading.text if self.flip_scope == "sample" else None
             draw = flip_draw(seed=self.seed, group=group, visit=visit, completion=keyed)
@@ -170,30 +168,5 @@ class FlipReward(VerifierReward):
             flipped=exposed and clean is not None and is_flipped(clean, draw, rates),
         )
 
-    def _answer_form(self, reading: Reading) -> str:
-        """The answer before any rule: under `check=math` in one spelling. One too long to be graded stands as it is."""
-        if reading.answer is None:
-            return ""
-        text = reading.answer.text
-        return normalise(text) if self.check == "math" and len(text) <= MAX_ANSWER_CHARS else text
-
     def _may_flip(self, outcome: Outcome) -> bool:
         return outcome.is_exposed or (self.flip_unanswered and outcome is Outcome.UNANSWERED)
-
-
-def _lacks_key(sample: Sample) -> str | None:
-    """All rows of one key share their noise: a blank one is a mistake, and would flip a whole data set at once."""
-    if sample.group is not None and not sample.group.strip():
-        return (
-            "{name}: the group of row {row} is blank, and rows of one group share their noise;"
-            " name the question, or leave the group out where there is a prompt"
-        )
-    if sample.group is None and not _asks_something(sample.prompt):
-        return "{name} needs a group or a prompt, which its noise is keyed by: row {row} has neither"
-    return None
-
-
-def _asks_something(prompt: str | Sequence[Message] | None) -> bool:
-    """False for no prompt, a blank one, and messages of which none has a content."""
-    contents = [prompt] if isinstance(prompt, str) else [message.get("content") for message in prompt or ()]
-    return any(content.strip() if isinstance(content, str) else content for content in contents)

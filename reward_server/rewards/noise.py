@@ -62,6 +62,11 @@ def answer_draw(*, seed: int, group: str, answer: str) -> float:
     return _uniform(["answer", str(seed), group, answer])
 
 
+def judge_draw(*, seed: int, group: str, answer: str) -> float:
+    """The uniform draw u in [0, 1) of what a simulated judge says of an answer: as `answer_draw`, by another word."""
+    return _uniform(["rm_sim", str(seed), group, answer])
+
+
 def _uniform(parts: Sequence[str]) -> float:
     key = "\0".join(parts).encode("utf-8", "surrogatepass")  # trainers do send lone surrogates
     digest = int.from_bytes(blake2b(key, digest_size=8).digest(), "big")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reward_server.rewards.flip import FlipReward
 from reward_server.rewards.reward import Reward
 from reward_server.rewards.rm import RmReward
+from reward_server.rewards.rm_sim import RmSimReward
 from reward_server.rewards.rpr import RprReward
 from reward_server.rewards.verify import VerifierReward
 
@@ -13,4 +14,5 @@ REWARDS: dict[str, type[Reward]] = {
     "flip": FlipReward,
     "rpr": RprReward,
     "rm": RmReward,
+    "rm_sim": RmSimReward,
 }
