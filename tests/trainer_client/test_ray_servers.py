@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,23 @@ def test_a_node_whose_code_is_not_what_was_agreed_gets_no_server(package: Path) 
         report = looked(it, lambda report: report.state == "refused")
         assert "it might pay other rewards: code is another on the other servers, " in report.reason
         assert it.look() == report  # and stays so
+
+
+def test_a_server_has_the_drivers_variables_and_none_of_the_trainers_gpus(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REWARD_SEED_OF_THE_NODE", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    for gpus, visible in ((0, ""), (1, "3")):
+        given = order(package, 0)
+        given.environment["REWARD_OF_THE_DRIVER"] = "2"
+        with node(replace(given, gpus=gpus)) as it:
+            pid = looked(it, lambda report: report.url).pid
+            pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        environment = dict(pair.split("=", 1) for pair in pairs if pair)
+        assert environment["CUDA_VISIBLE_DEVICES"] == visible
+        assert environment["REWARD_OF_THE_DRIVER"] == "2"
+        assert "REWARD_SEED_OF_THE_NODE" not in environment
 
 
 def test_a_keeper_that_is_killed_gets_a_successor_with_another_server(package: Path) -> None:

@@ -52,11 +52,11 @@ def ray_servers(
 
     variables = {name: value for name, value in os.environ.items() if name.startswith("REWARD_")}  # noqa: TID251 - handed on
     variables = {name: value for name, value in variables.items() if name not in CLIENT_VARIABLES}
-    order = Order(port, python, os.getcwd(), checked(options), variables)
+    order = Order(port, python, os.getcwd(), checked(options), variables, gpus)
     is_ours = not ray.is_initialized()
     if is_ours:
         ray.init(address=address, log_to_driver=False)
-    servers = RayServers(order, gpus, Path(log_dir).absolute() if log_dir else None)
+    servers = RayServers(order, Path(log_dir).absolute() if log_dir else None)
     try:
         servers.start()
         yield servers

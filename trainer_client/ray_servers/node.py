@@ -35,13 +35,15 @@ def _end_with(raylet: int) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """What every node runs. `environment`: the REWARD_* variables of the driver, which replace the node's."""
+    """What every node runs. `environment`: the REWARD_* variables of the driver, which replace the node's. `gpus` are
+    for each server; with 0 it sees none."""
 
     port: int
     python: str | None
     folder: str
     options: tuple[str, ...]
     environment: dict[str, str] = field(repr=False)
+    gpus: float = 0
 
     @property
     def key(self) -> str | None:
@@ -122,6 +124,8 @@ class ServerNode:
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_")}  # noqa: TID251 - handed on
+        if not self._order.gpus:
+            own["CUDA_VISIBLE_DEVICES"] = ""  # Ray 2.60 hides them no longer, and they are the trainer's
         workers = str(min(MOST_WORKERS, (os.cpu_count() or 1) + 1))
         return {**own, "REWARD_VERIFIER_WORKERS": workers, **self._order.environment}
 

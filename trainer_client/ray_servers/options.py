@@ -73,7 +73,7 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--python", help="the Python that has reward_server, on every node (default the one of Ray)")
     parser.add_argument(
-        "--gpus", type=float, default=0, help="GPUs of every node for its server (default 0: Ray hides all from it)"
+        "--gpus", type=float, default=0, help="GPUs of every node for its server (default 0: it sees none)"
     )
     parser.add_argument("--log-dir", type=Path, help="folder for the servers' logs (default logs/ of Ray's session)")
     return parser

@@ -19,6 +19,8 @@ log = logging.getLogger("trainer_client")
 LOOK_S = 1.0
 READY_S = 600.0
 """Until every node's server is ready. A reward model may take minutes."""
+SAY_S = 30.0
+"""So often it is said what is waited for."""
 STOP_S = 15.0
 """Over the keeper's grace. Who takes longer is killed."""
 TRIES = 3
@@ -59,8 +61,8 @@ class Member:
 class RayServers:
     """One server a node; `ray_servers` makes and ends it."""
 
-    def __init__(self, order: Order, gpus: float, log_dir: Path | None) -> None:
-        self._order, self._gpus, self._log_dir = order, gpus, log_dir
+    def __init__(self, order: Order, log_dir: Path | None) -> None:
+        self._order, self._log_dir = order, log_dir
         self._members: dict[str, Member] = {}
         self._agreed: Identity | None = None
         self._is_closing = threading.Event()
@@ -79,15 +81,19 @@ class RayServers:
 
     def start(self) -> None:
         """Returns when every node has a server that is ready, and all are the same. Raises NoServers."""
-        ends = time.monotonic() + READY_S
+        began, said = time.monotonic(), 0.0
         while not self._members or not all(member.is_ready for member in self._members.values()):
             self._tick()
             if refused := [member.problem for member in self._members.values() if member.is_refused]:
                 raise NoServers("; ".join(refused))
             self._check_agreement(KNOWN_EARLY)
-            if time.monotonic() > ends:
-                late = [member.problem for member in self._members.values() if not member.is_ready]
+            late = [member.problem for member in self._members.values() if not member.is_ready]
+            waited_s = time.monotonic() - began
+            if late and waited_s > READY_S:
                 raise NoServers(f"not ready after {READY_S:g} s: " + "; ".join(late))
+            if late and waited_s > said + SAY_S:
+                said = waited_s
+                log.warning("not ready after %.0f s: %s", waited_s, "; ".join(late))
         self._agreed = self._check_agreement()
         self._thread.start()
 
@@ -162,7 +168,7 @@ class RayServers:
         there = NodeAffinitySchedulingStrategy(node, soft=False)
         kind: Any = ray.remote(ServerNode)
         # no CPU, so that it takes no place from the trainer; no restarts by Ray, since `_take` makes a successor
-        kind = kind.options(num_cpus=0, num_gpus=self._gpus, max_restarts=0, scheduling_strategy=there)
+        kind = kind.options(num_cpus=0, num_gpus=self._order.gpus, max_restarts=0, scheduling_strategy=there)
         return kind.remote(self._order, file, self._agreed)
 
     def _take(self, member: Member) -> None:
@@ -199,4 +205,4 @@ class RayServers:
         if member.deaths < TRIES:
             member.actor = self._actor(member.node, member.log)
         else:
-            member.report = Report("refused", f"its actor cannot be started: {reason}")
+            member.report = Report("refused", f"its actor cannot be started (with --gpus: has it so many?): {reason}")
