@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import subprocess
 import threading
@@ -10,13 +9,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.openrlhf_run.cluster import REPOSITORY, environment, ray_head
+from experiments.openrlhf_run.cluster import environment, ray_head
 from experiments.openrlhf_run.policy import write_questions
 from experiments.openrlhf_run.scenarios import CPU_FLAGS, EVALUATED, EVALUATION_FLAGS, ONE_CPU, SETTINGS, Scenario
 from experiments.openrlhf_run.server import RecordedServer
 
 LONGEST_S = 3600
-AGENT = REPOSITORY / "trainer_client" / "adapters" / "openrlhf_agent.py"
 
 
 @dataclass(frozen=True)
@@ -54,18 +52,6 @@ def command(scenario: Scenario, venv: Path, policy: Path, folder: Path, url: str
     ]  # fmt: skip
 
 
-def with_agent(words: list[str], variables: dict[str, str]) -> list[str]:
-    """OpenRLHF's command as the launcher prints it, with our agent in the place of the reward function. The launcher
-    itself refuses an agent: it cannot know whom an agent asks."""
-    place = words.index("--")
-    printed = subprocess.run(
-        [*words[:place], "--dry-run", *words[place:]], capture_output=True, text=True, env=variables, check=True
-    )
-    openrlhf = shlex.split(printed.stdout)
-    place = openrlhf.index("--reward.remote_url")
-    return [*openrlhf[:place], "--train.agent_func_path", str(AGENT), *openrlhf[place + 2 :]]
-
-
 def run(scenario: Scenario, venv: Path, policy: Path, folder: Path) -> Run:
     """Replaces what is in `folder`."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,15 +65,11 @@ def run(scenario: Scenario, venv: Path, policy: Path, folder: Path) -> Run:
     killer = threading.Thread(target=server.kill, args=(scenario, has_ended))
     began = time.monotonic()
     server.start()
-    name, *parameters = scenario.reward
-    variables["REWARD_URL"] = f"{server.url}/score/{name}?{'&'.join(parameters)}"  # only the agent reads it
     try:
         with ray_head(venv, variables, folder / "ray.log") as address, (folder / "openrlhf.log").open("w") as log:
             if scenario.outage_s:
                 killer.start()
             words = command(scenario, venv, policy, folder, server.url)
-            if scenario.is_agent:
-                words = with_agent(words, variables)
             (folder / "command.txt").write_text("\n".join(words) + "\n")
             done = subprocess.run(
                 words, stdout=log, stderr=subprocess.STDOUT, env=variables | {"RAY_ADDRESS": address},

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.openrlhf_run.cluster import REPOSITORY
+
+AGENT = REPOSITORY / "trainer_client" / "adapters" / "openrlhf_agent.py"
 PROMPTS, GROUP, MICRO_BATCH = 16, 8, 16
 ROLLOUTS = PROMPTS * GROUP
 """Of a step."""
@@ -24,7 +27,7 @@ EVALUATION_FLAGS = ("--eval.temperature", "1", "--eval.n_samples_per_prompt", st
 @dataclass(frozen=True)
 class Scenario:
     """`questions` × `epochs` / PROMPTS are its steps. `outage_s`: for how long the server is killed, after `killed_at`
-    rollouts were paid; 0 is never. `is_agent`: OpenRLHF runs an agent of ours in place of a reward function."""
+    rollouts were paid; 0 is never."""
 
     name: str
     reward: tuple[str, ...]
@@ -36,7 +39,6 @@ class Scenario:
     outage_s: float = 0
     killed_at: int = 3 * ROLLOUTS
     ends_well: bool = True
-    is_agent: bool = False
 
     @property
     def steps(self) -> int:
@@ -66,7 +68,7 @@ SCENARIOS = {
         Scenario("plain URL", noisy(0.4), options=("--reward-client", "url")),
         Scenario("filtered", noisy(0.4), questions=320, flags=("--algo.dynamic_filtering_enable",)),
         Scenario("gae", noisy(0), questions=320, options=("--estimator", "gae", "--critic-learning-rate", "1e-3")),
-        Scenario("agent", noisy(0.4), is_agent=True),
+        Scenario("agent", noisy(0.4), options=("--agent", str(AGENT))),
         Scenario("two engines, KL", noisy(0.4), options=("--vllm-engines", "2", "--kl-coef", "0.01")),
         Scenario("async", noisy(0.4), options=("--async",)),
         Scenario("server killed", noisy(0.4), outage_s=20),
