@@ -1,8 +1,8 @@
 """A reward model on disk, loaded only if it can give right scores.
 
 transformers would serve most broken models without an exception: a missing head is initialised at random, a bias or a
-layer that its class does not have is left aside, several labels are returned as they are, a text beyond the rotary
-cache is scaled by what came before it. No code of the folder is ever run.
+layer that its class does not have is left aside, labels that nobody trained are returned as they are, a text beyond the
+rotary cache is scaled by what came before it. No code of the folder is ever run.
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ class TransformersModel:
     `dtype` of the body: `auto` is bfloat16 where the device multiplies it in hardware. The head is always float32.
     `threads`: CPU threads of one operation; default: as many as PyTorch would take. `packing`: whether texts share a
     pass in `deterministic` mode, see `packed_sequence`; `auto` is on a GPU only, since on a CPU it is slower.
-    Raises UnfitModel when there is no such device, when the folder does not hold a decoder with one label and its
-    head, or when a text run in two parts gives another result than the whole.
+    `head_at`: where the head is, see `head`. Raises UnfitModel when there is no such device, when the folder does not
+    hold a decoder with such a head, or when a text run in two parts gives another result than the whole.
     """
 
     def __init__(
