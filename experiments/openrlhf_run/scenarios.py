@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.openrlhf_run.cluster import REPOSITORY
 
 AGENT = REPOSITORY / "trainer_client" / "adapters" / "openrlhf_agent.py"
+"""Episodes of one turn."""
 PROMPTS, GROUP, MICRO_BATCH = 16, 8, 16
 ROLLOUTS = PROMPTS * GROUP
 """Of a step."""
