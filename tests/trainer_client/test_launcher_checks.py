@@ -82,6 +82,7 @@ def test_what_can_run_is_not(words: list[str]) -> None:
         (["--epochs", "3", "--no-visits"], {"flip_prob": None, "false_positive_prob": 0.1}, "without visits"),
         (["--eval-dataset", "e"], {"alpha": 0.5}, "not the share of right answers"),
         (["--eval-dataset", "e"], {}, None),
+        (["--eval-dataset", "e"], {"accuracy": 0.65}, "not the share of right answers"),
     ],
 )
 def test_what_does_nothing_or_harm_is_warned_of(

@@ -103,7 +103,7 @@ def _warnings(options: Options, parameters: Mapping[str, Any]) -> Iterator[tuple
         "wrong label, and training learns it",
     )
     yield (
-        bool(options.eval_dataset) and not (is_verified(parameters) and not parameters.get("alpha")),
+        bool(options.eval_dataset) and not _is_share(parameters),
         "evaluation averages this reward, which is not the share of right answers",
     )
 
@@ -114,8 +114,13 @@ def _is_scaling(options: Options) -> bool:
     return options.estimator in ("group_norm", *WHITENING_ESTIMATORS)
 
 
+def _is_share(parameters: Mapping[str, Any]) -> bool:
+    """Whether evaluation rows are paid 1 for a right answer and else 0: rm_sim pays what its judge says."""
+    return is_verified(parameters) and not parameters.get("alpha") and "accuracy" not in parameters
+
+
 def is_verified(parameters: Mapping[str, Any]) -> bool:
-    """Whether the reward compares answers with ground truths: verifier and flip."""
+    """Whether the reward compares answers with ground truths: verifier, flip and rm_sim."""
     return "check" in parameters
 
 
