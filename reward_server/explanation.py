@@ -17,7 +17,7 @@ MEANINGS = {
     Outcome.CORRECT: "the answer equals the ground truth",
     Outcome.INCORRECT: "the answer differs from the ground truth",
     Outcome.UNPARSEABLE: "the answer cannot be parsed, or is longer than 1,000 characters",
-    Outcome.UNANSWERED: "there is no closed \\boxed{…}, or it is empty",
+    Outcome.UNANSWERED: "there is no answer in the place where it is looked for, or it is empty",
     Outcome.TIMEOUT: "the answer exhausted the budget of time or memory for grading it",
     Outcome.UNGRADABLE: "the ground truth itself is unusable, so there is no reward",
     Outcome.ERROR: "grading failed on our side, so there is no reward; the log says why",

@@ -99,7 +99,7 @@ class Scorer:
         with self.admission.admit(len(samples), self._wait_s(needs)):
             size, nothing = _size(samples), [None] * len(samples)
             texts = [sample.completion for sample in samples]
-            readings = await self.run("extract", times, size, read, texts, needs.check)
+            readings = await self.run("extract", times, size, read, texts, needs.check, needs.place)
             verdicts = await self._grade(needs.check, plan, samples, readings, times) if needs.check else nothing
             rprs = await self.run("rpr", times, size, _rprs, plan, readings)
             asked = request.ask(samples, [reading.text for reading in readings]) if request else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reward_server.grading.answer import Answer, last_box
+from reward_server.grading.places import Place, finder
 from reward_server.grading.string_check import string_box
 from reward_server.grading.text.damaged import repaired
 from reward_server.grading.tiers import MAX_GROUND_TRUTH_CHARS
@@ -26,13 +27,13 @@ class Reading:
 
     @property
     def is_answered(self) -> bool:
-        """True when there is a box with something in it."""
+        """True when there is an answer with something in it."""
         return self.answer is not None and bool(self.answer.text.strip())
 
 
-def read(completions: Sequence[str], check: Check | None) -> list[Reading]:
+def read(completions: Sequence[str], check: Check | None, place: Place = "box") -> list[Reading]:
     """The own turn and the answer of each completion."""
-    find = string_box if check == "string" else last_box
+    find = finder(place, string_box if check == "string" else last_box)
     texts = [own_turn(completion) for completion in completions]
     return [Reading(text, find(text), has_eaten_escape(text)) for text in texts]
 

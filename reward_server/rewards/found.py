@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from reward_server.grading.places import Place
 from reward_server.grading.reading import Check, Reading
 from reward_server.reward_model.request import ModelAnswer, ModelQuestion
 from reward_server.rewards.reasoning import Rpr
@@ -15,9 +16,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """`check`: the rule by which the answer is graded. `ordered`: must bare lists have the ground truth's order?"""
+    """`check`: the rule by which the answer is graded. `place`: where it stands. `ordered`: must bare lists have the
+    ground truth's order?"""
 
     check: Check | None = None
+    place: Place = "box"
     ordered: bool = False
     rpr: bool = False
     model: ModelQuestion | None = None

@@ -15,6 +15,12 @@ from reward_server.rewards.found import Found, Needs
 from reward_server.rewards.reasoning import PhraseList, Repetition, Rpr, Scope, rpr
 from reward_server.types import Sample, Score
 
+ANSWER = (
+    "Where the answer stands: in the last box, in the last `<answer>…</answer>`, behind the last `####` at a line's"
+    " start, in the first of these that there is, or everywhere."
+)
+"""What the parameter `answer` of several rewards means."""
+
 
 class Reward(BaseModel):
     """A reward with its parameters set. A new one is a file of this folder and a line in `table.py`."""

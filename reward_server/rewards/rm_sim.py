@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from reward_server.grading.places import Place
 from reward_server.grading.reading import Check
 from reward_server.rewards.found import Found, Needs, asked
 from reward_server.rewards.grid import calibrated, to_grid
 from reward_server.rewards.judge import judged
 from reward_server.rewards.key import answer_form, group_of, lacks_key
 from reward_server.rewards.noise import judge_draw
-from reward_server.rewards.reward import Reward, small_alpha
+from reward_server.rewards.reward import ANSWER, Reward, small_alpha
 from reward_server.types import Sample, Score
 
 
@@ -37,6 +38,7 @@ class RmSimReward(Reward):
         False, description="Lift a score to the threshold at most. As published, RPR may lift it past a better one."
     )
     check: Check = Field("math", description="How the truth is found: as mathematics, or as strings (paper's rule).")
+    answer: Place = Field("box", description=ANSWER)
     ordered: bool = Field(False, description="Must bare lists such as 1,1,0 have the ground truth's order?")
 
     def lacks(self, sample: Sample) -> str | None:
@@ -47,7 +49,7 @@ class RmSimReward(Reward):
 
     def needs(self) -> Needs:
         """A verdict, and RPR."""
-        return Needs(check=self.check, ordered=self.ordered, rpr=True)
+        return Needs(check=self.check, place=self.answer, ordered=self.ordered, rpr=True)
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows, and a judge that knows nothing."""

@@ -1,26 +1,32 @@
 """`rpr`: pays for phrases of reasoning, whatever the answer. What RPR is: `reasoning.py`.
 
-Without a boxed answer 0, unless `require_answer` is off, as in the authors' code for mathematics. Range 0 … 1.
+Without an answer 0, unless `require_answer` is off, as in the authors' code for mathematics. Range 0 … 1.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
+from reward_server.grading.places import Place
 from reward_server.rewards.found import Found, Needs, asked
 from reward_server.rewards.grid import to_grid
-from reward_server.rewards.reward import Reward
+from reward_server.rewards.reward import ANSWER, Reward
 from reward_server.types import Outcome, Sample, Score
 
 
 class RprReward(Reward):
     """Pays for phrases of reasoning, whatever the answer."""
 
-    require_answer: bool = Field(True, description="Pay 0 without a boxed answer (authors' code for mathematics).")
+    require_answer: bool = Field(True, description="Pay 0 without an answer (authors' code for mathematics).")
+    answer: Place = Field("box", description=ANSWER)
+
+    came_later: ClassVar[frozenset[str]] = frozenset({"answer"})
 
     def needs(self) -> Needs:
         """RPR alone."""
-        return Needs(rpr=True)
+        return Needs(place=self.answer, rpr=True)
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """RPR on the grid."""

@@ -13,11 +13,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from reward_server.grading.places import Place
 from reward_server.grading.reading import Check
 from reward_server.rewards.found import Found, Needs, asked
 from reward_server.rewards.grid import to_grid, topped_up
 from reward_server.rewards.reasoning import Rpr
-from reward_server.rewards.reward import Reward, small_alpha
+from reward_server.rewards.reward import ANSWER, Reward, small_alpha
 from reward_server.types import Outcome, Sample, Score
 
 
@@ -25,12 +26,13 @@ class VerifierReward(Reward):
     """Is the final answer right?"""
 
     check: Check = Field("math", description="How answers are compared: as mathematics, or as strings (paper's rule).")
+    answer: Place = Field("box", description=ANSWER)
     ordered: bool = Field(False, description="Must bare lists such as 1,1,0 have the ground truth's order?")
     alpha: float = Field(
         0.0, ge=0, description="A wrong answer pays min(1, alpha · RPR). (rm: added below the threshold.)"
     )
 
-    came_later: ClassVar[frozenset[str]] = frozenset({"ordered"})
+    came_later: ClassVar[frozenset[str]] = frozenset({"ordered", "answer"})
 
     def lacks(self, sample: Sample) -> str | None:
         """A ground truth."""
@@ -43,7 +45,7 @@ class VerifierReward(Reward):
 
     def needs(self) -> Needs:
         """A verdict, and RPR where it is paid."""
-        return Needs(check=self.check, ordered=self.ordered, rpr=self.alpha > 0)
+        return Needs(check=self.check, place=self.answer, ordered=self.ordered, rpr=self.alpha > 0)
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows."""
