@@ -98,6 +98,17 @@ def test_a_verified_reward_needs_ground_truths() -> None:
     assert not checks.reward_problems(options("--no-ground-truth"), {"saturation": 20})
 
 
+def test_an_answer_is_read_where_the_prompt_asks_for_it(server: str) -> None:
+    refused = []
+    for place in ("box", "tags", "auto", "hash", "turn"):
+        with RewardClient(f"{server}/score/verifier?answer={place}") as client:
+            problems = checks.reward_problems(options(), checks.explained(client)["parameters"])
+            scored = client.score([r"</think> <answer>\boxed{4}</answer>"], ground_truths=["4"])
+        assert scored.rewards == [0.0 if problems else 1.0]
+        refused += [place] if problems else []
+    assert refused == ["hash", "turn"]
+
+
 def test_ground_truths_that_are_no_answers_are_noticed(server: str) -> None:
     with RewardClient(f"{server}/score/flip?flip_prob=0.5") as client:
         assert ground_truth_warnings(client, ["4", 5, ["7", "8"], r"\frac12"]) == []

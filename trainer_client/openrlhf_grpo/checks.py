@@ -14,6 +14,8 @@ GROUP_ESTIMATORS = ("group_norm", "dr_grpo", "rloo", "reinforce_baseline")
 """With one rollout a question their advantages are all 0."""
 WHITENING_ESTIMATORS = ("reinforce_baseline", "reinforce", "gae")
 """These divide by the batch's standard deviation unless OpenRLHF is told not to; group_norm always by the group's."""
+NOT_ASKED_FOR = ("hash", "turn")
+"""Places of an answer that our templates do not ask for, so every rollout would earn 0."""
 NO_WHITENING = "--algo.advantage.no_std_norm"
 
 
@@ -83,6 +85,11 @@ def reward_problems(options: Options, parameters: Mapping[str, Any]) -> list[str
     """As `problems`, of what only the server knows: the reward's parameters."""
     if is_verified(parameters) and not options.ground_truth:
         return ["this reward compares with a ground truth, so --no-ground-truth cannot be"]
+    place = parameters.get("answer")
+    if place in NOT_ASKED_FOR:
+        return [
+            f"answer={place}: our prompts ask for an answer in \\boxed within <answer>, which box, tags and auto read"
+        ]
     return []
 
 
