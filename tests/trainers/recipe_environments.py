@@ -6,6 +6,7 @@ Arguments: the name of the section, and a file with its snippet. Prints the rewa
 import asyncio
 import json
 import sys
+import tempfile
 import types
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,31 @@ async def trl(made: dict) -> list:
         assert isinstance(environment.submit(answer=answer), str)
         paid.append(await environment.get_reward())
     return paid
+
+
+def one_step_of_grpo(environment: type) -> dict:
+    """What TRL logs of a step whose only reward is the environment's; the random policy calls no tool."""
+    from datasets import Dataset
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from trl import GRPOConfig, GRPOTrainer
+    from trl.chat_template_utils import qwen3_chat_template
+    from trl_grpo import tokenizer
+
+    words = tokenizer("sync")
+    words.chat_template = qwen3_chat_template
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = Qwen2ForCausalLM(
+        Qwen2Config(vocab_size=8, num_key_value_heads=2, pad_token_id=0, eos_token_id=1, bos_token_id=None, **sizes)
+    )
+    rows = Dataset.from_dict({"prompt": [[{"role": "user", "content": "two"}]] * 4, "answer": ["4"] * 4})
+    with tempfile.TemporaryDirectory() as folder:
+        config = GRPOConfig(
+            folder, use_cpu=True, bf16=False, max_steps=1, per_device_train_batch_size=4, num_generations=4,
+            max_completion_length=6, logging_steps=1, report_to=[], save_strategy="no",
+        )  # fmt: skip
+        trainer = GRPOTrainer(model, None, config, rows, processing_class=words, environment_factory=environment)
+        trainer.train()
+    return trainer.state.log_history[0]
 
 
 async def openenv(made: dict) -> list:
@@ -116,6 +142,8 @@ def main() -> None:
     stand_ins()
     made: dict = {"__name__": "snippet"}
     exec(compile(Path(sys.argv[2]).read_text(), "snippet", "exec"), made)
+    if sys.argv[1] == "trl":
+        assert 0.0 <= one_step_of_grpo(made["Question"])["rewards/Question/mean"] <= 1.0
     print(json.dumps({"rewards": asyncio.run(globals()[sys.argv[1]](made))}))
 
 
