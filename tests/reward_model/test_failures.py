@@ -110,7 +110,7 @@ def test_sigterm_while_the_model_loads_ends_it_with_0(start_patched: StartPatche
     ("wrong", "reason"),
     [
         ("headless", "lacks weights: score.weight"),
-        ("several labels", "3 labels"),
+        ("labels without names", "2 labels (score.weight has so many rows), and its config.json names none"),
         ("no template", "no chat template"),
         ("no model", "no config.json"),
         ("no folder", "no config.json"),
@@ -123,7 +123,7 @@ def test_a_model_that_cannot_be_right_ends_the_server(
 
     makers: dict[str, Callable[[], Path]] = {
         "headless": lambda: headless(make_folder()),
-        "several labels": lambda: make_folder(num_labels=3),
+        "labels without names": lambda: make_folder(num_labels=2),
         "no template": lambda: make_folder(tokenizer=make_tokenizer(template=None)),
         "no model": lambda: tmp_path,
         "no folder": lambda: tmp_path / "absent",
