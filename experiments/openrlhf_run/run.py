@@ -47,7 +47,8 @@ def command(scenario: Scenario, venv: Path, policy: Path, folder: Path, url: str
         str(venv / "bin" / "python"), "-m", "trainer_client.openrlhf_grpo", "--model", str(policy),
         "--dataset", str(folder / "training.jsonl"), "--output", str(folder / "out"), "--server-url", url,
         "--reward", *scenario.reward, "--epochs", str(scenario.epochs), *SETTINGS, *ONE_CPU, *scenario.options,
-        *(evaluation if scenario.evaluates_every else []), "--", *CPU_FLAGS, *scenario.flags,
+        *(evaluation if scenario.evaluates_every else []),
+        "--", *CPU_FLAGS, "--ds.zero_stage", str(scenario.zero_stage), *scenario.flags,
         *(EVALUATION_FLAGS if scenario.evaluates_every else []),
     ]  # fmt: skip
 

@@ -20,7 +20,7 @@ SETTINGS = (
 ONE_CPU = ("--gpus", "1", "--no-colocate", "--vllm-engines", "1", "--vllm-memory", "0.3", "--no-packing")
 """Each role has a pretended GPU to itself: what shares one would have to sleep. Packing needs flash attention."""
 CPU_FLAGS = (
-    "--vllm.sync_backend", "gloo", "--vllm.enforce_eager", "--ds.zero_stage", "0", "--ds.attn_implementation", "eager",
+    "--vllm.sync_backend", "gloo", "--vllm.enforce_eager", "--ds.attn_implementation", "eager",
 )  # fmt: skip
 EVALUATION_FLAGS = ("--eval.temperature", "1", "--eval.n_samples_per_prompt", str(GROUP))
 
@@ -28,7 +28,7 @@ EVALUATION_FLAGS = ("--eval.temperature", "1", "--eval.n_samples_per_prompt", st
 @dataclass(frozen=True)
 class Scenario:
     """`questions` × `epochs` / PROMPTS are its steps. `outage_s`: for how long the server is killed, after `killed_at`
-    rollouts were paid; 0 is never."""
+    rollouts were paid; 0 is never. `zero_stage`: DeepSpeed's, of which 0 has no sleep."""
 
     name: str
     reward: tuple[str, ...]
@@ -40,6 +40,7 @@ class Scenario:
     outage_s: float = 0
     killed_at: int = 3 * ROLLOUTS
     ends_well: bool = True
+    zero_stage: int = 0
 
     @property
     def steps(self) -> int:
@@ -71,7 +72,7 @@ SCENARIOS = {
         Scenario("gae", noisy(0), questions=320, options=("--estimator", "gae", "--critic-learning-rate", "1e-3")),
         Scenario("agent", noisy(0.4), options=("--agent", str(AGENT))),
         Scenario("two engines, KL", noisy(0.4), options=("--vllm-engines", "2", "--kl-coef", "0.01")),
-        Scenario("async", noisy(0.4), options=("--async",)),
+        Scenario("async", noisy(0.4), options=("--async",), zero_stage=2),
         Scenario("server killed", noisy(0.4), outage_s=20),
         Scenario("plain URL, killed", noisy(0.4), options=("--reward-client", "url"), outage_s=20, ends_well=False),
     )
