@@ -47,6 +47,7 @@ def explanation(
         "answer": _answer(sample, derivation),
         **_verdict(sample, derivation),
         **_noise(score),
+        **_wrong_label(sample, derivation),
         **_rpr(plan, derivation),
         **_model(derivation),
         "milliseconds": milliseconds,
@@ -85,6 +86,13 @@ def _verdict(sample: Sample, derivation: Derivation) -> dict[str, object]:
 
 def _noise(score: Score) -> dict[str, object]:
     return {} if score.noise is None else {"noise": asdict(score.noise)}
+
+
+def _wrong_label(sample: Sample, derivation: Derivation) -> dict[str, object]:
+    """Of a row that is paid by its wrong ground truth."""
+    wrong = derivation.found.wrong_verdict
+    shown = {"wrong_ground_truths": sample.wrong_ground_truths, "outcome": wrong.outcome} if wrong else None
+    return {} if shown is None else {"wrong_label": shown}
 
 
 def _rpr(plan: Plan, derivation: Derivation) -> dict[str, object]:

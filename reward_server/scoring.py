@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from time import perf_counter
 from typing import TypeVar, TypeVarTuple, Unpack
 
@@ -101,10 +102,11 @@ class Scorer:
             texts = [sample.completion for sample in samples]
             readings = await self.run("extract", times, size, read, texts, needs.check, needs.place)
             verdicts = await self._grade(needs.check, plan, samples, readings, times) if needs.check else nothing
+            wrongs = await self._grade_mislabelled(needs.check, plan, samples, readings) if needs.check else nothing
             rprs = await self.run("rpr", times, size, _rprs, plan, readings)
             asked = request.ask(samples, [reading.text for reading in readings]) if request else None
             answers = await self._timed("model", times, asked) if asked else nothing
-            found = [Found(*row) for row in zip(readings, verdicts, rprs, answers, strict=True)]
+            found = [Found(*row) for row in zip(readings, verdicts, rprs, answers, wrongs, strict=True)]
             return await self.run(None, None, size, self._settled, plan, samples, found)
 
     def check_ready(self) -> None:
@@ -149,6 +151,19 @@ class Scorer:
         size = _size(samples) + sum(WORK_OF_A_CHAR * len(text) for text in texts)
         judged = await self.run("judge", times, size, _judged, check, asked)
         return await self._timed("grade", times, self._verdicts.complete(judged))
+
+    async def _grade_mislabelled(
+        self, check: Check, plan: Plan, samples: list[Sample], readings: list[Reading]
+    ) -> Sequence[Verdict | None]:
+        """Against the wrong ground truth, for those that are paid by it."""
+        rows = [row for row, sample in enumerate(samples) if plan.reward.mislabels(sample)]
+        verdicts: list[Verdict | None] = [None] * len(samples)
+        if rows:
+            wrong = [replace(samples[row], ground_truths=samples[row].wrong_ground_truths) for row in rows]
+            graded = await self._grade(check, plan, wrong, [readings[row] for row in rows], None)
+            for row, verdict in zip(rows, graded, strict=True):
+                verdicts[row] = verdict
+        return verdicts
 
     async def _timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:
         started = perf_counter()

@@ -89,6 +89,7 @@ class Sample:
     `visit`: which visit of the question, None when the caller gave none (noise then takes 0).
     `flip`: False pays the clean score, for evaluation: no noise, no bonus from RPR.
     `ordered`: must lists of values have the ground truth's order? None: as the plan says.
+    `wrong_ground_truths`: what the row is graded against where its label is made wrong on purpose; as `ground_truths`.
     `is_lost`: the completion cannot be told from its prompt; it is empty then, and the outcome is `error`.
     """
 
@@ -100,6 +101,7 @@ class Sample:
     flip: bool = True
     is_lost: bool = False
     ordered: bool | None = None
+    wrong_ground_truths: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

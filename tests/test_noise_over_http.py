@@ -48,6 +48,23 @@ def flipped(server: RunningServer, p: float, groups: Sequence[int], seed: int = 
     return {group for group, reward in zip(groups, rewards, strict=True) if reward == 0.0}
 
 
+def test_wrong_labels_are_those_of_whole_questions_at_every_visit(server: RunningServer) -> None:
+    def paid(text: str, visits: int | None) -> list[float]:
+        labels = [
+            {"ground_truth": "4", "wrong_ground_truth": "5", "group": f"q-{n}", "visit": visits} for n in range(500)
+        ]
+        body = {"completions": [text] * 500, "ground_truths": labels}
+        reply = server.post("/score/flip?label_noise=0.2&seed=3", body).json()
+        assert reply["parts"]["clean"] == [float(text == RIGHT)] * 500
+        rewards: list[float] = reply["rewards"]
+        return rewards
+
+    wrong = [reward == 0.0 for reward in paid(RIGHT, None)]
+    assert abs(sum(wrong) / 500 - 0.2) <= 4 * math.sqrt(0.2 * 0.8 / 500)
+    assert wrong == [reward == 0.0 for reward in paid(RIGHT, 7)] == [reward == 1.0 for reward in paid(WRONG, 1)]
+    assert paid("so \\boxed{6}", None) == [0.0] * 500  # a wrong label is no inversion: a third answer stays wrong
+
+
 @pytest.mark.parametrize("p", [0.05, 0.2, 0.4, 0.5, 0.8])
 def test_t1_the_flip_rate_is_p_within_four_standard_errors(server: RunningServer, p: float) -> None:
     rate = len(flipped(server, p, range(4096))) / 4096

@@ -1,10 +1,11 @@
 """A label cell: what the answer is compared with, and what the trainer itself cannot carry.
 
 Trainers pass a dataset's label cell through untouched, so a cell may be an object, or a string that holds one, of
-these keys only: `ground_truth` (required), `group`, `visit`, `prompt`, `flip`, `ordered`. What stands in a label wins
-over what the trainer sends beside it: somebody wrote it there for this row. An object with other keys is an unusable
-ground truth, however it is written: its text would be one that no answer matches, a reward of 0 for everybody. A key
-whose value is null says nothing, whatever its name: Arrow writes them for every key that another row has.
+these keys only: `ground_truth` (required), `wrong_ground_truth`, `group`, `visit`, `prompt`, `flip`, `ordered`. What
+stands in a label wins over what the trainer sends beside it: somebody wrote it there for this row. An object with other
+keys is an unusable ground truth, however it is written: its text would be one that no answer matches, a reward of 0 for
+everybody. A key whose value is null says nothing, whatever its name: Arrow writes them for every key that another row
+has.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from reward_server.dialects.messages import without_media
 from reward_server.errors import InvalidRequest
 from reward_server.types import Sample
 
-LABEL_KEYS = frozenset({"ground_truth", "group", "visit", "prompt", "flip", "ordered"})
+LABEL_KEYS = frozenset({"ground_truth", "wrong_ground_truth", "group", "visit", "prompt", "flip", "ordered"})
 MAX_ALTERNATIVES = 1000
 LARGE_CHARS = 65_536
 MAX_MARKS = 16_384
@@ -34,9 +35,11 @@ def labelled(sample: Sample, label: object) -> Sample:
         # replace() takes five times as long, for every sample
         given = sample.completion, sample.prompt, ground_truths_of(label), sample.group, sample.visit, sample.flip
         return Sample(*given, is_lost=sample.is_lost, ordered=sample.ordered)
+    wrong = label.get("wrong_ground_truth")
     return replace(
         sample,
         ground_truths=ground_truths_of(label["ground_truth"]),
+        wrong_ground_truths=ground_truths_of(wrong) if wrong is not None else sample.wrong_ground_truths,
         prompt=checked_prompt(label["prompt"]) if label.get("prompt") is not None else sample.prompt,
         group=checked_group(label["group"]) if label.get("group") is not None else sample.group,
         visit=checked_visit(label["visit"]) if label.get("visit") is not None else sample.visit,

@@ -1,6 +1,7 @@
 """`flip`: the verifier's score, inverted with a known probability and reproducibly. What is drawn, and how: `noise.py`.
 
-    clean → flip → where the result is 0 and an answer was given, min(1, alpha · rpr) → grid
+    clean, of some questions against the wrong ground truth → flip
+          → where the result is 0 and an answer was given, min(1, alpha · rpr) → grid
 
 Evaluation rows (`flip` False) are paid the clean score: no noise and no RPR. Range 0 … 1, but for a correction:
 `backward` is unbounded, `forward` pays -1 … 1. An unscored sample keeps its null through every step.
@@ -9,7 +10,7 @@ Evaluation rows (`flip` False) are paid the clean score: no noise and no RPR. Ra
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -25,6 +26,7 @@ from reward_server.rewards.noise import (
     flip_draw,
     forward_weight,
     is_flipped,
+    label_draw,
 )
 from reward_server.rewards.rate import Rate, at_visit, highest
 from reward_server.rewards.verify import VerifierReward, rpr_part
@@ -52,6 +54,12 @@ class FlipReward(VerifierReward):
         description="What shares one draw: all completions of one visit of a question, equal ones only, or equal"
         " answers at every visit.",
     )
+    label_noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of questions that are graded against `wrong_ground_truth` of their label, at every visit.",
+    )
     flip_unanswered: bool = Field(False, description="May noise invert unanswered samples too?")
     correction: Literal["none", "backward", "forward"] = Field(
         "none",
@@ -59,10 +67,14 @@ class FlipReward(VerifierReward):
         " forward: the noisy score + false_negative_prob - 1.",
     )
 
+    came_later: ClassVar[frozenset[str]] = VerifierReward.came_later | {"label_noise"}
+
     @model_validator(mode="after")
     def _has_one_noise_level(self) -> Self:
         single = self.flip_prob is not None
         pair = (self.false_positive_prob is not None, self.false_negative_prob is not None)
+        if not single and not any(pair) and self.label_noise > 0:
+            return self  # labels alone are wrong
         if single == any(pair) or (not single and not all(pair)):
             raise ValueError("give flip_prob, or both false_positive_prob and false_negative_prob")
         return self
@@ -102,8 +114,19 @@ class FlipReward(VerifierReward):
         return self.false_positive_prob or 0.0, self.false_negative_prob or 0.0
 
     def lacks(self, sample: Sample) -> str | None:
-        """A ground truth, or a key for the noise."""
-        return super().lacks(sample) or lacks_key(sample)
+        """A ground truth, a key for the noise, or the wrong label of a row that may need it."""
+        lacking = super().lacks(sample) or lacks_key(sample)
+        if lacking is None and self.label_noise > 0 and sample.flip and sample.wrong_ground_truths is None:
+            return (
+                "{name} with label_noise needs a wrong ground truth for every question: the label of row {row} has no"
+                ' `wrong_ground_truth`, as in {{"ground_truth": "4", "wrong_ground_truth": "5"}}'
+            )
+        return lacking
+
+    def mislabels(self, sample: Sample) -> bool:
+        """By a hash of its question, so that all its completions are, at every visit. Evaluation rows are not."""
+        wanted = self.label_noise > 0 and sample.flip
+        return wanted and label_draw(seed=self.seed, group=group_of(sample)) < self.label_noise
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """Noise that no visit renews, too."""
@@ -122,16 +145,20 @@ class FlipReward(VerifierReward):
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """The clean score, turned or not, then as for the verifier."""
-        outcome = asked(found.verdict).outcome
-        noise = self.noise(sample, outcome, found.reading)
-        clean = outcome.clean
+        true, wrong = asked(found.verdict).outcome, found.wrong_verdict
+        labelled = true if wrong is None or true.is_unscored else wrong.outcome  # by the label that the row is paid by
+        outcome = labelled if labelled.is_unscored else true
+        noise = self.noise(sample, labelled, found.reading)
+        clean = labelled.clean
         noisy = 1.0 - clean if noise.flipped and clean is not None else clean
-        parts: dict[str, float | None] = {"clean": clean, "flipped": float(noise.flipped), "flip_draw": noise.draw}
+        parts: dict[str, float | None] = {"clean": true.clean, "flipped": float(noise.flipped), "flip_draw": noise.draw}
+        if self.label_noise > 0:
+            parts["wrong_label"] = float(wrong is not None)
         corrected = None if noisy is None else self._corrected(noisy, sample, noise)
         if corrected is not None:
             reward: float | None = to_grid(corrected)
         else:
-            reward = self.earned(noisy, outcome, found.rpr if sample.flip else None)
+            reward = self.earned(noisy, labelled, found.rpr if sample.flip else None)
         return Score(outcome, reward, shown=noisy, parts={**parts, **rpr_part(found.rpr)}, noise=noise)
 
     def _corrected(self, noisy: float, sample: Sample, noise: Noise) -> float | None:

@@ -28,12 +28,16 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that was found out about one sample; None: the reward did not ask."""
+    """All that was found out about one sample; None: the reward did not ask.
+
+    `wrong_verdict`: against the wrong ground truth, of a sample that the reward mislabels.
+    """
 
     reading: Reading
     verdict: Verdict | None = None
     rpr: Rpr | None = None
     model: ModelAnswer | None = None
+    wrong_verdict: Verdict | None = None
 
 
 def asked(found: T | None) -> T:

@@ -62,6 +62,11 @@ def answer_draw(*, seed: int, group: str, answer: str) -> float:
     return _uniform(["answer", str(seed), group, answer])
 
 
+def label_draw(*, seed: int, group: str) -> float:
+    """The uniform draw u in [0, 1) of a question's label, at every visit: wrong where u is below the share."""
+    return _uniform(["label", str(seed), group])
+
+
 def judge_draw(*, seed: int, group: str, answer: str) -> float:
     """The uniform draw u in [0, 1) of what a simulated judge says of an answer: as `answer_draw`, by another word."""
     return _uniform(["rm_sim", str(seed), group, answer])

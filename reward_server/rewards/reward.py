@@ -59,6 +59,10 @@ class Reward(BaseModel):
     def settle(self, sample: Sample, found: Found) -> Score:
         """What a sample earns; pure. `found` holds what `needs` asked for."""
 
+    def mislabels(self, sample: Sample) -> bool:
+        """Is the sample graded against its wrong ground truth too, to be paid by it?"""
+        return False
+
     def lacks(self, sample: Sample) -> str | None:
         """Why the sample cannot be scored at all: a sentence with `{name}` and `{row}` to fill in."""
         return None

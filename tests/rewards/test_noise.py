@@ -20,6 +20,7 @@ from reward_server.rewards.noise import (
     forward_weight,
     group_of_prompt,
     is_flipped,
+    label_draw,
 )
 
 GOLDEN = [
@@ -58,10 +59,13 @@ def test_an_answers_draw_is_the_golden_one_and_needs_no_visit() -> None:
 
 
 @pytest.mark.skipif(not LAB.is_file(), reason="no ../shared/data with the golden vectors of the noise laboratory")
-def test_every_golden_draw_of_an_answer() -> None:
+def test_every_golden_draw_of_an_answer_and_of_a_label() -> None:
     vectors = [json.loads(line) for line in LAB.read_text().splitlines()]
     answers = [vector for vector in vectors if vector["structure"] == "answer"]
-    assert len(answers) == 72
+    labels = [vector for vector in vectors if vector["structure"] == "label"]
+    assert (len(answers), len(labels)) == (72, 18)
+    for vector in labels:
+        assert label_draw(seed=vector["seed"], group=vector["group"]) == vector["u"]
     for vector in answers:
         assert answer_draw(seed=vector["seed"], group=vector["group"], answer=vector["answer"]) == vector["u"]
 

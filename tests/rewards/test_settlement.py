@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +118,41 @@ def test_the_forward_weight_is_the_noisy_score_shifted_and_its_mean_where_noise_
     assert settled(reward, Outcome.INCORRECT, ALWAYS, wanted=False).reward == 0.0
     assert settled(reward, Outcome.ERROR, ALWAYS).reward is None
     assert "cancels it" in " ".join(reward.warnings(Sample("", visit=1)))
+
+
+def test_a_mislabelled_question_is_paid_by_its_wrong_ground_truth_and_clean_stays_true() -> None:
+    reward = FlipReward(label_noise=0.5)
+
+    def paid(true: Outcome, wrong: Outcome | None, reward: FlipReward = reward) -> Score:
+        other = None if wrong is None else Verdict(wrong, "text", "", "")
+        reading = Reading("", None, has_eaten_escape=False)
+        found = Found(reading, Verdict(true, "text", "", ""), wrong_verdict=other)
+        return reward.settle(Sample("", group=ALWAYS), found)
+
+    other = paid(Outcome.INCORRECT, Outcome.CORRECT)
+    assert (other.reward, other.outcome) == (1.0, Outcome.INCORRECT)
+    assert (other.parts["clean"], other.parts["wrong_label"], other.parts["flipped"]) == (0.0, 1.0, 0.0)
+    assert paid(Outcome.CORRECT, Outcome.INCORRECT).reward == 0.0
+    assert paid(Outcome.CORRECT, None).parts["wrong_label"] == 0.0
+    turned = paid(Outcome.CORRECT, Outcome.INCORRECT, FlipReward(label_noise=0.5, flip_prob=0.4))
+    assert (turned.reward, turned.parts["flipped"], turned.parts["clean"]) == (1.0, 1.0, 1.0)
+    assert paid(Outcome.CORRECT, Outcome.UNGRADABLE).reward is paid(Outcome.UNGRADABLE, Outcome.CORRECT).reward is None
+    assert paid(Outcome.CORRECT, Outcome.UNGRADABLE).outcome is Outcome.UNGRADABLE
+
+
+def test_labels_are_wrong_by_question_and_never_of_evaluation_rows() -> None:
+    reward = FlipReward(label_noise=0.3)
+    chosen = [reward.mislabels(Sample("x", group=f"q-{n}", visit=n % 5)) for n in range(2000)]
+    assert abs(sum(chosen) / 2000 - 0.3) < 0.035
+    assert chosen == [reward.mislabels(Sample("y", group=f"q-{n}")) for n in range(2000)]
+    assert not any(reward.mislabels(Sample("x", group=f"q-{n}", flip=False)) for n in range(200))
+    assert not any(FlipReward(flip_prob=1.0).mislabels(Sample("x", group=f"q-{n}")) for n in range(200))
+
+
+def test_label_noise_needs_a_wrong_label_but_in_evaluation_rows() -> None:
+    reward, row = FlipReward(label_noise=0.3), Sample("x", ground_truths=("4",), group="q")
+    assert "wrong_ground_truth" in str(reward.lacks(row))
+    assert reward.lacks(replace(row, flip=False)) is reward.lacks(replace(row, wrong_ground_truths=("5",))) is None
 
 
 def test_rpr_pays_nothing_without_an_answer_unless_told_to() -> None:
