@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -15,6 +16,9 @@ from running_server import RunningServer, running_server
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 WITHOUT_DATA = "needs ../shared/data/"
 Starter = Callable[..., AbstractContextManager[RunningServer]]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, and programs would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

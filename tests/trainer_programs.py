@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running_server import HANG_S
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ROOT / "tests" / "trainers"
@@ -56,6 +57,6 @@ def running(variable: str, program: str, *arguments: str, url: str) -> Iterator[
 def printed(variable: str, program: str, *arguments: str, url: str, given: str | None = None) -> list[Any]:
     """The JSON lines that the program prints; it reads `given`."""
     with running(variable, program, *arguments, url=url) as it:
-        output, errors = it.communicate(given, timeout=300)
+        output, errors = it.communicate(given, timeout=HANG_S)
     assert it.returncode == 0, errors[-4000:]
     return [json.loads(line) for line in output.splitlines() if line.startswith(('{"', "[{"))]

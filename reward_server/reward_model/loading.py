@@ -128,6 +128,9 @@ def load_model(settings: Settings, folder: Path) -> LoadedModel:
 
 
 def _local(settings: Settings, folder: Path) -> LocalModel:
+    import torch  # noqa: F401 - a missing extra is told before a wrong folder
+    import transformers  # noqa: F401
+
     from reward_server.reward_model.local.model import TransformersModel
 
     texts = _texts(settings, folder, read_config(folder))
