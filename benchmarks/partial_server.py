@@ -27,6 +27,7 @@ from reward_server.web.body import Works
 from reward_server.web.connection import Connection
 from reward_server.web.deadlines import Deadlines
 from reward_server.web.middleware import RequestLayer
+from reward_server.web.server import KEEP_ALIVE_S
 
 LAYERS = ("uvicorn", "connection", "middleware", "work", "dialect")
 BODY = b'{"rewards":[1.0]}'
@@ -84,8 +85,8 @@ def app_of(layer: str) -> Any:
 def main(layer: str) -> None:
     """Serves on a free port, which it prints."""
     logs.configure(SETTINGS)
-    heads = Deadlines(170, Connection.too_late)
-    ours = partial(Connection, heads=heads, on_refused=lambda _code: None)
+    heads, idle = Deadlines(170, Connection.too_late), Deadlines(KEEP_ALIVE_S, Connection.too_late)
+    ours = partial(Connection, heads=heads, idle=idle, on_refused=lambda _code: None)
     config = uvicorn.Config(
         app_of(layer),
         http="httptools" if layer == "uvicorn" else ours,  # type: ignore[arg-type]  # called as a class is
