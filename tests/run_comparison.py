@@ -129,7 +129,8 @@ def _model_in(folder: Path) -> str:
 def record(output: Path, source: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, output.open("w") as file:
         options = ("--rm-model", _model_in(Path(folder) / "model"), "--rm-threads", "1", "--log-level", "error")
-        environment = {"PYTHONPATH": str(source.resolve())}
+        # `python -m` looks into the current folder first, which would be this checkout
+        environment = {"PYTHONPATH": str(source.resolve()), "PYTHONSAFEPATH": "1"}
         with running_server(Path(folder) / "log", *options, environment=environment) as server:
             server.wait_ready()
             lines = [json.dumps(ask(server, *request), sort_keys=True) + "\n" for request in requests(rows())]
