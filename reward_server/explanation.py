@@ -140,6 +140,7 @@ def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
         warnings.append(f"the ground truth is damaged (a backslash lost to JSON, or the like); read as {meant}")
     if len(reading.text) < len(sample.completion.rstrip()) - 32:
         warnings.append(f"what follows character {len(reading.text)} is after the end of the turn and does not count")
-    if plan.needs.check is not None and not reading.is_answered and "boxed" in reading.text:
+    wants_box = plan.needs.check is not None and plan.needs.place in ("box", "auto")
+    if wants_box and not reading.is_answered and "boxed" in reading.text:
         warnings.append("there is a box, but it is empty or never closed")
     return warnings

@@ -16,7 +16,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-_STAGE = re.compile(r"([0-9.eE+-]{1,30})@([0-9]{1,15})", re.ASCII)
+_STAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?)@([0-9]{1,15})", re.ASCII)
 MAX_STAGES = 100
 
 
@@ -51,14 +51,15 @@ Rate: TypeAlias = Annotated[
 
 
 def at_visit(rate: float | str, visit: int) -> float:
-    """The rate that holds at a visit.
+    """The rate that holds at a visit; before visit 0, for callers that count otherwise, the first.
 
     >>> [at_visit("0.4@0,0.1@100", visit) for visit in (0, 99, 100, 5000)], at_visit(0.2, 7)
     ([0.4, 0.4, 0.1, 0.1], 0.2)
     """
     if not isinstance(rate, str):
         return rate
-    return next(value for value, first in reversed(_stages(rate)) if first <= visit)
+    stages = _stages(rate)
+    return next((value for value, first in reversed(stages) if first <= visit), stages[0][0])
 
 
 def highest(rate: float | str) -> float:

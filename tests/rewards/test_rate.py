@@ -38,6 +38,10 @@ def test_a_rate_is_a_number_or_a_schedule_in_one_spelling(given: object, read: o
         ("0.4@5", "begins at visit 0"),
         ("0.4@0,0.2@7,0.1@7", "ascend"),
         ("0.4@0,", "RATE@VISIT"),
+        ("e@0", "RATE@VISIT"),
+        ("-@0", "RATE@VISIT"),
+        ("0.4.1@0", "RATE@VISIT"),
+        ("1e999@0", "each rate"),
         ("0.4@-1", "RATE@VISIT"),
         ("0.4@0.5", "RATE@VISIT"),
         (",".join(f"0.1@{visit}" for visit in range(101)), "at most 100"),
@@ -51,6 +55,7 @@ def test_what_is_neither_is_refused_with_what_is_wrong(given: object, reason: st
 def test_each_rate_holds_from_its_visit_on() -> None:
     schedule = "0.4@0,0@10,0.25@1000"
     assert [at_visit(schedule, visit) for visit in (0, 9, 10, 999, 1000, 10**9)] == [0.4, 0.4, 0, 0, 0.25, 0.25]
+    assert at_visit(schedule, -1) == at_visit(schedule, -(2**63)) == 0.4  # a visit is any integer of 64 bits
     assert (highest(schedule), highest(0.3)) == (0.4, 0.3)
 
 
