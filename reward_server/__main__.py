@@ -35,6 +35,8 @@ def main() -> None:
         _refuse(
             f"Python {needed} or newer is needed, and {sys.executable} is {found}: try `python{needed} -m venv .venv`"
         )
+    if sys.platform == "win32":
+        _refuse("Windows lacks what it needs: use WSL, or a container (`docker compose up`)")
     missing = [name for name in EXTRA_SERVER if find_spec(name) is None]  # not by importing: no other error is hidden
     if missing:
         some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")

@@ -27,7 +27,6 @@ from reward_server.settings import PREFIX, Settings
 from reward_server.terminal import ends_clearly, fail, opened, progress, write
 
 app = typer.Typer(
-    help="Rewards for reinforcement learning of language models.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -46,6 +45,21 @@ MODEL = "rm_"
 """What the names of the reward model's settings begin with."""
 RewardOption = Annotated[str, typer.Option("--reward", "-r", help=f"{', '.join(REWARDS)}, or a variant of --config.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.toml with variants and phrase lists.")]
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"reward-server {__version__}")  # noqa: T201 - its output
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Rewards for reinforcement learning of language models."""
 
 
 @app.command()

@@ -107,10 +107,19 @@ class UnknownReward(NotFound):
 
 
 class MethodNotAllowed(RewardServerError):
-    """The path exists, but takes another method."""
+    """The path exists, but takes another method. The header `Allow` lists those that it takes."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"
+
+    def __init__(self, message: str = "", detail: object = None, allowed: str = "") -> None:
+        super().__init__(message, detail)
+        self.args = (message, detail, allowed)
+        self.allowed = allowed
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Allow": self.allowed}
 
 
 class TooLarge(RewardServerError):

@@ -21,7 +21,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"grading"},
     {"processes"},
     {"kit"},
-    {"admission", "settings"},
+    {"admission", "settings", "system"},
     {"types", "errors"},
 )
 KNOWS = {"reward_model": {"kit", "settings", "errors", "types"}, "processes": {"kit"}, "kit": set()}

@@ -12,6 +12,7 @@ import pytest
 from running_server import HANG_S
 
 from reward_server import __main__ as door
+from reward_server import __version__
 from reward_server.reward_model.loading import BROUGHT_BY_EXTRAS
 
 ROOT = Path(door.__file__).parents[1]
@@ -83,6 +84,28 @@ def test_a_damaged_package_of_the_reward_model_is_not_taken_for_a_missing_extra(
     assert said.returncode != 0
     assert broken in said.stderr and "the extra" not in said.stderr
     assert broken.split(".")[0] in BROUGHT_BY_EXTRAS
+
+
+@pytest.mark.parametrize(
+    ("system", "command", "said"),
+    [
+        ("win32", ["serve"], "Windows lacks what it needs: use WSL, or a container (`docker compose up`)"),
+        ("darwin", ["serve", "--port", "0"], "grading needs Linux, and this is darwin: "),
+        ("darwin", ["score", "/dev/null"], "an answer that hangs would get another reward"),
+        ("darwin", ["check-golds", "/dev/null"], "The client, trainer_client, runs anywhere"),
+    ],
+)
+def test_another_system_is_told_what_grading_needs(system: str, command: list[str], said: str) -> None:
+    program = f"import sys, reward_server.cli; sys.platform = {system!r}; sys.argv[1:] = {command!r}; "
+    refused = run("-c", program + "from reward_server.__main__ import main; main()")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    said_last = refused.stderr.splitlines()[-1]
+    assert said_last.startswith("reward-server: ") and said in said_last and "Traceback" not in refused.stderr
+
+
+def test_it_tells_its_version_and_nothing_else() -> None:
+    asked = run(*AS_A_MODULE, "--version")
+    assert (asked.returncode, asked.stdout, asked.stderr) == (0, f"reward-server {__version__}\n", "")
 
 
 @pytest.mark.parametrize("minor", range(6, 11))

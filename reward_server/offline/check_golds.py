@@ -33,6 +33,7 @@ from reward_server.offline.score_file import BadRow
 from reward_server.processes.job import WorkerKilled
 from reward_server.processes.pool import QUICK_SHARE, ProcessPool
 from reward_server.settings import Settings
+from reward_server.system import check_system
 from reward_server.types import Outcome, Sample
 
 EXAMPLES, SHOWN_CHARS = 4, 60
@@ -151,6 +152,7 @@ class GroundTruthCheck:
 @asynccontextmanager
 async def ground_truth_check(settings: Settings, slow_s: float) -> AsyncIterator[GroundTruthCheck]:
     """A check with its worker processes. `slow_s`: CPU seconds beyond which an answer is slow to grade."""
+    check_system()
     pool = ProcessPool(workers=settings.verifier_workers, hard_timeout_s=settings.hard_timeout_s)
     async with pool.running(prepare_worker, settings.worker_memory_mb):
         yield GroundTruthCheck(pool, settings, slow_s)

@@ -22,6 +22,7 @@ from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
+from reward_server.system import check_system
 from reward_server.types import Sample, Score
 
 ROWS_AT_ONCE = 512
@@ -43,7 +44,11 @@ class BadRow(CommandError, ValueError):
 
 @asynccontextmanager
 async def offline_scorer(settings: Settings, reward: str, query: str) -> AsyncIterator[tuple[Scorer, Plan]]:
-    """A running scorer and its plan; the reward model is loaded for `rm` alone. Raises as Catalog and ModelSlot do."""
+    """A running scorer and its plan; the reward model is loaded for `rm` alone.
+
+    Raises as Catalog, ModelSlot and `check_system` do.
+    """
+    check_system()
     checked = Catalog(settings).resolve(reward, query)
     needless = {"verifier_workers": 1} if checked.needs.model else {"rm_model": None}
     settings = settings.model_copy(update=needless)

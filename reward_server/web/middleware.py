@@ -15,14 +15,15 @@ from time import perf_counter
 from typing import Any
 
 from fastapi import Request, Response
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reward_server.dialects.nemo_gym import plain_path
-from reward_server.errors import InternalError, Unauthorized
+from reward_server.errors import InternalError, MethodNotAllowed, Unauthorized
 from reward_server.logs import FIELDS, write
 from reward_server.metrics import Metrics
 from reward_server.web.auth import is_authorised, is_protected
-from reward_server.web.responses import as_ours, error_response
+from reward_server.web.responses import as_ours, error_response, wrong_method
 
 log = logging.getLogger("reward_server.requests")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -139,4 +140,6 @@ def note(scope: Scope, **fields: object) -> None:
 async def answer_error(request: Request, error: Exception) -> Response:
     """The handler of every exception inside FastAPI's layers."""
     exchange: Exchange = request.scope["state"]["exchange"]
+    if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
+        return exchange.failed(wrong_method(request))
     return exchange.failed(error)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from fastapi import Response
+from fastapi import Request, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from reward_server.errors import InternalError, MethodNotAllowed, NotFound, RewardServerError
 
@@ -38,10 +39,17 @@ def error_response(error: RewardServerError) -> Response:
 
 
 def as_ours(error: Exception, request_id: str) -> RewardServerError:
-    """Any exception as one of ours: Starlette's own 404 and 405, and everything else as an internal error."""
+    """Any exception as one of ours: Starlette's own 404, and everything else as an internal error."""
     if isinstance(error, RewardServerError):
         return error
     if isinstance(error, HTTPException):
-        is_wrong_method = error.status_code == MethodNotAllowed.status
-        return MethodNotAllowed("the path exists, the method does not") if is_wrong_method else NotFound(NO_SUCH_PATH)
+        return NotFound(NO_SUCH_PATH)
     return InternalError(f"an internal error; the log has it under request id {request_id}")
+
+
+def wrong_method(request: Request) -> MethodNotAllowed:
+    """The answer to a method that a path does not take. It names those of all the path's routes, as RFC 9110 asks."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    there = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+    allowed = ", ".join(sorted({method for route in there for method in route.methods or ()}))
+    return MethodNotAllowed(f"the path exists, and takes {allowed}", allowed=allowed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -40,26 +41,33 @@ def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
             ("/score/{}/seed_session", routes.seed_session, openapi.seed_session),
         ):
             app.post(prefix.format(name), **describe(service.catalog, name))(endpoint(name))
-        app.get(f"/score/{name}/reverify_mode", **openapi.reverify_mode(name))(routes.reverify_mode)
+        _get(app, f"/score/{name}/reverify_mode", routes.reverify_mode, openapi.reverify_mode(name))
     if service.settings.verify_reward is not None:
         name = service.settings.verify_reward
         app.post("/verify", **openapi.verify(service.catalog, name))(routes.verify(name))
         app.post("/seed_session", **openapi.seed_session(service.catalog, name))(routes.seed_session(name))
-        app.get("/reverify_mode", **openapi.reverify_mode(name))(routes.reverify_mode)
+        _get(app, "/reverify_mode", routes.reverify_mode, openapi.reverify_mode(name))
     else:
         app.post("/verify", include_in_schema=False)(_no_root_verify)
         app.post("/seed_session", include_in_schema=False)(_no_root_verify)
-        app.get("/reverify_mode", include_in_schema=False)(_no_root_verify)
+        _get(app, "/reverify_mode", _no_root_verify)
     for path in ("/score/{name}", "/explain/{name}", "/score/{name}/verify", "/score/{name}/seed_session"):
         app.post(path, include_in_schema=False)(routes.unknown)
-    app.get("/score/{name}/reverify_mode", include_in_schema=False)(routes.unknown)
-    app.get("/rewards", **openapi.PLAIN["/rewards"])(routes.rewards)
-    app.get("/health", **openapi.PLAIN["/health"])(routes.health)
-    app.get("/ready", **openapi.PLAIN["/ready"])(routes.ready)
-    app.head("/health", include_in_schema=False)(routes.health)  # as some load balancers ask
-    app.head("/ready", include_in_schema=False)(routes.ready)
-    app.get("/metrics", **openapi.PLAIN["/metrics"])(routes.metrics)
+    _get(app, "/score/{name}/reverify_mode", routes.unknown)
+    for path, plain in (
+        ("/rewards", routes.rewards),
+        ("/health", routes.health),
+        ("/ready", routes.ready),
+        ("/metrics", routes.metrics),
+    ):
+        _get(app, path, plain, openapi.PLAIN[path])
     return {f"/score/{name}": routes.score(name) for name in service.catalog.names}
+
+
+def _get(app: FastAPI, path: str, endpoint: Callable[..., Any], described: openapi.Route | None = None) -> None:
+    """GET and HEAD, which monitors and load balancers send; uvicorn leaves the body out. None: not in OpenAPI."""
+    app.get(path, **(described or {"include_in_schema": False}))(endpoint)
+    app.head(path, include_in_schema=False)(endpoint)
 
 
 class Routes:

@@ -25,6 +25,7 @@ import uvicorn
 
 from reward_server.reward_model.engine import UnfitModel
 from reward_server.settings import Settings
+from reward_server.system import check_system
 from reward_server.web.app import create_app
 from reward_server.web.connection import Connection
 from reward_server.web.deadlines import Deadlines
@@ -116,8 +117,9 @@ class DrainingServer(uvicorn.Server):
 def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
     """Runs until a signal; returns when everything admitted is answered. SystemExit or OSError when it cannot start.
 
-    Raises UnfitModel when the reward model was refused, which ends the server too.
+    Raises UnfitModel when the reward model was refused, which ends the server too, and as `check_system` does.
     """
+    check_system()
     _raise_file_limit()
     if not settings.api_keys and not settings.is_loopback:
         log.warning("listening on %s without api_keys: everybody who reaches the port can use it", settings.host)
