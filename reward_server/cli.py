@@ -94,6 +94,9 @@ def score(
 ) -> None:
     """Score a JSONL file without a server: the same rewards, resumed where the output ends.
 
+    Each row gets the fields reward, outcome, parts and config. A row's own field is never overwritten: where it has one
+    of these names, ours are scored_reward, scored_outcome, scored_parts and scored_config.
+
     Example: reward-server score rollouts.jsonl --reward flip --flip-prob 0.4 --seed 17 -o scored.jsonl
     """
     settings = _settings(config=config, **_model_options(options))
@@ -216,6 +219,7 @@ async def _explain(settings: Settings, reward: str, query: str, row: dict[str, o
 
     sample = sample_of(JsonBody(json.dumps(row).encode()))
     milliseconds: dict[str, float] = {}
+    settings = settings.model_copy(update={"verifier_workers": 1})  # there is one answer
     async with offline_scorer(settings, reward, query) as (scorer, plan):
         (derivation,) = await scorer.derive(plan, [sample], milliseconds)
     return explanation(plan, sample, derivation, milliseconds)

@@ -79,11 +79,14 @@ class Scorer:
         self._export_gauges()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Starts the worker processes, the thread, and the loading of the model; ends them at exit."""
+    async def running(self, *, workers_at_once: bool = True) -> AsyncIterator[None]:
+        """Starts the worker processes, the thread, and the loading of the model; ends them at exit.
+
+        The workers can wait for the first answer that needs one: each takes seconds to start, and most answers do not.
+        """
         with ThreadPoolExecutor(1, thread_name_prefix="rewards") as self._thread:
             async with (
-                self._pool.running(prepare_worker, self._settings.worker_memory_mb),
+                self._pool.running(prepare_worker, self._settings.worker_memory_mb, at_once=workers_at_once),
                 self.model_slot.filling(),
             ):
                 yield

@@ -67,6 +67,28 @@ def test_an_output_of_another_configuration_is_refused(rollouts: Path, tmp_path:
     assert output.read_text() == before
 
 
+def test_a_rows_own_fields_are_never_overwritten() -> None:
+    own: dict[str, Any] = {"completion": "\\boxed{4}", "ground_truth": 4, "reward": 0.123, "config": "theirs"}
+    once = reward_server("score", "-", stdin=json.dumps(own) + "\n").stdout
+    twice = reward_server("score", "-", stdin=once).stdout
+    ours = dict.fromkeys(("scored_reward", "scored_scored_reward"), 1.0)
+    (row,) = lines(twice)
+    assert row.items() >= (own | ours).items()
+    assert (row["scored_outcome"], row["scored_parts"], len(row["scored_config"])) == ("correct", {"clean": 1.0}, 12)
+
+
+def test_a_file_with_fields_of_our_names_is_resumed(tmp_path: Path) -> None:
+    path, output = tmp_path / "rows.jsonl", tmp_path / "scored.jsonl"
+    rows = [{"completion": "\\boxed{4}", "ground_truth": "4", "config": f"theirs-{k}"} for k in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for cut in (None, -5):
+        assert reward_server("score", str(path), "-o", str(output)).returncode == 0
+        assert [row["scored_reward"] for row in lines(output.read_text())] == [1.0] * 3
+        output.write_text(output.read_text()[:cut])
+    refused = reward_server("score", str(path), "-r", "rpr", "-o", str(output))
+    assert (refused.returncode, "choose another output" in refused.stderr) == (2, True)
+
+
 def test_stdin_goes_to_stdout() -> None:
     result = reward_server("score", "-", stdin=json.dumps(ROWS[0]) + "\n")
     assert lines(result.stdout)[0]["reward"] == 1.0

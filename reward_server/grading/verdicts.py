@@ -89,6 +89,8 @@ class Verdicts:
     async def complete(self, judged: Sequence[Verdict | Pair]) -> list[Verdict]:
         """What `judge_at_once` decided, and Math-Verify's verdicts of the pairs that it left, in order."""
         left = [pair for pair in judged if isinstance(pair, Pair)]
+        if left:
+            await self._pool.start()  # a command starts them here, a server did when it came up
         graded = iter(await asyncio.gather(*map(self._any_of, left))) if left else iter(())
         verdicts = [each if isinstance(each, Verdict) else next(graded) for each in judged]
         self._events.on_verdicts(verdicts)

@@ -1,7 +1,9 @@
 """Scoring a JSONL file without a server: the same Scorer, some rows at a time, resumable.
 
-Each output line is its input row with `reward`, `outcome`, `parts` and `config` added. An interrupted run goes on where
-the output ends; an output made with another configuration is refused rather than mixed.
+Each output line is its input row with `reward`, `outcome`, `parts` and `config` added at its end. A row that has a
+field of such a name keeps it: then ours are called `scored_reward`, `scored_outcome`, `scored_parts`, `scored_config`,
+all four, and for a row that has one of these too `scored_scored_…`. An interrupted run goes on where the output ends;
+an output made with another configuration is refused rather than mixed.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ async def offline_scorer(settings: Settings, reward: str, query: str) -> AsyncIt
     needless = {"verifier_workers": 1} if checked.needs.model else {"rm_model": None}
     settings = settings.model_copy(update=needless)
     scorer = Scorer(settings, Metrics())
-    async with scorer.running():
+    async with scorer.running(workers_at_once=False):
         if checked.needs.model:
             await scorer.model_slot.filled()
         yield scorer, Catalog(settings, scorer.model_slot.config).resolve(reward, query)
@@ -96,10 +98,10 @@ def rows_done(output: Path, config: str) -> int:
 
 def _check_config(output: Path, line: bytes, config: str) -> None:
     try:
-        found = read_object(line).get("config")
+        name, found = next(reversed(read_object(line).items()), ("", None))
     except InvalidRequest:
-        found = None
-    if found != config:
+        name, found = "", None
+    if found != config or not name.endswith("config"):
         raise CannotResume(f"{output} holds rewards of config {found}, this run has {config}: choose another output")
 
 
@@ -111,5 +113,8 @@ def _sample(number: int, line: bytes) -> Sample:
 
 
 def _output(line: bytes, score: Score, plan: Plan) -> str:
+    row = read_object(line)
     earned = {"reward": score.reward, "outcome": score.outcome, "parts": score.parts, "config": plan.config}
-    return json.dumps({**read_object(line), **earned}) + "\n"
+    while not row.keys().isdisjoint(earned):
+        earned = {f"scored_{name}": value for name, value in earned.items()}
+    return json.dumps({**row, **earned}) + "\n"

@@ -38,7 +38,10 @@ START_LIMIT_S = 120.0
 
 
 class ProcessPool:
-    """Open it with `async with pool.running(warm_up)`; `submit` then queues a job, whose `result` is awaited."""
+    """Open it with `async with pool.running(warm_up)`; `submit` then queues a job, whose `result` is awaited.
+
+    The workers live from then on; with `at_once=False` they do from the first `start()`, which must come before a job.
+    """
 
     def __init__(self, *, workers: int, hard_timeout_s: float, events: PoolEvents = NO_EVENTS) -> None:
         self._events = events
@@ -49,6 +52,8 @@ class ProcessPool:
         self._is_closing = False
         self._lanes: Lanes[Job[Any]] = Lanes(workers)
         self._running: set[asyncio.Task[None]] = set()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._starting = asyncio.Lock()
 
     @property
     def living_workers(self) -> int:
@@ -77,21 +82,32 @@ class ProcessPool:
         return self._lanes.quick.estimated_wait_s
 
     @asynccontextmanager
-    async def running(self, warm_up: Callable[..., object], *args: object) -> AsyncIterator[ProcessPool]:
+    async def running(
+        self, warm_up: Callable[..., object], *args: object, at_once: bool = True
+    ) -> AsyncIterator[ProcessPool]:
         """Starts the workers, calls `warm_up(*args)` in each, and ends them at exit."""
         self._warm_up = (warm_up, args)
         self._places = [Place(self._started, self._events.on_death) for _ in range(self._workers)]
-        await asyncio.gather(*(place.fill() for place in self._places))
-        self._idle = list(self._places)
-        keepers = [asyncio.create_task(place.keep()) for place in self._places]
+        if at_once:
+            await self.start()
         try:
             yield self
         finally:
             self._is_closing = True
-            for task in (*self._running, *keepers):
+            for task in (*self._running, *self._keepers):
                 task.cancel()
-            await asyncio.gather(*self._running, *keepers, return_exceptions=True)
+            await asyncio.gather(*self._running, *self._keepers, return_exceptions=True)
             await asyncio.gather(*(place.end() for place in self._places))
+
+    async def start(self) -> None:
+        """Starts the workers, unless they were started. Raises whatever keeps one from coming up."""
+        if self._keepers:
+            return
+        async with self._starting:
+            if not self._keepers:
+                await asyncio.gather(*(place.fill() for place in self._places))
+                self._idle = list(self._places)
+                self._keepers = [asyncio.create_task(place.keep()) for place in self._places]
 
     def submit(
         self, call: Callable[..., R], *args: object, quick_call: Callable[..., R] | None = None, is_slow: bool = False
