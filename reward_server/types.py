@@ -91,6 +91,7 @@ class Sample:
     `ordered`: must lists of values have the ground truth's order? None: as the plan says.
     `wrong_ground_truths`: what the row is graded against where its label is made wrong on purpose; as `ground_truths`.
     `is_lost`: the completion cannot be told from its prompt; it is empty then, and the outcome is `error`.
+    `step`: of the training, None where nobody knows it. It is recorded, and changes no reward.
     """
 
     completion: str
@@ -102,6 +103,7 @@ class Sample:
     is_lost: bool = False
     ordered: bool | None = None
     wrong_ground_truths: tuple[str, ...] | None = None
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"__main__", "cli", "options", "terminal"},
     {"offline"},
     {"web", "logs"},
-    {"explanation"},
+    {"explanation", "records"},
     {"dialects"},
     {"scoring"},
     {"catalog", "metrics"},

@@ -66,7 +66,13 @@ def sample_of(row: JsonBody) -> Sample:
         return replace(_sample(found or "", values), is_lost=found is None)
     if not isinstance(completion, str) or isinstance(completion, JsonNumber):
         raise InvalidRequest("completion: missing, or not a text")
-    return _sample(completion, values)
+    sample = _sample(completion, values)
+    return replace(sample, is_lost=True) if not completion and _is_lost(row) else sample
+
+
+def _is_lost(row: JsonBody) -> bool:
+    """True for the recorded line of a completion that could not be told from its prompt."""
+    return "lost" in row and row.label("lost") is True
 
 
 def _is_query(row: JsonBody) -> bool:

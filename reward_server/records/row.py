@@ -1,0 +1,253 @@
+"""One line of a record: a sample as it was scored, what it was paid, and under which configuration.
+
+A line is one JSON object. It is a row that `reward-server score` reads (`completion`, `prompt`, `ground_truth`,
+`group`, `visit`, `flip`) with what came of it. What is absent is left out, but for `paid`, which is null where there
+is no reward. Fields may be added to version 1; none is renamed or gets another meaning. A reader skips what it does not
+know. `completion`, `prompt`, `ground_truth` and, unless it looks like an id, `group` are left out where texts are not
+recorded; their digests stand there instead.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from reward_server import __version__
+from reward_server.rewards.found import Derivation
+from reward_server.rewards.noise import group_of_prompt
+from reward_server.rewards.plan import Plan
+from reward_server.types import Message, Sample
+
+VERSION = 1
+DEFAULT_RUN = "default"
+"""The run of what names none."""
+RUN = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+"""A run is the name of a folder, so it begins with no point, and holds no slash."""
+ANSWER_CHARS = 1000
+"""So much of an answer is kept beside its completion, or without it. A longer one is not graded."""
+_ID = re.compile(r"[A-Za-z0-9._:/@-]{1,64}")
+"""A group that is kept without texts: anything else may be a question."""
+GroundTruth = str | list[str] | dict[str, object] | None
+
+
+class NoText(ValueError):
+    """The line was recorded without texts, so its sample cannot be made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the lines of one request share.
+
+    `time`: seconds since 1970, when it was paid. `query`: the URL's query string. `variant`: what `rewards.toml` sets
+    for the reward, and its `base`; None for a reward of the server's own. `step`: the URL's, for samples without one.
+    """
+
+    time: float
+    run: str
+    request_id: str
+    dialect: str
+    query: str
+    step: int | None = None
+    variant: dict[str, object] | None = None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line, its fields in the order of the line.
+
+    `id`: one of each line, whoever wrote it. `time`: UTC, ISO 8601 with milliseconds. `query`: the query string of the
+    URL, as it was sent. `config`: the digest of all that can change a value. `variant`: see Facts.
+    `ground_truth`: a text or a list of texts of which any matches; null where it was unusable; a label object where the
+    row also has a wrong ground truth, or says whether order counts. Left out: none was given.
+    `flip`: false in evaluation rows. `lost`: the completion could not be told from its prompt, and is empty here.
+    `chars`, `turn_chars`: characters of the completion, and of the policy's own turn in it.
+    `answer`: the text that was read as the answer, at most ANSWER_CHARS of it. `tier`: the rule that decided.
+    `paid`: the reward, null where there is none. `parts`: as in the reply. `noise`: the rate that the draw was compared
+    with (`threshold`), and whether noise could flip the sample at all (`exposed`).
+    `digest`: of the whole sample. `prompt_digest` is of what noise is keyed by where there is no group.
+    `exact`: see `records/text.py`.
+    """
+
+    v: int
+    id: str
+    time: str
+    run: str
+    step: int | None = None
+    request_id: str
+    dialect: str
+    reward: str
+    variant: dict[str, object] | None = None
+    query: str
+    config: str
+    version: str
+    completion: str | None = None
+    prompt: str | list[Message] | None = None
+    ground_truth: GroundTruth | UnsetType = UNSET
+    group: str | None = None
+    visit: int | None = None
+    flip: bool
+    lost: bool = False
+    chars: int
+    turn_chars: int
+    answer: str | None = None
+    paid: float | None
+    outcome: str
+    parts: dict[str, float | None]
+    noise: dict[str, float | bool] | None = None
+    tier: str | None = None
+    digest: str | None = None
+    completion_digest: str | None = None
+    prompt_digest: str | None = None
+    group_digest: str | None = None
+    exact: str | None = None
+
+    @property
+    def has_text(self) -> bool:
+        """False where the server recorded without texts."""
+        return self.completion is not None
+
+    @property
+    def sample(self) -> Sample:
+        """The sample that was scored, equal to what it was then. Raises NoText."""
+        if self.completion is None:
+            raise NoText(f"line {self.id} was recorded without its texts (record_text=false)")
+        label = self.ground_truth
+        told = label if isinstance(label, dict) else {"ground_truth": label}
+        return Sample(
+            self.completion,
+            prompt=self.prompt,
+            ground_truths=None if label is UNSET else _truths(told["ground_truth"]),
+            group=self.group,
+            visit=self.visit,
+            flip=self.flip,
+            is_lost=self.lost,
+            ordered=_flag(told.get("ordered")),
+            wrong_ground_truths=_truths(told["wrong_ground_truth"]) if "wrong_ground_truth" in told else None,
+            step=self.step,
+        )
+
+    @property
+    def question(self) -> str:
+        """Which question it is, the same at every visit, with and without texts: a group, or a digest."""
+        key = None if self.prompt is None else group_of_prompt(self.prompt)
+        if self.group is not None:
+            return self.group if _is_id(self.group, key) else text_digest(self.group)
+        return (self.group_digest or self.prompt_digest or "") if key is None else text_digest(key)
+
+
+def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Derivation, *, text: bool = True) -> Row:
+    """The line of one sample. `text`: with its texts, or with their digests."""
+    reading, score, noise = derivation.found.reading, derivation.score, derivation.score.noise
+    return Row(
+        v=VERSION,
+        id=id,
+        time=utc(facts.time),
+        run=facts.run,
+        step=facts.step if sample.step is None else sample.step,
+        request_id=facts.request_id,
+        dialect=facts.dialect,
+        reward=plan.name,
+        variant=facts.variant,
+        query=facts.query,
+        config=plan.config,
+        version=__version__,
+        **(_texts(sample) if text else _digests(sample)),  # type: ignore[arg-type]  # of several fields
+        visit=sample.visit,
+        flip=sample.flip,
+        lost=sample.is_lost,
+        chars=len(sample.completion),
+        turn_chars=len(reading.text),
+        answer=reading.answer.text[:ANSWER_CHARS] if reading.answer else None,
+        paid=score.reward,
+        outcome=score.outcome,
+        parts=score.parts,
+        noise={"threshold": noise.threshold, "exposed": noise.exposed} if noise else None,
+        tier=derivation.found.verdict.tier if derivation.found.verdict else None,
+    )
+
+
+def sample_digest(sample: Sample) -> str:
+    """32 hex digits over all of a sample that can change what it is paid."""
+    all_of_it = [
+        *(sample.completion, sample.prompt, sample.ground_truths, sample.wrong_ground_truths),
+        *(sample.group, sample.visit, sample.flip, sample.is_lost, sample.ordered),
+    ]
+    return text_digest(json.dumps(all_of_it, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def text_digest(text: str) -> str:
+    """32 hex digits over a text."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def utc(seconds: float) -> str:
+    """2026-11-26T22:40:01.123Z"""
+    milliseconds = int(seconds * 1000)
+    return f"{_whole_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _whole_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _texts(sample: Sample) -> dict[str, object]:
+    return {
+        "completion": sample.completion,
+        "prompt": sample.prompt,
+        "ground_truth": _ground_truth(sample),
+        "group": sample.group,
+    }
+
+
+def _digests(sample: Sample) -> dict[str, object]:
+    key = None if sample.prompt is None else group_of_prompt(sample.prompt)
+    group = sample.group
+    is_id = group is not None and _is_id(group, key)
+    return {
+        "group": group if is_id else None,
+        "digest": sample_digest(sample),
+        "completion_digest": text_digest(sample.completion),
+        "prompt_digest": None if key is None else text_digest(key),
+        "group_digest": None if group is None or is_id else text_digest(group),
+    }
+
+
+def _is_id(group: str, key: str | None) -> bool:
+    """A group that is an id, and not the question itself."""
+    return _ID.fullmatch(group) is not None and group != key
+
+
+def _ground_truth(sample: Sample) -> GroundTruth | UnsetType:
+    """As a row of `score` has it: read there, it is the same again."""
+    if sample.ground_truths is None:
+        return UNSET
+    truths = _alternatives(sample.ground_truths)
+    if sample.ordered is None and sample.wrong_ground_truths is None:
+        return truths
+    label: dict[str, object] = {"ground_truth": truths}
+    if sample.wrong_ground_truths is not None:
+        # null would say nothing there, and an unusable one is a list without texts
+        label["wrong_ground_truth"] = list(sample.wrong_ground_truths)
+    return label if sample.ordered is None else {**label, "ordered": sample.ordered}
+
+
+def _alternatives(truths: tuple[str, ...]) -> str | list[str] | None:
+    """A list, too, for what would be read as an object that a text holds."""
+    if not truths:
+        return None
+    return truths[0] if len(truths) == 1 and not truths[0].lstrip().startswith("{") else list(truths)
+
+
+def _truths(value: object) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
