@@ -103,7 +103,7 @@ class Scorer:
         with self.admission.admit(len(samples), self._wait_s(needs)):
             size, nothing = _size(samples), [None] * len(samples)
             texts = [sample.completion for sample in samples]
-            readings = await self.run("extract", times, size, read, texts, needs.check, needs.place)
+            readings = await self.run("extract", times, size, read, texts, needs.check, needs.place, needs.turn)
             verdicts = await self._grade(needs.check, plan, samples, readings, times) if needs.check else nothing
             wrongs = await self._grade_mislabelled(needs.check, plan, samples, readings) if needs.check else nothing
             rprs = await self.run("rpr", times, size, _rprs, plan, readings)

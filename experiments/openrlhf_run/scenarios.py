@@ -61,6 +61,8 @@ def noisy(probability: float) -> tuple[str, ...]:
     return ("flip", f"flip_prob={probability:g}", "seed=17")
 
 
+GAE = ("--estimator", "gae", "--critic-learning-rate", "1e-3", "--critic-warmup", "0")
+"""20 steps are all that this run has."""
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -69,7 +71,7 @@ SCENARIOS = {
         Scenario("rpr", ("rpr", "phrases=math"), questions=320, epochs=2, evaluates_every=20),
         Scenario("plain URL", noisy(0.4), options=("--reward-client", "url")),
         Scenario("filtered", noisy(0.4), questions=320, flags=("--algo.dynamic_filtering_enable",)),
-        Scenario("gae", noisy(0), questions=320, options=("--estimator", "gae", "--critic-learning-rate", "1e-3")),
+        Scenario("gae", noisy(0), questions=320, options=GAE),
         Scenario("agent", noisy(0.4), options=("--agent", str(AGENT))),
         Scenario("two engines, KL", noisy(0.4), options=("--vllm-engines", "2", "--kl-coef", "0.01")),
         Scenario("async", noisy(0.4), options=("--async",), zero_stage=2),

@@ -11,7 +11,7 @@ from reward_server.grading.places import Place, finder
 from reward_server.grading.string_check import string_box
 from reward_server.grading.text.damaged import repaired
 from reward_server.grading.tiers import MAX_GROUND_TRUTH_CHARS
-from reward_server.grading.turn import has_eaten_escape, own_turn
+from reward_server.grading.turn import Turn, has_eaten_escape, own_turn
 
 Check = Literal["math", "string"]
 """By which rule an answer is found and graded: mathematics, or the paper's string equality."""
@@ -31,10 +31,10 @@ class Reading:
         return self.answer is not None and bool(self.answer.text.strip())
 
 
-def read(completions: Sequence[str], check: Check | None, place: Place = "box") -> list[Reading]:
-    """The own turn and the answer of each completion."""
+def read(completions: Sequence[str], check: Check | None, place: Place = "box", turn: Turn = "own") -> list[Reading]:
+    """What counts of each completion, and the answer in it."""
     find = finder(place, string_box if check == "string" else last_box)
-    texts = [own_turn(completion) for completion in completions]
+    texts = completions if turn == "all" else [own_turn(completion) for completion in completions]
     return [Reading(text, find(text), has_eaten_escape(text)) for text in texts]
 
 

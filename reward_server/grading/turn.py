@@ -1,10 +1,15 @@
 """Where the policy's turn ends: what it wrote after that does not count, for any reward.
 
 Not cut: ` User: ` inside a line, as the paper's own template, which is one line, would go on. It is too common in
-prose; `rpr` subtracts 1 for it. The authors cut nothing and grade the last box of all that was written.
+prose; `rpr` subtracts 1 for it. The authors cut nothing and grade the last box of all that was written: `turn=all`.
 """
 
 from __future__ import annotations
+
+from typing import Literal
+
+Turn = Literal["own", "all"]
+"""What is read of a completion: the policy's own turn, or everything."""
 
 NEXT_TURN = "\nUser: "
 """How the paper's plain-text template begins the next turn."""

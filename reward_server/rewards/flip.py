@@ -29,7 +29,7 @@ from reward_server.rewards.noise import (
     label_draw,
 )
 from reward_server.rewards.rate import Rate, at_visit, highest
-from reward_server.rewards.verify import VerifierReward, rpr_part
+from reward_server.rewards.verify import VerifierReward
 from reward_server.types import Noise, Outcome, Sample, Score
 
 RATES = {"flip_prob", "false_positive_prob", "false_negative_prob"}
@@ -88,11 +88,12 @@ class FlipReward(VerifierReward):
                 f"correction={self.correction} needs false_positive_prob + false_negative_prob < 1: at 1 and above the"
                 " noisy reward says nothing, or the opposite"
             )
-        if self.alpha > 0:
-            raise ValueError(
-                f"correction={self.correction} and alpha > 0 do not go together: RPR would be added to a corrected"
-                " reward"
-            )
+        for name, paid_rpr in (("alpha", self.alpha), ("rpr_until_visit", self.rpr_until_visit)):
+            if paid_rpr > 0:
+                raise ValueError(
+                    f"correction={self.correction} and {name} > 0 do not go together: RPR would be paid beside"
+                    " corrected rewards"
+                )
         return self
 
     @classmethod
@@ -158,8 +159,9 @@ class FlipReward(VerifierReward):
         if corrected is not None:
             reward: float | None = to_grid(corrected)
         else:
-            reward = self.earned(noisy, labelled, found.rpr if sample.flip else None)
-        return Score(outcome, reward, shown=noisy, parts={**parts, **rpr_part(found.rpr)}, noise=noise)
+            reward = self.earned(sample, noisy, labelled, found.rpr)
+        shown = reward if self.warms_up(sample) else noisy  # clean labels must not leak
+        return Score(outcome, reward, shown=shown, parts={**parts, **self.other_parts(sample, found.rpr)}, noise=noise)
 
     def _corrected(self, noisy: float, sample: Sample, noise: Noise) -> float | None:
         """The reward under a correction; None where the score itself is paid.
@@ -183,7 +185,7 @@ class FlipReward(VerifierReward):
             keyed = reading.text if self.flip_scope == "sample" else None
             draw = flip_draw(seed=self.seed, group=group, visit=visit, completion=keyed)
         clean, rates = outcome.clean, self.rates(sample.visit)
-        exposed = sample.flip and self._may_flip(outcome)
+        exposed = sample.flip and self._may_flip(outcome) and not self.warms_up(sample)
         return Noise(
             seed=self.seed,
             group=group,

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from reward_server.grading.places import Place
 from reward_server.grading.reading import Check, Reading
+from reward_server.grading.turn import Turn
 from reward_server.reward_model.request import ModelAnswer, ModelQuestion
 from reward_server.rewards.reasoning import Rpr
 from reward_server.types import Score, Verdict
@@ -17,11 +18,12 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Needs:
     """`check`: the rule by which the answer is graded. `place`: where it stands. `ordered`: must bare lists have the
-    ground truth's order?"""
+    ground truth's order? `turn`: what of the completion is read."""
 
     check: Check | None = None
     place: Place = "box"
     ordered: bool = False
+    turn: Turn = "own"
     rpr: bool = False
     model: ModelQuestion | None = None
 

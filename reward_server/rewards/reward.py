@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reward_server.grading.turn import Turn
 from reward_server.rewards.found import Found, Needs
 from reward_server.rewards.reasoning import PhraseList, Repetition, Rpr, Scope, rpr
 from reward_server.types import Sample, Score
@@ -44,9 +45,14 @@ class Reward(BaseModel):
     )
     rpr_scope: Scope = Field("all", description="What RPR reads: everything, or what precedes `</think>`.")
 
+    turn: Turn = Field(
+        "own",
+        description="What is read: what precedes an end-of-turn token and `User: ` at a line's start, or all (paper).",
+    )
+
     changes_no_score: ClassVar[frozenset[str]] = frozenset({"reply", "unscored"})
     """Parameters that are not in the digest. `fallback_reward` is: it is paid."""
-    came_later: ClassVar[frozenset[str]] = frozenset()
+    came_later: ClassVar[frozenset[str]] = frozenset({"turn"})
     """Parameters that are in the digest only where they are set, so that digests of older runs stay."""
     counts_turns: ClassVar[bool] = True
     """Does an invented turn of the user cost RPR?"""

@@ -43,7 +43,8 @@ class RmReward(Reward):
     )
     format: AnswerFormat = Field(
         "tags",
-        description="A valid completion: `…</think> <answer>…</answer>` (tags), `…</think> …` (think), or any (plain).",
+        description="A valid completion: `…</think> <answer>…</answer>` (tags), the rule of the"
+        " paper's code (paper), `…</think> …` (think), or any (plain).",
     )
     transform: Transform = Field(
         "identity", description="Map of the model's score x: x, sigmoid(x), or sigmoid((x - mean) / sigma) (affine)."
@@ -63,7 +64,7 @@ class RmReward(Reward):
         None, description="Of a model with several labels: weights of their sum, separated by commas."
     )
 
-    came_later: ClassVar[frozenset[str]] = frozenset(LABELS)
+    came_later: ClassVar[frozenset[str]] = Reward.came_later | LABELS
     counts_turns: ClassVar[bool] = False  # the authors' code for the reward model has no such term
 
     @classmethod
@@ -84,7 +85,7 @@ class RmReward(Reward):
     def needs(self) -> Needs:
         """What the model says, and RPR."""
         choice = Choice(self.label, self.label_weights)
-        return Needs(rpr=True, model=ModelQuestion(self.format, self.too_long, self.mode, choice))
+        return Needs(turn=self.turn, rpr=True, model=ModelQuestion(self.format, self.too_long, self.mode, choice))
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows."""

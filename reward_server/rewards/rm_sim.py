@@ -49,7 +49,7 @@ class RmSimReward(Reward):
 
     def needs(self) -> Needs:
         """A verdict, and RPR."""
-        return Needs(check=self.check, place=self.answer, ordered=self.ordered, rpr=True)
+        return Needs(check=self.check, place=self.answer, ordered=self.ordered, turn=self.turn, rpr=True)
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows, and a judge that knows nothing."""

@@ -22,11 +22,11 @@ class RprReward(Reward):
     require_answer: bool = Field(True, description="Pay 0 without an answer (authors' code for mathematics).")
     answer: Place = Field("box", description=ANSWER)
 
-    came_later: ClassVar[frozenset[str]] = frozenset({"answer"})
+    came_later: ClassVar[frozenset[str]] = Reward.came_later | {"answer"}
 
     def needs(self) -> Needs:
         """RPR alone."""
-        return Needs(place=self.answer, rpr=True)
+        return Needs(place=self.answer, turn=self.turn, rpr=True)
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """RPR on the grid."""

@@ -2,7 +2,8 @@
 
     clean → where it is 0 and an answer was given, min(1, alpha · rpr) → grid
 
-With alpha = 1 this is `add_format_reward_when_wrong` of the authors' code (Lv et al. 2025, arXiv 2505.22653).
+With alpha = 1 this is `add_format_reward_when_wrong` of the authors' code (Lv et al. 2025, arXiv 2505.22653). Before
+the visit `rpr_until_visit` a graded answer pays its RPR alone, right or wrong: the code's `correctness_warmup`.
 Evaluation rows (`flip` False) are paid the clean score, as in that code. Range 0 … 1. What could not be scored keeps
 its null.
 """
@@ -32,7 +33,11 @@ class VerifierReward(Reward):
         0.0, ge=0, description="A wrong answer pays min(1, alpha · RPR). (rm: added below the threshold.)"
     )
 
-    came_later: ClassVar[frozenset[str]] = frozenset({"ordered", "answer"})
+    rpr_until_visit: int = Field(
+        0, ge=0, description="Before this visit an answer pays its RPR alone, right or wrong (authors' warm-up)."
+    )
+
+    came_later: ClassVar[frozenset[str]] = Reward.came_later | {"ordered", "answer", "rpr_until_visit"}
 
     def lacks(self, sample: Sample) -> str | None:
         """A ground truth."""
@@ -45,26 +50,39 @@ class VerifierReward(Reward):
 
     def needs(self) -> Needs:
         """A verdict, and RPR where it is paid."""
-        return Needs(check=self.check, place=self.answer, ordered=self.ordered, rpr=self.alpha > 0)
+        wants_rpr = self.alpha > 0 or self.rpr_until_visit > 0
+        return Needs(check=self.check, place=self.answer, ordered=self.ordered, turn=self.turn, rpr=wants_rpr)
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
-        """An alpha that the grid swallows."""
-        return small_alpha(self.alpha)
+        """An alpha that the grid swallows, and a warm-up without end."""
+        said = small_alpha(self.alpha)
+        if self.rpr_until_visit > 0 and sample.flip and sample.visit is None:
+            return (*said, "no visit: the warm-up of rpr_until_visit never ends; send visits")
+        return said
+
+    def warms_up(self, sample: Sample) -> bool:
+        """Is RPR paid, whatever the verdict? Evaluation rows never are."""
+        return sample.flip and (sample.visit or 0) < self.rpr_until_visit
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """The clean score, topped up."""
         outcome = asked(found.verdict).outcome
         clean = outcome.clean
-        reward = self.earned(clean, outcome, found.rpr if sample.flip else None)
-        return Score(outcome, reward, shown=reward, parts={"clean": clean, **rpr_part(found.rpr)})
+        reward = self.earned(sample, clean, outcome, found.rpr)
+        return Score(outcome, reward, shown=reward, parts={"clean": clean, **self.other_parts(sample, found.rpr)})
 
-    def earned(self, result: float | None, outcome: Outcome, rpr: Rpr | None) -> float | None:
-        """`result` on the grid; topped up where it is 0, an answer was graded, and `rpr` is given."""
-        if result == 0.0 and rpr is not None and outcome.is_exposed:
-            result = topped_up(result, rpr.value, self.alpha)
-        return None if result is None else to_grid(result)
+    def other_parts(self, sample: Sample, rpr: Rpr | None) -> dict[str, float | None]:
+        """The parts that are there only where they were asked for."""
+        parts: dict[str, float | None] = {} if rpr is None else {"rpr": rpr.value}
+        return parts | {"warmup": float(self.warms_up(sample))} if self.rpr_until_visit > 0 else parts
 
+    def earned(self, sample: Sample, result: float | None, outcome: Outcome, rpr: Rpr | None) -> float | None:
+        """`result` on the grid, or what RPR gives in its place: all in the warm-up, a top-up where `result` is 0.
 
-def rpr_part(rpr: Rpr | None) -> dict[str, float | None]:
-    """The part that is there only where RPR was asked for."""
-    return {} if rpr is None else {"rpr": rpr.value}
+        RPR is paid for answers that were graded, and never in evaluation rows.
+        """
+        if result is None or rpr is None or not sample.flip or not outcome.is_exposed:
+            return None if result is None else to_grid(result)
+        if self.warms_up(sample):
+            return to_grid(rpr.value)
+        return to_grid(topped_up(result, rpr.value, self.alpha))

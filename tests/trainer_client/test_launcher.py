@@ -83,6 +83,7 @@ def test_openrlhfs_own_parser_takes_every_command() -> None:
         assert arguments["logger"]["tensorboard_dir"] == "/o/tensorboard"
         if options.estimator == "gae":
             assert (arguments["critic"]["model_name_or_path"], arguments["critic"]["adam"]["lr"]) == ("org/m", 5e-6)
+            assert arguments["critic"]["freezing_steps"] == 20
             assert arguments["critic"]["num_nodes"] == arguments["actor"]["num_nodes"]
         else:
             assert arguments["critic"]["model_name_or_path"] is None

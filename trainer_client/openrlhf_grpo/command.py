@@ -73,6 +73,7 @@ def _algorithm(options: Options) -> Flags:
         "train.seed": options.seed,
         "actor.adam.lr": options.learning_rate,
         "critic.adam.lr": options.critic_learning_rate if options.estimator == "gae" else None,
+        "critic.freezing_steps": options.critic_warmup if options.estimator == "gae" else None,
         "actor.gradient_checkpointing_enable": True,
     }
 

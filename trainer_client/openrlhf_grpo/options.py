@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 PAPER = "the paper's"
 """Lv et al. 2025, which trained with PPO: 128 prompts, 4 rollouts each."""
+AUTHORS = "the authors' scripts'"
 Estimator = Literal["group_norm", "dr_grpo", "rloo", "reinforce_baseline", "reinforce", "flash_reinforce", "gae"]
 Template = Literal["paper", "chat", "chat-user"]
 
@@ -75,6 +76,7 @@ class Options:
     response_length: int = _option("tokens of a response", 4096, PAPER)
     learning_rate: float = _option("of the policy", 1e-6, PAPER)
     critic_learning_rate: float = _option("of the critic, which only gae has", 5e-6, PAPER)
+    critic_warmup: int = _option("steps in which the critic learns alone, which only gae has", 20, AUTHORS)
     kl_coef: float = _option("weight of the KL penalty; 0 needs no reference model", 0.0, PAPER)
     temperature: float = _option("of the rollouts", 1.0, "OpenRLHF's")
     seed: int = _option("of OpenRLHF", 42, "OpenRLHF's")

@@ -20,6 +20,7 @@ SET_BY = {
     "ckpt.path": "--output",
     "ckpt.save_steps": "--save-steps",
     "critic.adam.lr": "--critic-learning-rate",
+    "critic.freezing_steps": "--critic-warmup",
     "critic.num_gpus_per_node": "--gpus",
     "critic.num_nodes": "--nodes",
     "data.apply_chat_template": "--template",
