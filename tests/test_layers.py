@@ -17,6 +17,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"scoring"},
     {"catalog", "metrics"},
     {"rewards"},
+    {"measuring"},
     {"reward_model"},
     {"grading"},
     {"processes"},
