@@ -1,20 +1,28 @@
 """Every metric of the server, once; one registry an app, so that two apps in one process share nothing.
 
 Labels come from closed sets: rewards that are configured, outcomes, stages, tiers, routes; never a prompt or a path.
+What counts samples also has `config` and `rows`: `sample_metrics.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from platform import python_version
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from reward_server import __version__
+from reward_server.catalog import GRADERS
 from reward_server.errors import DeadlineExceeded, Draining, InternalError, Overloaded, Unavailable
-from reward_server.kit.counters import Counter, Histogram
-from reward_server.types import BatchReport, Noise, Outcome, Score, Verdict
+from reward_server.kit.counters import Counter, Histogram, Info
+from reward_server.rewards.found import Derivation
+from reward_server.rewards.plan import Plan
+from reward_server.sample_metrics import SampleMetrics
+from reward_server.types import BatchReport, Sample, Verdict
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
 MODEL_SCORES = (
@@ -44,9 +52,6 @@ MODEL_SCORES = (
     30,
 )
 """Fine where models trained on 0 and 1 score, coarse as far as Bradley-Terry models go."""
-REWARD_VALUES = (-1, -0.5, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.5, 2)
-RPR_VALUES = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
-
 
 STAGES = ("parse", "extract", "judge", "grade", "queue", "verify", "rpr", "model", "render")
 """`grade` is all of Math-Verify for one request: `queue` and `verify` of each answer, in parallel."""
@@ -72,6 +77,8 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
+        self.samples = SampleMetrics(registry)
+        _tell_versions(registry)
         self.requests = Counter(
             "reward_requests", "Requests answered.", ["route", "dialect", "status"], registry=registry
         )
@@ -82,25 +89,6 @@ class Metrics:
             "reward_stage_seconds", "Time per stage.", ["stage"], buckets=SECONDS, registry=registry
         )
         self.stage_seconds = {stage: stage_seconds.labels(stage) for stage in STAGES}
-        self.samples = Counter("reward_samples", "Samples scored.", ["reward", "outcome"], registry=registry)
-        self.values = Histogram("reward_value", "Rewards paid.", ["reward"], buckets=REWARD_VALUES, registry=registry)
-        self.paid = Counter(
-            "reward_paid",
-            "Sum of the rewards paid; negative ones apart, so that both only grow.",
-            ["reward", "sign"],
-            registry=registry,
-        )
-        self.exposed = Counter("reward_flip_exposed", "Samples that noise could flip.", ["reward"], registry=registry)
-        self.flips = Counter("reward_flips", "Samples that noise flipped.", ["reward"], registry=registry)
-        self.expected_flips = Counter(
-            "reward_flips_expected",
-            "Flips that the rates promise: their sum over what was exposed.",
-            ["reward"],
-            registry=registry,
-        )
-        self.rprs = Histogram(
-            "reward_rpr", "RPR of the completions.", ["reward"], buckets=RPR_VALUES, registry=registry
-        )
         self.unscored = Counter("reward_unscored", "Samples without a reward.", ["reward"], registry=registry)
         self.verdicts = Counter(
             "reward_verdicts", "Answers graded, by the rule that decided.", ["tier"], registry=registry
@@ -128,9 +116,6 @@ class Metrics:
         )
         self.model_scores = Histogram(
             "reward_model_score", "Raw scores of the model.", buckets=MODEL_SCORES, registry=registry
-        )
-        self.calibrated = Counter(
-            "reward_model_calibrated", "Samples whose score RPR raised.", ["reward"], registry=registry
         )
         self.model_dropped = Counter(
             "reward_model_dropped", "Samples dropped before their batch: their callers left.", registry=registry
@@ -164,13 +149,11 @@ class Metrics:
         self.model_tokens.labels("saved").inc(report.tokens_saved)
         self.model_tokens.labels("padding").inc(report.padding_tokens)
 
-    def count_model_scores(self, reward: str, parts: Sequence[Mapping[str, float | None]]) -> None:
-        """Counts what the model said of the samples of one request, and how many of them RPR raised."""
+    def count_model_scores(self, parts: Sequence[Mapping[str, float | None]]) -> None:
+        """Counts what the model said of the samples of one request."""
         for part in parts:
             if (score := part["model_score"]) is not None:
                 self.model_scores.observe(score)
-        raised = sum(part["calibrated"] != part["rm"] for part in parts)
-        self.calibrated.labels(reward).inc(raised)
 
     def count_request(self, route: str, dialect: str, status: int, seconds: float) -> None:
         """Counts one request and its time."""
@@ -191,43 +174,18 @@ class Metrics:
         for reward in rewards:
             self.unscored.labels(reward)
             self.lost.labels(reward)
-            for outcome in Outcome:
-                self.samples.labels(reward, outcome)
         for error in (InternalError, Unavailable, Overloaded, Draining, DeadlineExceeded):
             self.rejected.labels(error.code)
 
-    def count_scores(self, reward: str, scores: Sequence[Score]) -> None:
-        """Counts the scores of one request."""
-        values, plus, minus = self.values.labels(reward), 0.0, 0.0
-        for score in scores:
-            if (value := score.reward) is not None:
-                values.observe(value)
-                plus, minus = plus + max(value, 0), minus - min(value, 0)
-        self.paid.labels(reward, "plus").inc(plus)
-        self.paid.labels(reward, "minus").inc(minus)
-        for outcome, number in _tally([score.outcome for score in scores]):
-            self.samples.labels(reward, outcome).inc(number)
-        unscored = sum([score.reward is None for score in scores])
-        if unscored:
-            self.unscored.labels(reward).inc(unscored)
+    def count_samples(self, plan: Plan, samples: Sequence[Sample], derivations: Sequence[Derivation]) -> None:
+        """Counts the samples of one request, (N,), with their derivations."""
+        self.samples.count(plan, samples, derivations)
+        if unscored := sum([each.score.reward is None for each in derivations]):
+            self.unscored.labels(plan.name).inc(unscored)
 
     def count_lost(self, reward: str, number: int) -> None:
         """Counts completions that cannot be told from their prompt."""
         self.lost.labels(reward).inc(number)
-
-    def count_rprs(self, reward: str, values: Sequence[float]) -> None:
-        """Counts what RPR found, whether or not it was paid."""
-        rprs = self.rprs.labels(reward)
-        for value in values:
-            rprs.observe(value)
-
-    def count_noise(self, reward: str, noises: Sequence[Noise]) -> None:
-        """Counts what noise could flip, what it did flip, and how much its rates promise."""
-        if noises:
-            thresholds = [noise.threshold for noise in noises if noise.exposed]
-            self.flips.labels(reward).inc(sum(noise.flipped for noise in noises))
-            self.exposed.labels(reward).inc(len(thresholds))
-            self.expected_flips.labels(reward).inc(sum(thresholds))
 
     def count_lookup(self, result: str) -> None:
         """Counts one look-up of a verdict: hit, joined, miss."""
@@ -246,3 +204,10 @@ class Metrics:
 def _tally(names: Sequence[str]) -> Iterable[tuple[str, int]]:
     """How often each comes. `collections.Counter` takes two microseconds for the one of a one-sample request."""
     return ((names[0], 1),) if len(names) == 1 else Tally(names).items()
+
+
+def _tell_versions(registry: CollectorRegistry) -> None:
+    graders = {name.replace("-", "_"): version(name) for name in GRADERS}
+    told = {"version": __version__, "python": python_version(), **graders}
+    info = Info("reward_server_info", "1; the versions that a reward may depend on.", list(told), registry=registry)
+    info.labels(*told.values())

@@ -186,14 +186,12 @@ class Scorer:
         return derivations
 
     def _count(self, plan: Plan, samples: list[Sample], derivations: list[Derivation]) -> None:
-        metrics, scores = self._metrics, [derivation.score for derivation in derivations]
-        metrics.count_scores(plan.name, scores)
-        metrics.count_rprs(plan.name, [each.found.rpr.value for each in derivations if each.found.rpr])
-        metrics.count_noise(plan.name, [score.noise for score in scores if score.noise])
+        metrics = self._metrics
+        metrics.count_samples(plan, samples, derivations)
         metrics.escapes_eaten.inc(sum([derivation.found.reading.has_eaten_escape for derivation in derivations]))
         metrics.repaired.inc(sum([bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples]))
         if plan.needs.model is not None:
-            metrics.count_model_scores(plan.name, [score.parts for score in scores])
+            metrics.count_model_scores([derivation.score.parts for derivation in derivations])
         self._count_lost(plan, samples)
 
     def _count_lost(self, plan: Plan, samples: list[Sample]) -> None:

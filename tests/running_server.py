@@ -39,14 +39,15 @@ class RunningServer:
         return httpx.get(self.url + path, timeout=HANG_S, **options)  # type: ignore[arg-type]
 
     def metric(self, name: str, **labels: str) -> float:
-        """The value of one series, 0 when it does not exist yet."""
+        """The sum of the series that have these labels, 0 when there is none yet."""
         wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        total = 0.0
         for line in self.get("/metrics").text.splitlines():
             series, _, value = line.rpartition(" ")
             found, _, rest = series.partition("{")
             if found == name and wanted <= set(rest.rstrip("}").split(",")):
-                return float(value)
-        return 0.0
+                total += float(value)
+        return total
 
     def wait_ready(self, seconds: float = HANG_S) -> None:
         """Returns once /ready says 200; the reward model loads in the background."""

@@ -15,7 +15,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"explanation", "records"},
     {"dialects"},
     {"scoring"},
-    {"catalog", "metrics"},
+    {"catalog", "metrics", "sample_metrics", "sample_counts"},
     {"rewards"},
     {"measuring"},
     {"reward_model"},

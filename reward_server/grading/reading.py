@@ -15,6 +15,8 @@ from reward_server.grading.turn import Turn, has_eaten_escape, own_turn
 
 Check = Literal["math", "string"]
 """By which rule an answer is found and graded: mathematics, or the paper's string equality."""
+CLOSING = tuple(".!?…。！？)]}>\"'”’»$*`")
+"""What whole texts end in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,18 @@ def read(completions: Sequence[str], check: Check | None, place: Place = "box", 
     find = finder(place, string_box if check == "string" else last_box)
     texts = completions if turn == "all" else [own_turn(completion) for completion in completions]
     return [Reading(text, find(text), has_eaten_escape(text)) for text in texts]
+
+
+def is_cut_off(completion: str, reading: Reading) -> bool:
+    """Does the completion look as if a limit of tokens had cut it off?
+
+    It has no answer and no end-of-turn token, and does not end as a sentence, a bracket or a formula does. Not told: a
+    cut right behind such a character, and an unanswered text that ends without one.
+    """
+    if reading.is_answered or len(reading.text) < len(completion):
+        return False
+    end = reading.text[-64:].rstrip()
+    return bool(end) and not end.endswith(CLOSING)
 
 
 def repairs(ground_truths: Sequence[str] | None, check: Check | None) -> list[str]:

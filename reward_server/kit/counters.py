@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.utils import floatToGoString
 
 S = TypeVar("S")
@@ -53,6 +53,14 @@ class Distribution:
             self.counts[bucket] += 1
             self.sum += value
 
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Counts values, none of them NaN."""
+        buckets = [bisect_left(self._bounds, value) for value in values]
+        with self._lock:
+            for bucket in buckets:
+                self.counts[bucket] += 1
+            self.sum += sum(values)
+
 
 class _Family(Generic[S]):
     """The series of one metric, by the values of its labels; without labels there is one series.
@@ -70,6 +78,12 @@ class _Family(Generic[S]):
         """The series of these values, which begins at 0 when it is first asked for."""
         series = self._series.get(values)
         return self._series.setdefault(values, self._new()) if series is None else series
+
+    def forget(self, label: str, value: str) -> None:
+        """Drops the series whose label has that value; what is still counted in them is seen nowhere."""
+        place = self._labels.index(label)
+        for values in [values for values in self._series.copy() if values[place] == value]:
+            del self._series[values]
 
     def _rows(self) -> list[tuple[list[str], S]]:
         return [(list(map(str, values)), series) for values, series in self._series.copy().items()]
@@ -93,6 +107,21 @@ class Counter(_Family[Count]):
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
         for values, series in self._rows():
             family.add_metric(values, series.value)
+        yield family
+
+
+class Info(_Family[float]):
+    """What its labels say is so: 1 for each of their values that was asked for."""
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
+        super().__init__(name, documentation, labels, lambda: 1.0)
+        registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """What prometheus_client writes out."""
+        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+        for values, one in self._rows():
+            family.add_metric(values, one)
         yield family
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from typing import ClassVar, Literal
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +22,7 @@ ANSWER = (
     " start, in the first of these that there is, or everywhere."
 )
 """What the parameter `answer` of several rewards means."""
+MAX_SHOWN_CHARS = 200
 
 
 class Reward(BaseModel):
@@ -98,6 +100,13 @@ class Reward(BaseModel):
         dumped = self.model_dump(exclude={"phrases", *self.changes_no_score})
         unset = {name for name in self.came_later if dumped[name] == type(self).model_fields[name].default}
         return {name: value for name, value in dumped.items() if name not in unset}
+
+    def shown(self) -> str:
+        """The parameters in the digest that are not at their defaults, as a query string: 200 characters at most."""
+        dumped = self.model_dump(exclude=set(self.changes_no_score), exclude_defaults=True)
+        given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in dumped.items()}
+        text = urlencode(given, safe=",@")
+        return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
 
 
 def small_alpha(alpha: float) -> tuple[str, ...]:

@@ -16,17 +16,36 @@ BUCKETS = (-1, -0.5, 0, 0.0005, 0.25, 1, 2.5, 180)
 
 def page(package: Any) -> str:
     registry = CollectorRegistry()
+    if package is counters:
+        counters.Info("told", "What is so.", ["version", "name"], registry=registry).labels("1.0", 'a "b"')
+    else:
+        prometheus_client.Gauge("told", "What is so.", ["version", "name"], registry=registry).labels(
+            "1.0", 'a "b"'
+        ).set(1)
     package.Counter("a_untouched", "Without labels.", registry=registry)
     package.Counter("b_never_asked", "With labels.", ["kind"], registry=registry)
     plain = package.Counter("c_plain", 'A "quoted" text.', registry=registry)
     labelled = package.Counter("d_labelled", "Two labels.", ["zeta", "alpha"], registry=registry)
     empty = package.Histogram("e_empty", "No values.", buckets=BUCKETS, registry=registry)
     values = package.Histogram("f_values", "Values.", ["stage"], buckets=BUCKETS, registry=registry)
+    forgotten = package.Counter("g_forgotten", "A series that goes.", ["kind", "name"], registry=registry)
+    for kind in ("kept", "gone"):
+        forgotten.labels(kind, "one").inc()
+    if package is counters:
+        forgotten.forget("kind", "gone")
+    else:
+        forgotten.remove("gone", "one")
     for number, value in enumerate(VALUES):
         plain.inc()
         plain.inc(0.25)
         labelled.labels("one", 200 + number % 2).inc(number)
         values.labels("even" if number % 2 == 0 else 'odd "\n').observe(value)
+    many = package.Histogram("h_many", "Values at once.", buckets=BUCKETS, registry=registry)
+    if package is counters:
+        many.labels().observe_all(VALUES)
+    else:
+        for value in VALUES:
+            many.observe(value)
     labelled.labels("begun", 404)
     values.labels("begun")
     assert empty is not None

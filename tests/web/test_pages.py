@@ -87,8 +87,6 @@ def test_what_alerts_look_at_begins_at_0(start_server: Starter) -> None:
     with start_server() as server:
         page = server.get("/metrics").text.splitlines()
     for reward in REWARDS:
-        for outcome in Outcome:
-            assert f'reward_samples_total{{outcome="{outcome}",reward="{reward}"}} 0.0' in page
         assert f'reward_unscored_total{{reward="{reward}"}} 0.0' in page
     for code in ("internal_error", "unavailable", "overloaded", "draining", "deadline_exceeded"):
         assert f'reward_rejected_total{{code="{code}"}} 0.0' in page
