@@ -10,6 +10,7 @@ import reward_server
 PACKAGE = Path(reward_server.__file__).parent
 LAYERS = (  # a module may import from its own row and from the rows below
     {"__main__", "cli", "options", "terminal"},
+    {"view"},
     {"offline"},
     {"web", "logs"},
     {"explanation", "records"},

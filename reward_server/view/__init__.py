@@ -1,0 +1,1 @@
+"""`reward-server view`: a page over a folder of recorded rewards, in a process of its own."""

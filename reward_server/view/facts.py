@@ -1,0 +1,144 @@
+"""What the index keeps of one recorded line: numbers, no text. Pure.
+
+`signs` are bits: what is to be seen in a completion, and what noise did to its reward. `suspect` says how likely a
+wrong answer is right after all, by its text alone: 3 where a ground truth stands in the answer as a whole, 2 where it
+stands in the last 300 characters, 1 where it stands anywhere. Not covered: the same value in another notation, which
+shares no text with its ground truth.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+
+import msgspec
+from msgspec import UNSET
+
+from reward_server.grading.turn import END_OF_TURN, has_eaten_escape
+from reward_server.records.row import Row
+from reward_server.types import Outcome
+
+NO_ANSWER, CUT_OFF, EATEN, TAKEN, GIVEN = 1, 2, 4, 8, 16
+"""No answer in its place; neither an answer nor an end of the turn; a backslash eaten; 1 paid as 0, 0 paid as 1."""
+WRONG = frozenset({Outcome.INCORRECT, Outcome.UNPARSEABLE, Outcome.UNANSWERED})
+LAST_CHARS = 300
+MAX_TRUTH_CHARS = 200
+"""A longer ground truth is looked for nowhere."""
+
+
+class Facts(msgspec.Struct, gc=False):
+    """Of one line. Times are seconds since 1970; `unit` is the step, or None where the row has none."""
+
+    id: int
+    time: float
+    run: str
+    step: int | None
+    config: tuple[str, str, str, str]
+    """Digest, version, reward, query string."""
+    question: int
+    visit: int | None
+    outcome: str
+    tier: str | None
+    is_train: bool
+    paid: float | None
+    clean: float | None
+    flipped: bool
+    draw: float | None
+    threshold: float | None
+    exposed: bool
+    score: float | None
+    answer: int
+    chars: int
+    signs: int
+    suspect: int
+
+
+def facts_of(row: Row) -> Facts:
+    """The numbers of one line."""
+    parts, noise = row.parts, row.noise or {}
+    clean, is_flipped = parts.get("clean"), bool(parts.get("flipped"))
+    signs = _signs(row) | (0 if not is_flipped else TAKEN if clean == 1 else GIVEN)
+    return Facts(
+        number(row.id),
+        _seconds(row.time),
+        row.run,
+        row.step,
+        (row.config, row.version, row.reward, row.query),
+        number(row.question),
+        row.visit,
+        row.outcome,
+        row.tier,
+        row.flip,
+        row.paid,
+        clean,
+        is_flipped,
+        parts.get("flip_draw"),
+        noise.get("threshold"),
+        bool(noise.get("exposed")),
+        parts.get("rm"),
+        number(row.answer or ""),
+        row.chars,
+        signs,
+        _suspect(row) if row.outcome in WRONG else 0,
+    )
+
+
+def number(text: str) -> int:
+    """A text as the 64-bit integer that stands for it in the index."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
+
+
+def truths_in(row: Row) -> Iterable[str]:
+    """The ground truths of a row, as texts."""
+    label = row.ground_truth
+    if isinstance(label, dict):
+        label = label.get("ground_truth")  # type: ignore[assignment]  # a text or a list of texts, by `row.py`
+    if label is UNSET or label is None:
+        return ()
+    return (label,) if isinstance(label, str) else [str(each) for each in label]
+
+
+def _signs(row: Row) -> int:
+    answered = bool(row.answer and row.answer.strip())
+    signs = 0 if answered else NO_ANSWER
+    text = row.completion
+    if text is None:
+        return signs
+    if not answered and not any(token in text for token in END_OF_TURN):
+        signs |= CUT_OFF
+    return signs | EATEN if has_eaten_escape(text) else signs
+
+
+def _suspect(row: Row) -> int:
+    """How likely the wrong answer is right, 0 … 3."""
+    text = row.completion or ""
+    return max((_stands_in(truth, row.answer or "", text) for truth in truths_in(row)), default=0)
+
+
+def _stands_in(truth: str, answer: str, text: str) -> int:
+    truth = truth.strip()
+    if not truth or len(truth) > MAX_TRUTH_CHARS:
+        return 0
+    if truth in answer and _whole(truth).search(answer):
+        return 3
+    if truth not in text:
+        return 0
+    pattern = _whole(truth)
+    return 2 if pattern.search(text[-LAST_CHARS:]) else 1 if pattern.search(text) else 0
+
+
+@lru_cache(maxsize=1024)
+def _whole(truth: str) -> re.Pattern[str]:
+    """The text where it is no part of a longer number or word."""
+    return re.compile(rf"(?<![\w./^−-]){re.escape(truth)}(?![\w/^]|[.,]\d)")
+
+
+@lru_cache(maxsize=1)
+def _seconds(time: str) -> float:
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except ValueError:
+        return 0.0
