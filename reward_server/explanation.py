@@ -15,6 +15,7 @@ from reward_server.types import Outcome, Sample, Score
 
 MEANINGS = {
     Outcome.CORRECT: "the answer equals the ground truth",
+    Outcome.PARTIAL: "the check gave a score between 0 and 1",
     Outcome.INCORRECT: "the answer differs from the ground truth",
     Outcome.UNPARSEABLE: "the answer cannot be parsed, or is longer than 1,000 characters",
     Outcome.UNANSWERED: "there is no answer in the place where it is looked for, or it is empty",

@@ -30,6 +30,8 @@ class Outcome(StrEnum):
     """What became of one sample: the closed set of the reply's `outcomes` and of a metric's labels."""
 
     CORRECT = "correct"
+    PARTIAL = "partial"
+    """A check of one's own gave a score strictly between 0 and 1."""
     INCORRECT = "incorrect"
     UNPARSEABLE = "unparseable"
     """The answer cannot be parsed, or is longer than 1,000 characters."""
@@ -58,12 +60,7 @@ class Outcome(StrEnum):
 
         A `timeout` is neither: a policy must not be paid for bombs.
         """
-        return self in (Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNPARSEABLE)
-
-    @property
-    def clean(self) -> float | None:
-        """The verifier's own score: 1, 0, or None where it could not grade."""
-        return None if self.is_unscored else float(self is Outcome.CORRECT)
+        return self in (Outcome.CORRECT, Outcome.PARTIAL, Outcome.INCORRECT, Outcome.UNPARSEABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +69,22 @@ class Verdict:
 
     `tier` names the rule that decided. The forms are the two texts as that rule compared them, or, where a worker
     graded them, as they came: always text, since turning a SymPy object into a string can hang for ever.
+    `score`: of a `partial` outcome, strictly between 0 and 1. `reason`: what a check of one's own said, for people.
     """
 
     outcome: Outcome
     tier: str
     ground_truth_form: str
     answer_form: str
+    score: float | None = None
+    reason: str = ""
+
+    @property
+    def clean(self) -> float | None:
+        """The verifier's own score: 1, 0, what is between them for `partial`, or None where it could not grade."""
+        if self.outcome is Outcome.PARTIAL:
+            return self.score
+        return None if self.outcome.is_unscored else float(self.outcome is Outcome.CORRECT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ class Rewards:
     """What a batch of N samples earned, in the order of the request.
 
     `rewards`: None where the server could not score the sample, which is not 0. `outcomes` says why (`correct`,
-    `incorrect`, `unanswered`, `ungradable`, …). `parts` are the components of the reward by name, each of shape (N,),
-    None where a part does not apply. `config` is the server's digest of all that can change a value; where replicas of
-    different configurations answered parts of the batch it has all their digests, joined by `+` (`version` likewise).
-    `request_id`: under which the server logged the request. A batch in chunks has it with `-1`, `-2`, … in the log (or,
-    where a gateway writes ids of its own, all of those, joined by `+`).
+    `partial`, `incorrect`, `unanswered`, `ungradable`, …). `parts` are the components of the reward by name, each of
+    shape (N,), None where a part does not apply. `config` is the server's digest of all that can change a value; where
+    replicas of different configurations answered parts of the batch it has all their digests, joined by `+` (`version`
+    likewise). `request_id`: under which the server logged the request. A batch in chunks has it with `-1`, `-2`, … in
+    the log (or, where a gateway writes ids of its own, all of those, joined by `+`).
     """
 
     reward: str

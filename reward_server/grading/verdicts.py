@@ -29,7 +29,10 @@ CHEAP_RULES: dict[Check, Callable[[str, str, bool], Verdict | None]] = {
     "math": judge_cheaply,
     "string": lambda ground_truth, answer, _: judge_string(ground_truth, answer),
 }
-PRECEDENCE = (Outcome.CORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.INCORRECT, Outcome.UNPARSEABLE)
+PRECEDENCE = (
+    *(Outcome.CORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.PARTIAL),
+    *(Outcome.INCORRECT, Outcome.UNPARSEABLE),
+)
 """Of several ground truths any one may match; failing that, what the sample's outcome is."""
 
 
@@ -178,8 +181,9 @@ def _ruled(check: Check, ground_truth: str, answer: str, ordered: bool) -> Verdi
 
 
 def best(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict of several ground truths: the first in PRECEDENCE; ungradable only when all are."""
-    return min(verdicts, key=lambda verdict: (PRECEDENCE + (verdict.outcome,)).index(verdict.outcome))
+    """The verdict of several ground truths: the first in PRECEDENCE, of partial ones the greatest; ungradable only when
+    all are."""
+    return min(verdicts, key=lambda each: ((*PRECEDENCE, each.outcome).index(each.outcome), -(each.clean or 0)))
 
 
 async def _first_right(verdicts: Sequence[Verdict | Coroutine[None, None, Verdict]]) -> Verdict:

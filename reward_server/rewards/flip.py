@@ -4,7 +4,8 @@
           → where the result is 0 and an answer was given, min(1, alpha · rpr) → grid
 
 Evaluation rows (`flip` False) are paid the clean score: no noise and no RPR. Range 0 … 1, but for a correction:
-`backward` is unbounded, `forward` pays -1 … 1. An unscored sample keeps its null through every step.
+`backward` is unbounded, `forward` pays -1 … 1. An unscored sample keeps its null through every step. Of a `partial`
+score s the flip pays 1 - s, at the rate of a 1 where s is at least 0.5, else at that of a 0.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from reward_server.rewards.noise import (
 )
 from reward_server.rewards.rate import Rate, at_visit, highest
 from reward_server.rewards.verify import VerifierReward
-from reward_server.types import Noise, Outcome, Sample, Score
+from reward_server.types import Noise, Outcome, Sample, Score, Verdict
 
 RATES = {"flip_prob", "false_positive_prob", "false_negative_prob"}
 FIXED = {
@@ -146,9 +147,9 @@ class FlipReward(VerifierReward):
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """The clean score, turned or not, then as for the verifier."""
-        true, wrong = asked(found.verdict).outcome, found.wrong_verdict
-        labelled = true if wrong is None or true.is_unscored else wrong.outcome  # by the label that the row is paid by
-        outcome = labelled if labelled.is_unscored else true
+        true, wrong = asked(found.verdict), found.wrong_verdict
+        labelled = true if wrong is None or true.outcome.is_unscored else wrong  # by the label that the row is paid by
+        outcome = labelled.outcome if labelled.outcome.is_unscored else true.outcome
         noise = self.noise(sample, labelled, found.reading)
         clean = labelled.clean
         noisy = 1.0 - clean if noise.flipped and clean is not None else clean
@@ -159,7 +160,7 @@ class FlipReward(VerifierReward):
         if corrected is not None:
             reward: float | None = to_grid(corrected)
         else:
-            reward = self.earned(sample, noisy, labelled, found.rpr)
+            reward = self.earned(sample, noisy, labelled.outcome, found.rpr)
         shown = reward if self.warms_up(sample) else noisy  # clean labels must not leak
         return Score(outcome, reward, shown=shown, parts={**parts, **self.other_parts(sample, found.rpr)}, noise=noise)
 
@@ -175,7 +176,7 @@ class FlipReward(VerifierReward):
             return forward_weight(noisy, rates) if noise.exposed else expected_weight(noisy, rates)
         return None
 
-    def noise(self, sample: Sample, outcome: Outcome, reading: Reading) -> Noise:
+    def noise(self, sample: Sample, verdict: Verdict, reading: Reading) -> Noise:
         """What is drawn for a sample, keyed by its question and what `flip_scope` says."""
         group = group_of(sample)
         visit = sample.visit or 0
@@ -184,8 +185,8 @@ class FlipReward(VerifierReward):
         else:
             keyed = reading.text if self.flip_scope == "sample" else None
             draw = flip_draw(seed=self.seed, group=group, visit=visit, completion=keyed)
-        clean, rates = outcome.clean, self.rates(sample.visit)
-        exposed = sample.flip and self._may_flip(outcome) and not self.warms_up(sample)
+        clean, rates = verdict.clean, self.rates(sample.visit)
+        exposed = sample.flip and self._may_flip(verdict.outcome) and not self.warms_up(sample)
         return Noise(
             seed=self.seed,
             group=group,

@@ -1,7 +1,8 @@
 """Noise on purpose: which clean scores are turned, decided by a hash.
 
     u = (int(blake2b(seed ‖ 00 ‖ group ‖ 00 ‖ visit [‖ 00 ‖ completion], digest_size=8), big endian) >> 11) / 2^53
-    flip iff u < p,   p = false_negative_prob if the clean score is 1, else false_positive_prob
+    flip iff u < p,   p = false_negative_prob if the clean score is at least 0.5, else false_positive_prob
+    a flip pays 1 - clean
 
 The draw u is uniform on the 2^53 multiples of 2^-53 in [0, 1). It depends on nothing but what is hashed, so a retry,
 another batch, another replica or a restart gives the same flip.
@@ -46,7 +47,15 @@ class NoiseRates:
 
     def of(self, clean: float | None) -> float:
         """The rate that belongs to a clean score."""
-        return self.false_negative_prob if clean == 1 else self.false_positive_prob
+        return self.false_negative_prob if clean is not None and is_right(clean) else self.false_positive_prob
+
+
+def is_right(clean: float) -> bool:
+    """Does a clean score count as a 1, of which noise makes less? A `partial` one of 0.5 and more does.
+
+    At 0.5 itself nothing depends on it: 1 - 0.5 is 0.5.
+    """
+    return clean >= 0.5
 
 
 def flip_draw(*, seed: int, group: str, visit: int, completion: str | None = None) -> float:
@@ -86,6 +95,14 @@ def is_flipped(clean: float, draw: float, rates: NoiseRates) -> bool:
 def backward_corrected(noisy: float, rates: NoiseRates) -> float:
     """(noisy - rho_0) / (1 - rho_0 - rho_1), whose expectation over the flip is the clean score.
 
+    Of a `partial` score s the noise pays s or 1 - s: h, the greater, becomes l at rho_1, and l becomes h at rho_0.
+    What is paid for them then solves (1 - rho_1) · f(h) + rho_1 · f(l) = h and rho_0 · f(h) + (1 - rho_0) · f(l) = l:
+
+        f(h) = ((1 - rho_0) · h - rho_1 · l) / (1 - rho_0 - rho_1)
+        f(l) = ((1 - rho_1) · l - rho_0 · h) / (1 - rho_0 - rho_1)
+
+    With h = 1 and l = 0 that is the line above, and at equal rates it is for every s.
+
     Source: backward correction of label noise (Natarajan et al. 2013). Range: below 0 for 0, above 1 for 1. A mean
     baseline keeps the correction; a group z-score cancels it, being blind to shift and scale.
 
@@ -94,14 +111,18 @@ def backward_corrected(noisy: float, rates: NoiseRates) -> float:
     informative = 1 - rates.false_positive_prob - rates.false_negative_prob
     if informative <= 0:
         raise ValueError("backward correction needs false_positive_prob + false_negative_prob < 1")
-    return (noisy - rates.false_positive_prob) / informative
+    rate, other = rates.false_negative_prob, rates.false_positive_prob
+    if not is_right(noisy):
+        rate, other = other, rate
+    return ((1 - other) * noisy - rate * (1 - noisy)) / informative
 
 
 def forward_weight(noisy: float, rates: NoiseRates) -> float:
     """noisy + rho_1 - 1, whose expectation over the flip is (1 - rho_0 - rho_1) · (clean - 1).
 
     Source: forward correction as a weight of the policy gradient (arXiv 2510.00915). Range: rho_1 - 1 for 0, rho_1 for
-    1. It is the noisy score, shifted: any mean baseline cancels it.
+    1. It is the noisy score, shifted: any mean baseline cancels it. (Of a `partial` score it is the same shift. Its
+    expectation then is another.)
     """
     return noisy + rates.false_negative_prob - 1
 

@@ -4,7 +4,8 @@
     reward = s if s >= threshold, else min(1, s + alpha · rpr), on the grid
 
 All after s is as for `rm` (Lv et al. 2025, arXiv 2505.22653), evaluation rows too: they are paid s. Range 0 … 1. What
-could not be graded keeps its null.
+could not be graded keeps its null. A `partial` score of at least 0.5 is right for the judge, one below it is wrong: its
+accuracy then is the share of answers on the side of 0.5 that their own scores are on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from reward_server.rewards.found import Found, Needs, asked
 from reward_server.rewards.grid import calibrated, to_grid
 from reward_server.rewards.judge import judged
 from reward_server.rewards.key import answer_form, group_of, lacks_key
-from reward_server.rewards.noise import judge_draw
+from reward_server.rewards.noise import is_right, judge_draw
 from reward_server.rewards.reward import ANSWER, Reward, small_alpha
 from reward_server.types import Sample, Score
 
@@ -58,8 +59,8 @@ class RmSimReward(Reward):
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """What the judge says, lifted; null where the answer could not be graded."""
-        outcome, rpr = asked(found.verdict).outcome, asked(found.rpr)
-        clean = outcome.clean
+        verdict, rpr = asked(found.verdict), asked(found.rpr)
+        outcome, clean = verdict.outcome, verdict.clean
         if clean is None:
             parts: dict[str, float | None] = {"clean": None, "rm": None, "rpr": rpr.value, "calibrated": None}
             return Score(outcome, None, shown=None, parts=parts)
@@ -73,4 +74,4 @@ class RmSimReward(Reward):
 
     def _says(self, sample: Sample, found: Found, clean: float) -> float:
         draw = judge_draw(seed=self.seed, group=group_of(sample), answer=answer_form(found.reading, self.check))
-        return judged(clean, draw, accuracy=self.accuracy, sharpness=self.sharpness, tilt=self.tilt)
+        return judged(float(is_right(clean)), draw, accuracy=self.accuracy, sharpness=self.sharpness, tilt=self.tilt)

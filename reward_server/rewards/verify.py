@@ -66,8 +66,8 @@ class VerifierReward(Reward):
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """The clean score, topped up."""
-        outcome = asked(found.verdict).outcome
-        clean = outcome.clean
+        verdict = asked(found.verdict)
+        outcome, clean = verdict.outcome, verdict.clean
         reward = self.earned(sample, clean, outcome, found.rpr)
         return Score(outcome, reward, shown=reward, parts={"clean": clean, **self.other_parts(sample, found.rpr)})
 

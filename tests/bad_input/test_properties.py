@@ -152,12 +152,13 @@ def test_a_noisy_reward_is_a_reward_and_follows_its_draw(
     )
     draw = flip_draw(seed=3, group=group, visit=visit)
     assert 0 <= draw < 1
-    found = Found(Reading("", None, has_eaten_escape=False), Verdict(outcome, "text", "", ""))
+    verdict = Verdict(outcome, "text", "", "", score=0.25 if outcome is Outcome.PARTIAL else None)
+    found = Found(Reading("", None, has_eaten_escape=False), verdict)
     score = reward.settle(Sample("", group=group, visit=visit, flip=wanted), found)
     assert score.noise and score.noise.draw == draw
-    assert (score.reward is None) == (outcome.clean is None)
-    assert score.reward is None or corrected or score.reward in (0.0, 1.0)
-    assert wanted or score.reward == outcome.clean
+    assert (score.reward is None) == (verdict.clean is None)
+    assert score.reward is None or corrected or score.reward in (0.0, 0.25, 0.75, 1.0)
+    assert wanted or score.reward == verdict.clean
 
 
 @modest

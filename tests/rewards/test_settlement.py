@@ -12,9 +12,10 @@ from reward_server.grading.answer import Answer
 from reward_server.grading.reading import Reading
 from reward_server.rewards.flip import FlipReward
 from reward_server.rewards.found import Found
-from reward_server.rewards.noise import flip_draw
+from reward_server.rewards.noise import NoiseRates, backward_corrected, flip_draw
 from reward_server.rewards.reasoning import Rpr
 from reward_server.rewards.reward import Reward
+from reward_server.rewards.rm_sim import RmSimReward
 from reward_server.rewards.rpr import RprReward
 from reward_server.rewards.verify import VerifierReward
 from reward_server.types import Outcome, Sample, Score, Verdict
@@ -30,12 +31,23 @@ def reasoning(value: float) -> Rpr:
     return Rpr(value=value, hits=3, repetition=0.0, user_turns=0)
 
 
+def verdict(outcome: Outcome | float) -> Verdict:
+    if isinstance(outcome, float):
+        return Verdict(Outcome.PARTIAL, "text", "", "", score=outcome)
+    return Verdict(outcome, "text", "", "", score=0.25 if outcome is Outcome.PARTIAL else None)
+
+
 def settled(
-    reward: Reward, outcome: Outcome, group: str = NEVER, *, wanted: bool = True, rpr: float | None = None
+    reward: Reward,
+    outcome: Outcome | float,
+    group: str = NEVER,
+    *,
+    wanted: bool = True,
+    rpr: float | None = None,
 ) -> Score:
-    """What a sample earns when its answer was graded so."""
+    """What a sample earns when its answer was graded so; a number is the score of a partial one."""
     reading = Reading("", None, has_eaten_escape=False)
-    found = Found(reading, Verdict(outcome, "text", "", ""), None if rpr is None else reasoning(rpr))
+    found = Found(reading, verdict(outcome), None if rpr is None else reasoning(rpr))
     return reward.settle(Sample("", group=group, flip=wanted), found)
 
 
@@ -56,6 +68,44 @@ def test_the_outcome_table(outcome: Outcome, clean: float | None, noisy: float |
     assert settled(FLIP, outcome, NEVER).reward == clean
     assert settled(FLIP, outcome, ALWAYS).reward == noisy
     assert settled(FLIP, outcome, ALWAYS, wanted=False).reward == clean  # evaluation
+
+
+def test_a_partial_score_is_paid_on_the_grid_and_noise_pays_the_rest() -> None:
+    assert settled(VerifierReward(), 0.3).reward == 307 / 1024  # 307.2/1024
+    score = settled(FLIP, 0.3, ALWAYS)
+    assert (score.reward, score.shown, score.outcome) == (717 / 1024, 0.7, Outcome.PARTIAL)  # 716.8/1024
+    assert (score.parts["clean"], score.parts["flipped"]) == (0.3, 1.0)
+    assert settled(FLIP, 0.3, NEVER).reward == settled(FLIP, 0.3, ALWAYS, wanted=False).reward == 307 / 1024
+    # RPR is for what earned nothing, and a partial answer earned something
+    assert settled(VerifierReward(alpha=1), 0.25, rpr=0.9).reward == 0.25
+    assert settled(FlipReward(flip_prob=0.4, alpha=1), 0.25, ALWAYS, rpr=0.9).reward == 0.75
+
+
+@pytest.mark.parametrize(("clean", "rate"), [(0.25, 0.2), (0.4999, 0.2), (0.5, 0.7), (0.75, 0.7)])
+def test_a_partial_score_has_the_rate_of_the_side_of_one_half_that_it_is_on(clean: float, rate: float) -> None:
+    reward = FlipReward(false_positive_prob=0.2, false_negative_prob=0.7)
+    noise = settled(reward, clean, ALWAYS).noise
+    assert noise is not None and (noise.threshold, noise.flipped) == (rate, True)
+
+
+@given(st.floats(0, 1), st.floats(0, 0.49), st.floats(0, 0.49))
+def test_backward_is_right_on_average_for_partial_scores_too(clean: float, low: float, high: float) -> None:
+    rates = NoiseRates(low, high)
+    rate = rates.of(clean)
+    mean = (1 - rate) * backward_corrected(clean, rates) + rate * backward_corrected(1 - clean, rates)
+    assert mean == pytest.approx(clean, abs=1e-9)
+
+
+def test_a_partial_score_and_wrong_labels_or_a_simulated_judge() -> None:
+    reading = Reading("", None, has_eaten_escape=False)
+    found = Found(reading, verdict(0.75), wrong_verdict=verdict(0.25))
+    score = FlipReward(label_noise=0.5).settle(Sample("", group=ALWAYS), found)
+    assert (score.reward, score.parts["clean"], score.outcome) == (0.25, 0.75, Outcome.PARTIAL)
+    judge = RmSimReward(accuracy=0.85)
+    judged = {clean: settled(judge, clean, rpr=0.0).parts for clean in (0.49, 0.51)}
+    assert judged[0.49]["clean"] == 0.49
+    assert judged[0.49]["rm"] == settled(judge, Outcome.INCORRECT, rpr=0.0).parts["rm"]
+    assert judged[0.51]["rm"] == settled(judge, Outcome.CORRECT, rpr=0.0).parts["rm"]
 
 
 def test_unanswered_is_flipped_only_on_request() -> None:
@@ -84,9 +134,10 @@ def test_alpha_1_is_the_published_format_reward_when_wrong(outcome: Outcome, rew
 def test_evaluation_rows_get_neither_noise_nor_rpr() -> None:
     reward = FlipReward(flip_prob=0.4, alpha=1)
     for outcome in (Outcome.INCORRECT, Outcome.CORRECT, Outcome.UNPARSEABLE):
-        assert settled(reward, outcome, ALWAYS, wanted=False, rpr=0.5).reward == outcome.clean
+        clean = verdict(outcome).clean
+        assert settled(reward, outcome, ALWAYS, wanted=False, rpr=0.5).reward == clean
         score = settled(VerifierReward(alpha=1), outcome, wanted=False, rpr=0.5)
-        assert (score.reward, score.parts["rpr"]) == (outcome.clean, 0.5)
+        assert (score.reward, score.parts["rpr"]) == (clean, 0.5)
 
 
 def test_rpr_comes_after_the_flip() -> None:
