@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from reward_server import __version__
@@ -12,6 +13,7 @@ from reward_server.grading.text.normalise import normalise
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
 from reward_server.types import Outcome, Sample, Score
+from reward_server.why import why
 
 MEANINGS = {
     Outcome.CORRECT: "the answer equals the ground truth",
@@ -34,15 +36,19 @@ _LOST = (
 
 
 def explanation(
-    plan: Plan, sample: Sample, derivation: Derivation, milliseconds: dict[str, float]
+    plan: Plan, sample: Sample, derivation: Derivation, milliseconds: dict[str, float], warnings: Sequence[str] = ()
 ) -> dict[str, object]:
-    """Every step that led to the reward; a step that the reward lacks is left out."""
+    """Every step that led to the reward; a step that the reward lacks is left out.
+
+    `warnings`: of how the sample was asked for, before those of the sample itself.
+    """
     reading, score = derivation.found.reading, derivation.score
     return {
         "reward": plan.name,
         "value": score.reward,
         "outcome": score.outcome,
         "meaning": _LOST if sample.is_lost else MEANINGS[score.outcome],
+        "why": why(plan, sample, derivation),
         "parts": score.parts,
         "turn": {"characters": len(reading.text), "ignored_characters": len(sample.completion) - len(reading.text)},
         "answer": _answer(sample, derivation),
@@ -52,7 +58,7 @@ def explanation(
         **_rpr(plan, derivation),
         **_model(derivation),
         "milliseconds": milliseconds,
-        "warnings": _warnings(plan, sample, derivation),
+        "warnings": [*warnings, *_warnings(plan, sample, derivation)],
         "parameters": plan.reward.model_dump(),
         "version": __version__,
         "config": plan.config,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import httpx
 import pytest
 from running_server import RunningServer
+
+from reward_server.reward_model.answer_format import AnswerFormat
+from reward_server.why import BAD_FORMAT
 
 THINKING = "Wait, let me check. Hence \\boxed{\\frac{8}{2}}"
 
@@ -151,3 +156,74 @@ def test_noise_without_a_visit_is_a_warning(
     derived = server.post(f"/explain/flip?{query}", body).json()
     assert derived["warnings"] == expected
     assert derived["noise"]["visit"] == 0
+
+
+BOX = {"completion": "Wait, so \\boxed{4}", "ground_truth": "4", "group": "q1", "visit": 0}
+WRONG = {**BOX, "completion": "Wait, so \\boxed{5}"}
+NUMBER = "The ground truth is a plain number, `4`, and the answer `5` is another one."
+SAME = "Answer and ground truth are the same text once both are written in one way: `4`."
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        ("verifier", BOX, SAME),
+        ("verifier?alpha=1", WRONG, f"{NUMBER} What earned 0 is paid for its reasoning, where RPR is 0.05."),
+        ("verifier", {**BOX, "ground_truth": ["6", "7"]}, "One of 2 ground truths has to be met."),
+        ("verifier", {**BOX, "ground_truth": None}, "So there is no reward, instead of a 0."),
+        ("flip?flip_prob=0.4", BOX, f"{SAME} Noise inverts it: the draw 0.1335 is below 0.4."),
+        ("flip?flip_prob=0.1", BOX, f"{SAME} Noise leaves it: the draw 0.1335 is not below 0.1."),
+        ("flip?flip_prob=0.4", {**BOX, "flip": False}, f"{SAME} Noise leaves it, as an evaluation row."),
+        (
+            "flip?flip_prob=0.4",
+            {**BOX, "completion": "4"},
+            "Noise leaves it: only what was answered and graded may be inverted.",
+        ),
+        ("flip?flip_prob=0.4&correction=backward", BOX, "Under correction=backward 0 is paid as -2."),
+        (
+            "flip?label_noise=1",
+            {**BOX, "ground_truth": {"ground_truth": "4", "wrong_ground_truth": "5"}},
+            "wrong label",
+        ),
+        ("rpr", BOX, "The turn has 1 of the phrases, and 20 of them earn all."),
+        ("rpr", {**BOX, "completion": "wait"}, "There is no answer, and require_answer pays 0 then."),
+        ("rm_sim?threshold=0", BOX, "It is paid as it is."),
+        ("rm_sim?threshold=9", BOX, "Below the threshold of 9 RPR lifts it to "),
+    ],
+)
+def test_it_says_why_in_a_sentence(server: RunningServer, path: str, body: dict[str, object], sentence: str) -> None:
+    derived = server.post(f"/explain/{path}", body).json()
+    assert sentence in derived["why"], derived["why"]
+    assert len(derived["why"]) < 400
+
+
+def test_it_is_indented_for_people_and_ends_its_last_line(server: RunningServer) -> None:
+    text = server.post("/explain/verifier", BOX).text
+    assert text.startswith('{\n  "reward": "verifier",\n') and text.endswith("\n}\n")
+
+
+@pytest.mark.parametrize(
+    ("query", "ground_truth", "is_warned"),
+    [
+        ("ground_truth=1+1", "1 1", True),
+        ("check=math&ground_truth=x+1", "x 1", True),
+        ("ground_truth=1%2B1", "1+1", False),
+        ("ground_truth=1%201", "1 1", False),
+        ("ground_truth=1&group=a+b", "1", False),
+        ("ground_truth=1&prompt=1+1", "1", False),
+    ],
+)
+def test_a_plus_in_the_query_string_is_a_warning(
+    server: RunningServer, query: str, ground_truth: str, is_warned: bool
+) -> None:
+    derived = server.post(f"/explain/verifier?{query}", b"so \\boxed{2}", headers={"content-type": "text/plain"}).json()
+    assert derived["ground_truths"] == [ground_truth]
+    warned = [warning for warning in derived["warnings"] if warning.startswith("a + in a query string is a blank")]
+    assert bool(warned) == is_warned
+    assert all(repr(ground_truth) in warning and "%2B" in warning for warning in warned)
+    told = server.post("/explain/verifier", {"completion": "so \\boxed{2}", "ground_truth": ground_truth}).json()
+    assert told["warnings"] == []  # in JSON a blank is meant
+
+
+def test_every_format_has_its_sentence() -> None:
+    assert set(BAD_FORMAT) == set(get_args(AnswerFormat))

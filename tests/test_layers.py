@@ -13,7 +13,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"view"},
     {"offline"},
     {"web", "logs"},
-    {"explanation", "records"},
+    {"explanation", "why", "records"},
     {"dialects"},
     {"scoring"},
     {"catalog", "metrics", "sample_metrics", "sample_counts"},

@@ -3,7 +3,7 @@
 `/explain` also takes a completion as plain text, with the rest in the query string:
 
     curl -d '{"completion": "\\\\boxed{4}", "ground_truth": "4"}' …/explain/verifier
-    curl --data-binary @out.txt '…/explain/verifier?ground_truth=4'
+    curl --data-binary @out.txt '…/explain/verifier' --url-query 'ground_truth=x+1'
 
 curl labels both as a form. So: `application/json` is JSON, `text/plain` is text, and anything else is JSON when it is
 an object with the key `completion`, or with `query` and `prompt`: OpenRLHF's prompt and completion in one text.
@@ -11,19 +11,22 @@ an object with the key `completion`, or with `query` and `prompt`: OpenRLHF's pr
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
 from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.json_text import JsonNumber
 from reward_server.dialects.label import checked_flip, checked_group, checked_prompt, checked_visit, labelled
-from reward_server.errors import InvalidRequest
+from reward_server.errors import InvalidRequest, shortened
 from reward_server.types import Sample
 
 SAMPLE_KEYS = ("completion", "prompt", "ground_truth", "group", "visit", "flip")
 _QUERY = "query"
 """In place of `completion`, where there is a prompt."""
+_PLUS = re.compile(r"(?:^|&)ground_truth=[^&]*\+")
 SCHEMA: dict[str, object] = {
     "type": "object",
     "additionalProperties": False,
@@ -44,17 +47,35 @@ SCHEMA: dict[str, object] = {
 }
 
 
-def parse_explain(raw: bytes, content_type: str, query: str) -> tuple[Sample, str]:
-    """The sample, and the query string of the reward's own parameters. Raises InvalidRequest."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `/explain` is asked. `query`: the query string of the reward's own parameters."""
+
+    sample: Sample
+    query: str
+    warnings: tuple[str, ...] = ()
+
+
+def parse_explain(raw: bytes, content_type: str, query: str) -> Asked:
+    """The sample, from the body or from body and query string. Raises InvalidRequest."""
     kind = content_type.partition(";")[0].strip().lower()
     body = None if kind == "text/plain" else _json_sample(raw, is_certain=kind == "application/json")
     if body is not None:
         _refuse_unknown(body)
-        return sample_of(body), query
+        return Asked(sample_of(body), query)
     pairs = parse_qsl(query, keep_blank_values=True)
     given = {key: value for key, value in pairs if key in SAMPLE_KEYS}
     rest = urlencode([(key, value) for key, value in pairs if key not in SAMPLE_KEYS])
-    return _from_text(raw, given), rest
+    return Asked(_from_text(raw, given), rest, tuple(_blanks(query, given)))
+
+
+def _blanks(query: str, given: dict[str, str]) -> Iterator[str]:
+    """`?ground_truth=1+1` arrives as `1 1`, which is another ground truth."""
+    if _PLUS.search(query):
+        yield (
+            f"a + in a query string is a blank, so the ground truth is {shortened(given['ground_truth'], 100)!r}:"
+            " write %2B for a plus, or let curl do it: --url-query 'ground_truth=1+1'"
+        )
 
 
 def sample_of(row: JsonBody) -> Sample:

@@ -28,9 +28,11 @@ class JsonResponse(Response):
         ]
 
 
-def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Any JSON; NaN is a bug of ours and raises ValueError."""
-    return JsonResponse(json.dumps(content, allow_nan=False), status, headers)
+def json_response(
+    content: object, status: int = 200, headers: dict[str, str] | None = None, indent: int | None = None
+) -> Response:
+    """Any JSON; NaN is a bug of ours and raises ValueError. `indent`: for people, who also want the last line ended."""
+    return JsonResponse(json.dumps(content, allow_nan=False, indent=indent) + "\n" * bool(indent), status, headers)
 
 
 def error_response(error: RewardServerError) -> Response:

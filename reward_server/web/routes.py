@@ -120,16 +120,16 @@ class Routes:
                 raw = await work.body()
                 given = request.scope["query_string"].decode("utf-8", "replace")
                 kind = request.headers.get("content-type", "")
-                sample, query = await self._run("parse", None, len(raw), parse_explain, raw, kind, given)
-                plan = self._service.catalog.resolve(name, query)
+                asked = await self._run("parse", None, len(raw), parse_explain, raw, kind, given)
+                plan = self._service.catalog.resolve(name, asked.query)
                 milliseconds: dict[str, float] = {}
-                (derivation,) = await self._service.scorer.derive(plan, [sample], milliseconds)
+                (derivation,) = await self._service.scorer.derive(plan, [asked.sample], milliseconds)
                 note(request.scope, reward=name, outcome=derivation.score.outcome)
                 headers = {"X-Reward-Config": plan.config}
 
                 def render() -> Response:
-                    content = explanation(plan, sample, derivation, milliseconds)
-                    return json_response(content, headers=headers)
+                    content = explanation(plan, asked.sample, derivation, milliseconds, asked.warnings)
+                    return json_response(content, headers=headers, indent=2)
 
                 return await self._run("render", None, len(raw), render)
 
