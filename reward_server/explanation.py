@@ -92,7 +92,9 @@ def _verdict(sample: Sample, derivation: Derivation) -> dict[str, object]:
 
 
 def _noise(score: Score) -> dict[str, object]:
-    return {} if score.noise is None else {"noise": asdict(score.noise)}
+    if score.noise is None:
+        return {}
+    return {"noise": {name: value for name, value in asdict(score.noise).items() if value is not None}}
 
 
 def _wrong_label(sample: Sample, derivation: Derivation) -> dict[str, object]:

@@ -110,7 +110,7 @@ class Scorer:
             asked = request.ask(samples, [reading.text for reading in readings]) if request else None
             answers = await self._timed("model", times, asked) if asked else nothing
             found = [Found(*row) for row in zip(readings, verdicts, rprs, answers, wrongs, strict=True)]
-            return await self.run(None, None, size, self._settled, plan, samples, found)
+            return await self.run(None, None, size * plan.reward.work_of_a_char, self._settled, plan, samples, found)
 
     def check_ready(self) -> None:
         """Raises Loading or Unavailable with the reason while not all rewards can be scored."""

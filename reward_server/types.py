@@ -119,7 +119,8 @@ class Noise:
 
     `draw`: u in [0, 1), keyed by seed, group and visit, and in scope `sample` by the completion. `threshold`: the
     probability that its clean score is inverted. `exposed`: may noise flip it at all? `flipped`: it is exposed, and u
-    is below the threshold.
+    is below the threshold. `holds`: has it the feature that noise follows, and `at` which characters of the own turn?
+    None: the noise follows none.
     """
 
     seed: int
@@ -130,6 +131,8 @@ class Noise:
     threshold: float
     exposed: bool
     flipped: bool
+    holds: bool | None = None
+    at: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,3 +213,27 @@ def test_backward_correction_is_right_on_average(server: RunningServer) -> None:
         assert set(rewards) == {1.5, -171 / 1024}
         standard_error = np.std(rewards) / math.sqrt(4096)
         assert abs(np.mean(rewards) - clean) <= 4 * standard_error
+
+
+def test_noise_that_follows_a_phrase_touches_nothing_else_and_metrics_count_what_was_exposed(
+    server: RunningServer,
+) -> None:
+    texts = ["Wait! \\boxed{5}", "so \\boxed{5}", "so \\boxed{4}", "WAIT \\boxed{4}"]
+    body = {"completions": texts, "ground_truths": ["4"] * 4, "groups": [1, 2, 3, 4]}
+    before = server.metric("reward_flip_exposed_total", reward="flip")
+    reply = server.post("/score/flip?flip_prob=1&flip_if=phrase:wait", body).json()
+    assert reply["rewards"] == [1.0, 0.0, 1.0, 0.0]
+    assert reply["parts"]["flip_if"] == [1.0, 0.0, 0.0, 1.0]
+    assert server.metric("reward_flip_exposed_total", reward="flip") - before == 2
+    plain = server.post("/score/flip?flip_prob=1", body).json()
+    assert plain["parts"]["flip_draw"] == reply["parts"]["flip_draw"] and "flip_if" not in plain["parts"]
+    sample = {"completion": "So, wait: \\boxed{5}", "ground_truth": "4", "group": "q"}
+    noise = server.post("/explain/flip?flip_prob=1&flip_if=phrase:wait", sample).json()["noise"]
+    assert (noise["holds"], noise["at"], noise["exposed"]) == (True, [4, 8], True)
+    assert "holds" not in server.post("/explain/flip?flip_prob=1", sample).json()["noise"]
+
+
+@pytest.mark.parametrize("feature", ["words>3", "phrase:", "regex:(a)%5C1", "regex:" + "x" * 501])
+def test_a_feature_that_cannot_be_read_is_a_422_that_says_why(server: RunningServer, feature: str) -> None:
+    answer = server.post(f"/score/flip?flip_prob=1&flip_if={feature}", {"completions": []})
+    assert answer.status_code == 422 and answer.json()["error"]["message"].startswith("flip_if: ")

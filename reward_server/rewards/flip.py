@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from reward_server.grading.reading import Reading
+from reward_server.rewards.feature import FlipIf, Span, feature_of
 from reward_server.rewards.found import Found, asked
 from reward_server.rewards.grid import to_grid
 from reward_server.rewards.key import answer_form, group_of, lacks_key
@@ -61,6 +62,11 @@ class FlipReward(VerifierReward):
         le=1,
         description="Share of questions that are graded against `wrong_ground_truth` of their label, at every visit.",
     )
+    flip_if: FlipIf | None = Field(
+        None,
+        description="Noise only where this holds of the own turn: `phrase:TEXT`, `regex:RE` (RE2), `length>N` or"
+        " `answer_length>N` (characters). Others are paid clean.",
+    )
     flip_unanswered: bool = Field(False, description="May noise invert unanswered samples too?")
     correction: Literal["none", "backward", "forward"] = Field(
         "none",
@@ -68,13 +74,13 @@ class FlipReward(VerifierReward):
         " forward: the noisy score + false_negative_prob - 1.",
     )
 
-    came_later: ClassVar[frozenset[str]] = VerifierReward.came_later | {"label_noise"}
+    came_later: ClassVar[frozenset[str]] = VerifierReward.came_later | {"label_noise", "flip_if"}
 
     @model_validator(mode="after")
     def _has_one_noise_level(self) -> Self:
         single = self.flip_prob is not None
         pair = (self.false_positive_prob is not None, self.false_negative_prob is not None)
-        if not single and not any(pair) and self.label_noise > 0:
+        if not single and not any(pair) and self.label_noise > 0 and self.flip_if is None:
             return self  # labels alone are wrong
         if single == any(pair) or (not single and not all(pair)):
             raise ValueError("give flip_prob, or both false_positive_prob and false_negative_prob")
@@ -103,6 +109,11 @@ class FlipReward(VerifierReward):
         if RATES & set(given):
             defaults = {key: value for key, value in defaults.items() if key not in RATES}
         return super().merged(defaults, given)
+
+    @property
+    def work_of_a_char(self) -> int:
+        """An expression is searched for in every text."""
+        return 1 if self.flip_if is None else feature_of(self.flip_if).work
 
     def rates(self, visit: int | None) -> NoiseRates:
         """How often a clean 0, a clean 1, is turned at that visit; the first where there is none."""
@@ -156,6 +167,8 @@ class FlipReward(VerifierReward):
         parts: dict[str, float | None] = {"clean": true.clean, "flipped": float(noise.flipped), "flip_draw": noise.draw}
         if self.label_noise > 0:
             parts["wrong_label"] = float(wrong is not None)
+        if noise.holds is not None:
+            parts["flip_if"] = float(noise.holds)
         corrected = None if noisy is None else self._corrected(noisy, sample, noise)
         if corrected is not None:
             reward: float | None = to_grid(corrected)
@@ -186,7 +199,8 @@ class FlipReward(VerifierReward):
             keyed = reading.text if self.flip_scope == "sample" else None
             draw = flip_draw(seed=self.seed, group=group, visit=visit, completion=keyed)
         clean, rates = verdict.clean, self.rates(sample.visit)
-        exposed = sample.flip and self._may_flip(verdict.outcome) and not self.warms_up(sample)
+        holds, at = self._feature(reading)
+        exposed = holds is not False and sample.flip and self._may_flip(verdict.outcome) and not self.warms_up(sample)
         return Noise(
             seed=self.seed,
             group=group,
@@ -196,7 +210,16 @@ class FlipReward(VerifierReward):
             threshold=rates.of(clean),
             exposed=exposed,
             flipped=exposed and clean is not None and is_flipped(clean, draw, rates),
+            holds=holds,
+            at=at,
         )
+
+    def _feature(self, reading: Reading) -> tuple[bool | None, Span | None]:
+        """Does the text have what noise follows, and where? None: it follows nothing."""
+        if self.flip_if is None:
+            return None, None
+        at = feature_of(self.flip_if).at(reading)
+        return at is not None, at
 
     def _may_flip(self, outcome: Outcome) -> bool:
         return outcome.is_exposed or (self.flip_unanswered and outcome is Outcome.UNANSWERED)

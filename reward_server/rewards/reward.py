@@ -71,6 +71,11 @@ class Reward(BaseModel):
         """Is the sample graded against its wrong ground truth too, to be paid by it?"""
         return False
 
+    @property
+    def work_of_a_char(self) -> int:
+        """What `settle` costs for each character of a completion, as a multiple of what the other steps cost."""
+        return 1
+
     def lacks(self, sample: Sample) -> str | None:
         """Why the sample cannot be scored at all: a sentence with `{name}` and `{row}` to fill in."""
         return None
