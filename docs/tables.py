@@ -16,11 +16,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from reward_server.errors import RewardServerError, Unavailable
-from reward_server.rewards.reward import Reward
+from reward_server.rewards.reward import AnyReward
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import Settings
 
-PAGES = [Path(__file__).with_name(name) for name in ("reference.md", "rewards.md")]
+PAGES = [Path(__file__).with_name(name) for name in ("reference.md", "rewards.md", "compose.md")]
 MARKED = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 MODEL = "rm_"
 """What the names of the reward model's settings begin with."""
@@ -49,7 +49,7 @@ def tables() -> dict[str, str]:
     }
 
 
-def _own_first(reward: type[Reward]) -> list[str]:
+def _own_first(reward: type[AnyReward]) -> list[str]:
     """The names of the reward's own parameters, then of those of the reward that it is built on, then of all others."""
     names = [name for kind in reward.__mro__ for name in kind.__dict__.get("__annotations__", ())]
     return [name for name in dict.fromkeys(names) if name in reward.model_fields]

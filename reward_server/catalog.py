@@ -1,6 +1,6 @@
 """Which rewards there are, and what one URL means: the name and the query string become a `Plan`.
 
-A reward is one of the four, or a variant that `rewards.toml` names:
+A reward is one of `table.py`, or a variant that `rewards.toml` names:
 
     [math-noisy]            # POST /score/math-noisy
     base = "flip"
@@ -9,18 +9,20 @@ A reward is one of the four, or a variant that `rewards.toml` names:
     [phrases]               # lists for the parameter `phrases`
     mine = ["wait", "let me check"]
 
-A variant gives defaults; the query string may still set any parameter.
+A variant gives defaults; the query string may still set any parameter. What mixes and routes are made of: `recipe.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
 from json import dumps
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 import tomllib
@@ -28,21 +30,47 @@ from pydantic import ValidationError
 
 from reward_server import __version__
 from reward_server.errors import CommandError, InvalidRequest, UnknownReward, shortened
+from reward_server.rewards.composite import Composite
 from reward_server.rewards.found import Needs
-from reward_server.rewards.plan import Plan
+from reward_server.rewards.mix import MixReward
+from reward_server.rewards.plan import Plan, blank
 from reward_server.rewards.reasoning import PhraseList, load_phrases
-from reward_server.rewards.reward import Reward
+from reward_server.rewards.recipe import Ingredient, Layer, recipe
+from reward_server.rewards.reward import AnyReward, Reward
+from reward_server.rewards.route import RouteReward
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import Settings
 
+R = TypeVar("R", bound=AnyReward)
 PACKAGED_LISTS = ("math", "open_ended")
 MAX_GIVEN = 64
 """Parameters that a query string may give; no reward has half as many."""
+MAX_LEAVES = 64
+"""Rewards that one mix or route may be made of, in all."""
 GRADERS = ("math-verify", "latex2sympy2_extended", "sympy")
+
+
+NO_PHRASES = PhraseList("none", ())
+"""Of a reward that is made of others."""
 
 
 class BadCatalog(CommandError, ValueError):
     """`rewards.toml` is wrong: which table, and why."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A reward with its parameters set. `parts`: those that it is made of. `ingredients`: what was said of them."""
+
+    name: str
+    reward: AnyReward
+    parts: Mapping[str, Chosen] = field(default_factory=dict)
+    ingredients: Mapping[str, Ingredient] = field(default_factory=dict)
+
+    @property
+    def leaves(self) -> int:
+        """How many rewards are not made of others."""
+        return sum(part.leaves for part in self.parts.values()) if self.parts else 1
 
 
 class Catalog:
@@ -78,22 +106,75 @@ class Catalog:
     def _resolve(self, name: str, query: str) -> Plan:
         """The plan of one URL. Raises UnknownReward, or InvalidRequest that names the parameter and the valid ones;
         for `rm` what `model()` raises, which is not kept."""
-        reward = self._reward(name, query)
-        needs, phrases = reward.needs(), self._lists[reward.phrases]
-        return Plan(name, reward, needs, phrases, self._digest(self.base(name), reward, needs, phrases))
+        return self._planned(self.chosen(name, query))
 
-    def _reward(self, name: str, query: str) -> Reward:
+    def chosen(self, name: str, query: str = "") -> Chosen:
+        """The same without its digest. Raises as `resolve` does, but for what `model()` raises."""
+        return self._chosen(name, [_parsed(query)])
+
+    def _chosen(self, name: str, layers: Sequence[Layer], where: str = "", within: tuple[str, ...] = ()) -> Chosen:
+        """`layers`: parameters over the variant's own. `where`: stands before their names in a message, for a part.
+        `within`: the variants that it is a part of."""
         self.check_name(name)
+        layers = [self.defaults(name), *layers]
         kind = REWARDS[self.base(name)]
-        try:
-            reward = kind.model_validate(kind.merged(self.defaults(name), _parsed(query)))
-        except ValidationError as error:
-            raise _explained(error, name, kind) from None
-        if reward.phrases not in self._lists:
+        if issubclass(kind, Composite):
+            return self._composed(name, kind, layers, where, within)
+        values: dict[str, object] = {}
+        for layer in layers:
+            values = kind.merged(values, layer)
+        reward = _validated(kind, values, name, where)
+        if isinstance(reward, Reward) and reward.phrases not in self._lists:
             raise InvalidRequest(
-                f"phrases: no list is called {shortened(reward.phrases, 100)!r}; known: {', '.join(self._lists)}"
+                f"{where}phrases: no list is called {shortened(reward.phrases, 100)!r}; known: {', '.join(self._lists)}"
             )
-        return reward
+        return Chosen(name, reward)
+
+    def _composed(
+        self, name: str, kind: type[Composite], layers: Sequence[Layer], where: str, within: tuple[str, ...]
+    ) -> Chosen:
+        if name in within:
+            raise InvalidRequest(f"{' → '.join((*within, name))}: a reward cannot be a part of itself")
+        if name in self._variants:
+            within = (*within, name)
+        try:
+            made = recipe(self.base(name), layers, kind.model_fields, self.names)
+        except ValueError as error:
+            raise InvalidRequest(f"{where}{error}") from None
+        reward = _validated(kind, made.own, name, where)
+        parts = {
+            part: self._chosen(each.reward, each.layers, f"{where}{part}.", within) for part, each in made.parts.items()
+        }
+        if isinstance(reward, MixReward):
+            try:
+                reward = reward.of({part: each.weight for part, each in made.parts.items()})
+            except ValueError as error:
+                raise InvalidRequest(f"{where}{error}") from None
+        chosen = Chosen(name, reward, parts, made.parts)
+        if chosen.leaves > MAX_LEAVES:
+            raise InvalidRequest(f"{where}{name}: it is made of {chosen.leaves} rewards; {MAX_LEAVES} are the most")
+        return chosen
+
+    def _planned(self, chosen: Chosen) -> Plan:
+        reward = chosen.reward
+        if not isinstance(reward, Reward):
+            return self._joined(chosen)
+        needs, phrases = reward.needs(), self._lists[reward.phrases]
+        digest = self._digest(self.base(chosen.name), reward, needs, phrases)
+        return Plan(chosen.name, reward, needs, phrases, digest)
+
+    def _joined(self, chosen: Chosen) -> Plan:
+        reward, parts = chosen.reward, {name: self._planned(part) for name, part in chosen.parts.items()}
+        if isinstance(reward, RouteReward):
+            rewards = {source: part.name for source, part in parts.items()}
+            reward = reward.of(rewards, {source: blank(part) for source, part in parts.items()})
+        all_that_counts = {
+            "version": __version__,
+            "reward": self.base(chosen.name),
+            "parameters": reward.counted(),
+            "parts": [[name, chosen.ingredients[name].weight, part.config] for name, part in parts.items()],
+        }
+        return Plan(chosen.name, reward, reward.needs(), NO_PHRASES, _digested(all_that_counts), parts)
 
     def _digest(self, base: str, reward: Reward, needs: Needs, phrases: PhraseList) -> str:
         all_that_counts: dict[str, object] = {
@@ -109,13 +190,24 @@ class Catalog:
             )
         if needs.model is not None:
             all_that_counts["model"] = self._model()
-        return blake2b(dumps(all_that_counts, sort_keys=True).encode(), digest_size=6).hexdigest()
+        return _digested(all_that_counts)
 
     def _check_variant(self, name: str) -> None:
         try:
-            self._reward(name, "")
-        except InvalidRequest as error:
+            self.chosen(name)
+        except (InvalidRequest, UnknownReward) as error:
             raise BadCatalog(f"rewards.toml: [{name}]: {error.message}") from None
+
+
+def _digested(all_that_counts: Mapping[str, object]) -> str:
+    return blake2b(dumps(all_that_counts, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def _validated(kind: type[R], values: Mapping[str, object], name: str, where: str) -> R:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise _explained(error, name, kind, where) from None
 
 
 def _read(path: Path | None) -> dict[str, object]:
@@ -162,8 +254,8 @@ def _parsed(query: str) -> dict[str, str]:
     return given
 
 
-def _explained(error: ValidationError, name: str, kind: type[Reward]) -> InvalidRequest:
-    """The first thing wrong in words, all of them in the detail."""
+def _explained(error: ValidationError, name: str, kind: type[AnyReward], prefix: str) -> InvalidRequest:
+    """The first thing wrong in words, all of them in the detail. `prefix`: of the parameters' names."""
     problems = [
         {
             "parameter": shortened("".join(map(str, item["loc"][:1])), 100) or None,  # and not which of its types
@@ -172,7 +264,7 @@ def _explained(error: ValidationError, name: str, kind: type[Reward]) -> Invalid
         for item in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     first = problems[0]
-    where = f"{first['parameter']}: " if first["parameter"] else ""
+    where = f"{prefix}{first['parameter']}: " if first["parameter"] else f"{prefix.removesuffix('.')}: " * bool(prefix)
     valid = ", ".join(kind.model_fields)
     return InvalidRequest(f"{where}{first['problem']} (parameters of {name}: {valid})", problems)
 

@@ -12,6 +12,7 @@ from reward_server.grading.reading import repairs
 from reward_server.grading.text.normalise import normalise
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
+from reward_server.rewards.reward import Reward
 from reward_server.types import Outcome, Sample, Score
 from reward_server.why import why
 
@@ -106,7 +107,7 @@ def _wrong_label(sample: Sample, derivation: Derivation) -> dict[str, object]:
 
 def _rpr(plan: Plan, derivation: Derivation) -> dict[str, object]:
     rpr = derivation.found.rpr
-    if rpr is None:
+    if rpr is None or not isinstance(plan.reward, Reward):
         return {}
     spans = plan.phrases.spans(derivation.found.reading.text)
     return {

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from reward_server.grading.reading import is_cut_off
 from reward_server.kit.counters import Counter, Histogram
-from reward_server.rewards.found import Derivation
+from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.types import Noise, Outcome, Sample, Score
 
 LABELS = ("reward", "config", "rows")
@@ -88,11 +88,16 @@ class Counts:
             for outcome, number in Tally([score.outcome for score in scores]).items():
                 self.outcomes[outcome].inc(number)
         self._count_texts(samples, derivations)
-        if noises := [score.noise for score in scores if score.noise is not None and score.noise.exposed]:
+        leaves = leaves_of(derivations)
+        found = [each.score.noise for each in leaves]
+        if noises := [noise for noise in found if noise is not None and noise.exposed]:
             self._noise = self._noise or NoiseCounts(self._families, self._labels)
             self._noise.count(noises, is_batch=is_batch)
-        if rprs := [each.found.rpr.value for each in derivations if each.found.rpr is not None]:
-            self._families.rprs.labels(*self._labels).observe_all(rprs)
+        rprs = [each.found.rpr for each in leaves if each.found.rpr is not None]
+        if rprs and leaves is not derivations:
+            rprs = list({id(rpr): rpr for rpr in rprs}.values())  # once, however many parts share it
+        if rprs:
+            self._families.rprs.labels(*self._labels).observe_all([rpr.value for rpr in rprs])
 
     def count_calibrated(self, scores: Sequence[Score]) -> None:
         """Counts what RPR raised, of a reward that asks the model."""

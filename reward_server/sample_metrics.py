@@ -17,7 +17,7 @@ from threading import Lock
 from prometheus_client import CollectorRegistry
 
 from reward_server.kit.counters import Info
-from reward_server.rewards.found import Derivation
+from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.plan import Plan
 from reward_server.sample_counts import Counts, Families
 from reward_server.types import Sample
@@ -72,8 +72,10 @@ class SampleMetrics:
             key = (plan.name, plan.config, samples[0].flip)
             counts = self._counts.get(key) or self._begun(plan, samples[0].flip)
             counts.count(samples, derivations, is_batch=is_batch)
-            if plan.needs.model is not None:
-                counts.count_calibrated([derivation.score for derivation in derivations])
+            if any(needs.model for needs in plan.all_needs()):
+                counts.count_calibrated(
+                    [each.score for each in leaves_of(derivations) if "model_score" in each.score.parts]
+                )
 
     def _begun(self, plan: Plan, is_train: bool) -> Counts:
         """The series of a plan that has none yet, or those of `other`, where no place is free."""

@@ -17,29 +17,29 @@ from typing import TypeVar, TypeVarTuple, Unpack
 from reward_server.admission import Admission
 from reward_server.errors import InvalidRequest, Unavailable
 from reward_server.grading.process import prepare_worker
-from reward_server.grading.reading import Check, Reading, read, repairs
+from reward_server.grading.reading import Check, Reading, read
 from reward_server.grading.verdicts import Pair, VerdictEvents, Verdicts, judge_at_once, pair_of
 from reward_server.metrics import Metrics
 from reward_server.processes.job import PoolEvents
 from reward_server.processes.pool import ProcessPool
-from reward_server.reward_model.request import ModelRequest
+from reward_server.reward_model.request import ModelAnswer, ModelRequest
 from reward_server.reward_model.slot import ModelSlot
 from reward_server.reward_model.token_limit import TokenLimit
-from reward_server.rewards.found import Derivation, Found, Needs
+from reward_server.rewards.composite import Composite
+from reward_server.rewards.found import Derivation, Found, Needs, leaves_of
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.reasoning import Rpr
+from reward_server.rewards.reward import Reward
+from reward_server.rewards.route import RouteReward
 from reward_server.settings import Settings
-from reward_server.types import Outcome, Sample, Score, Verdict
+from reward_server.types import Sample, Verdict
+from reward_server.work import Times, Work, count_repaired, joined, rprs_of, settled, size_of
 
 R = TypeVar("R")
 Args = TypeVarTuple("Args")
 log = logging.getLogger(__name__)
-Times = dict[str, float] | None
-"""Receives milliseconds per step."""
 INLINE_CHARS = 65_536
 """More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
-CHARS_A_SAMPLE = 256
-"""Fixed cost of a sample, in characters of work. Each ground truth costs as much again."""
 WORK_OF_A_CHAR = 16
 """A character of an answer or a ground truth costs as much work as so many others: it may be a member of a list."""
 
@@ -96,21 +96,78 @@ class Scorer:
 
         Raises InvalidRequest, TooLarge, NoRewardModel, Unavailable; a sample that cannot be scored raises nothing.
         """
-        needs, request = plan.needs, self._model_request(plan.needs)
-        _refuse_incomplete(plan, samples)
+        wait_s = self._admitted(plan, samples, range(len(samples)), plan.name)
+        with self.admission.admit(len(samples), wait_s):
+            work = Work(samples, times)
+            derivations = await self._derived(plan, work)
+            await self.run(None, None, work.size, self._count, plan, samples, derivations)
+            return derivations
+
+    def _admitted(self, plan: Plan, samples: Sequence[Sample], rows: Sequence[int], name: str) -> float:
+        """How long the queue is that they need. Raises what ends the request before any work.
+
+        `rows`: their numbers in the request. `name`: of the reward, in a message.
+        """
+        if isinstance(plan.reward, Composite):
+            waits = [0.0]
+            for part, asked in plan.reward.rows(samples).items():
+                several, numbers = [samples[row] for row in asked], [rows[row] for row in asked]
+                waits.append(self._admitted(plan.parts[part], several, numbers, f"{name}: its part {part}"))
+            return max(waits)
+        request = self._model_request(plan.needs)
+        _refuse_incomplete(plan, samples, rows, name)
         if request is not None:
             request.admit()
-        with self.admission.admit(len(samples), self._wait_s(needs)):
-            size, nothing = _size(samples), [None] * len(samples)
-            texts = [sample.completion for sample in samples]
-            readings = await self.run("extract", times, size, read, texts, needs.check, needs.place, needs.turn)
-            verdicts = await self._grade(needs.check, plan, samples, readings, times) if needs.check else nothing
-            wrongs = await self._grade_mislabelled(needs.check, plan, samples, readings) if needs.check else nothing
-            rprs = await self.run("rpr", times, size, _rprs, plan, readings)
-            asked = request.ask(samples, [reading.text for reading in readings]) if request else None
-            answers = await self._timed("model", times, asked) if asked else nothing
-            found = [Found(*row) for row in zip(readings, verdicts, rprs, answers, wrongs, strict=True)]
-            return await self.run(None, None, size * plan.reward.work_of_a_char, self._settled, plan, samples, found)
+        return self._queue_s(plan.needs)
+
+    async def _derived(self, plan: Plan, work: Work) -> list[Derivation]:
+        """Of all samples; of a reward that is made of others, after those of its parts."""
+        if isinstance(plan.reward, Composite):
+            parts: list[dict[str, Derivation]] = [{} for _ in work.samples]
+            for name, rows in plan.reward.rows(work.samples).items():
+                derivations = await self._derived(plan.parts[name], work.of(rows))
+                for row, derivation in zip(rows, derivations, strict=True):
+                    parts[row][name] = derivation
+            found: Sequence[Found] = joined(work.samples, parts)
+        else:
+            found = await self._found(plan, work)
+        size = work.size * plan.reward.work_of_a_char
+        return await self.run(None, None, size, settled, plan, work.samples, found)
+
+    async def _found(self, plan: Plan, work: Work) -> list[Found]:
+        """What one reward asks for."""
+        needs, nothing = plan.needs, [None] * len(work.samples)
+        question = needs.check == "string", needs.place, needs.turn
+        readings = await work.once(("read", question), self._read, needs, work)
+        verdicts: Sequence[Verdict | None] = nothing
+        wrongs: Sequence[Verdict | None] = nothing
+        if needs.check:
+            asked = ("grade", question, needs.check, needs.ordered)
+            verdicts = await work.once(asked, self._grade, needs.check, plan, work.samples, readings, work.times)
+            wrongs = await self._grade_mislabelled(needs.check, plan, work.samples, readings)
+        question_of_model = ("model", needs.turn, needs.model)
+        rprs = await self._reason(plan, work, readings) if needs.rpr else nothing
+        answers = await work.once(question_of_model, self._ask, needs, work, readings) if needs.model else nothing
+        return [Found(*row) for row in zip(readings, verdicts, rprs, answers, wrongs, strict=True)]
+
+    async def _reason(self, plan: Plan, work: Work, readings: Sequence[Reading]) -> Sequence[Rpr | None]:
+        if not isinstance(plan.reward, Reward):
+            return [None] * len(readings)
+        asked = ("rpr", plan.needs.turn, plan.reward.reasoning_key())
+        return await work.once(
+            asked, self.run, "rpr", work.times, work.size, rprs_of, plan.reward, plan.phrases, readings
+        )
+
+    async def _read(self, needs: Needs, work: Work) -> list[Reading]:
+        texts = [sample.completion for sample in work.samples]
+        return await self.run("extract", work.times, work.size, read, texts, needs.check, needs.place, needs.turn)
+
+    async def _ask(self, needs: Needs, work: Work, readings: Sequence[Reading]) -> Sequence[ModelAnswer | None]:
+        request = self._model_request(needs)
+        if request is None:
+            return [None] * len(readings)
+        asked = request.ask(work.samples, [reading.text for reading in readings])
+        return await self._timed("model", work.times, asked)
 
     def check_ready(self) -> None:
         """Raises Loading or Unavailable with the reason while not all rewards can be scored."""
@@ -120,9 +177,16 @@ class Scorer:
 
     def check_room(self, plan: Plan) -> None:
         """Raises Overloaded where a request would be refused whatever it holds."""
-        self.admission.check(1, self._wait_s(plan.needs))
+        self.admission.check(1, self._wait_s(plan))
 
-    def _wait_s(self, needs: Needs) -> float:
+    def _wait_s(self, plan: Plan) -> float:
+        """How long the shortest queue is that a request can need: one route is enough for a row, a mix needs all."""
+        if not plan.parts:
+            return self._queue_s(plan.needs)
+        waits = [self._wait_s(part) for part in plan.parts.values()]
+        return min(waits) if isinstance(plan.reward, RouteReward) else max(waits)
+
+    def _queue_s(self, needs: Needs) -> float:
         """How long the queue is that the reward needs."""
         if needs.model is not None:
             return self.model_slot.wait_s
@@ -147,11 +211,11 @@ class Scorer:
 
     async def _grade(
         self, check: Check, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times
-    ) -> list[Verdict]:
+    ) -> Sequence[Verdict | None]:
         asked = [pair_of(*row, plan.needs.ordered) for row in zip(samples, readings, strict=True)]
         pairs = [pair for pair in asked if isinstance(pair, Pair)]
         texts = (text for pair in pairs for text in (*pair.ground_truths, pair.answer, pair.row or ""))
-        size = _size(samples) + sum(WORK_OF_A_CHAR * len(text) for text in texts)
+        size = size_of(samples) + sum(WORK_OF_A_CHAR * len(text) for text in texts)
         judged = await self.run("judge", times, size, _judged, check, asked)
         return await self._timed("grade", times, self._verdicts.complete(judged))
 
@@ -178,20 +242,16 @@ class Scorer:
         seconds = perf_counter() - started
         self._metrics.stage_seconds[stage].observe(seconds)
         if times is not None:
-            times[stage] = round(seconds * 1000, 3)
-
-    def _settled(self, plan: Plan, samples: list[Sample], found: list[Found]) -> list[Derivation]:
-        derivations = [_derivation(plan, *row) for row in zip(samples, found, strict=True)]
-        self._count(plan, samples, derivations)
-        return derivations
+            times[stage] = round(times.get(stage, 0.0) + seconds * 1000, 3)
 
     def _count(self, plan: Plan, samples: list[Sample], derivations: list[Derivation]) -> None:
         metrics = self._metrics
         metrics.count_samples(plan, samples, derivations)
         metrics.escapes_eaten.inc(sum([derivation.found.reading.has_eaten_escape for derivation in derivations]))
-        metrics.repaired.inc(sum([bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples]))
-        if plan.needs.model is not None:
-            metrics.count_model_scores([derivation.score.parts for derivation in derivations])
+        metrics.repaired.inc(count_repaired(plan, samples, derivations))
+        if any(needs.model for needs in plan.all_needs()):
+            leaves = leaves_of(derivations)
+            metrics.count_model_scores([each.score.parts for each in leaves if "model_score" in each.score.parts])
         self._count_lost(plan, samples)
 
     def _count_lost(self, plan: Plan, samples: list[Sample]) -> None:
@@ -218,31 +278,12 @@ class Scorer:
         )
 
 
-def _refuse_incomplete(plan: Plan, samples: list[Sample]) -> None:
+def _refuse_incomplete(plan: Plan, samples: Sequence[Sample], rows: Sequence[int], name: str) -> None:
     """Raises InvalidRequest where a sample lacks what the reward cannot do without."""
-    for row, sample in enumerate(samples):
+    for row, sample in zip(rows, samples, strict=True):
         if (lacking := plan.reward.lacks(sample)) is not None:
-            raise InvalidRequest(lacking.format(name=plan.name, row=row))
+            raise InvalidRequest(lacking.format(name=name, row=row))
 
 
 def _judged(check: Check, asked: Sequence[Pair | Verdict]) -> list[Pair | Verdict]:
     return [each if isinstance(each, Verdict) else judge_at_once(check, each) for each in asked]
-
-
-def _rprs(plan: Plan, readings: list[Reading]) -> Sequence[Rpr | None]:
-    if not plan.needs.rpr:
-        return [None] * len(readings)
-    return [plan.reward.reasoning(reading.text, plan.phrases) for reading in readings]
-
-
-def _derivation(plan: Plan, sample: Sample, found: Found) -> Derivation:
-    score = plan.reward.settle(sample, found)
-    if not sample.is_lost:
-        return Derivation(found, score)
-    # nothing is known of what the policy wrote: what was found is about an empty text
-    return Derivation(Found(found.reading), Score(Outcome.ERROR, None, shown=None, parts=dict.fromkeys(score.parts)))
-
-
-def _size(samples: list[Sample]) -> int:
-    """The work on them, in characters."""
-    return sum([len(each.completion) + CHARS_A_SAMPLE * (1 + len(each.ground_truths or ())) for each in samples])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -97,6 +97,7 @@ class Sample:
     `flip`: False pays the clean score, for evaluation: no noise, no bonus from RPR.
     `ordered`: must lists of values have the ground truth's order? None: as the plan says.
     `wrong_ground_truths`: what the row is graded against where its label is made wrong on purpose; as `ground_truths`.
+    `source`: the data set that the row is from, which `route` goes by.
     `is_lost`: the completion cannot be told from its prompt; it is empty then, and the outcome is `error`.
     `step`: of the training, None where nobody knows it. It is recorded, and changes no reward.
     """
@@ -111,6 +112,7 @@ class Sample:
     ordered: bool | None = None
     wrong_ground_truths: tuple[str, ...] | None = None
     step: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Score:
     `reward` goes to the trainer: on the 1/1024 grid, None where the sample could not be scored. `shown` is what a
     trainer may filter groups by, in 0 … 1: for `flip` the noisy outcome, so that clean labels do not leak.
     `parts` has the same keys for every sample of one reward; its numbers are unrounded.
+    `unrounded`: the reward before it came to the grid, which a mix adds up; None as `reward`.
     """
 
     outcome: Outcome
@@ -150,6 +153,20 @@ class Score:
     parts: dict[str, float | None]
     noise: Noise | None = None
     """None where the reward draws nothing."""
+    unrounded: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedScore(Score):
+    """What a sample earned of a reward that is made of others.
+
+    `components`: by name, what each adds to the reward; their sum is the reward before it came to the grid. Every
+    sample of one reward has the same; None where the sample has no reward, or the component is another source's.
+    `reason`: why there is no reward, where the outcome alone does not say it.
+    """
+
+    components: dict[str, float | None] = field(default_factory=dict)
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

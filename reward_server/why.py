@@ -8,6 +8,7 @@ from reward_server.grading.reasons import reason
 from reward_server.reward_model.answer_format import AnswerFormat
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
+from reward_server.rewards.reward import Reward
 from reward_server.rewards.rm import RmReward
 from reward_server.types import Noise, Outcome, Sample, Score
 
@@ -43,7 +44,7 @@ def _graded(plan: Plan, sample: Sample, derivation: Derivation) -> Iterator[str]
         yield _modelled(plan, derivation)
     elif derivation.score.outcome is Outcome.UNANSWERED:
         yield "There is no answer, and require_answer pays 0 then."
-    elif found.rpr is not None:
+    elif found.rpr is not None and isinstance(plan.reward, Reward):
         yield f"The turn has {found.rpr.hits} of the phrases, and {plan.reward.saturation} of them earn all."
 
 

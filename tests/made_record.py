@@ -13,6 +13,7 @@ from reward_server.records.row import DEFAULT_RUN, Facts, Row, row_of
 from reward_server.records.text import encode
 from reward_server.rewards.found import Derivation, Found
 from reward_server.rewards.plan import Plan
+from reward_server.rewards.reward import Reward
 from reward_server.settings import Settings
 from reward_server.types import Sample, Verdict
 
@@ -27,7 +28,8 @@ def plan_of(reward: str, query: str = "") -> Plan:
 def derivation_of(plan: Plan, sample: Sample) -> Derivation:
     """What the server finds out about a sample. AssertionError where Math-Verify would have to decide, or a model."""
     (reading,) = read([sample.completion], plan.needs.check, plan.needs.place)
-    rpr = plan.reward.reasoning(reading.text, plan.phrases) if plan.needs.rpr else None
+    reward = plan.reward
+    rpr = reward.reasoning(reading.text, plan.phrases) if isinstance(reward, Reward) and plan.needs.rpr else None
     wrong = replace(sample, ground_truths=sample.wrong_ground_truths)
     found = Found(
         reading,

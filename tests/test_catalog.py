@@ -10,6 +10,7 @@ from reward_server.catalog import BadCatalog, Catalog
 from reward_server.errors import InvalidRequest, UnknownReward
 from reward_server.rewards.flip import FlipReward
 from reward_server.rewards.noise import NoiseRates
+from reward_server.rewards.table import REWARDS
 from reward_server.settings import Settings
 
 
@@ -63,7 +64,7 @@ def test_a_wrong_parameter_is_an_error_that_says_what_is_valid(name: str, query:
 
 def test_a_variant_gives_defaults_that_the_query_string_may_change(tmp_path: Path) -> None:
     rewards = catalog(tmp_path, '[math-noisy]\nbase = "flip"\nflip_prob = 0.4\nseed = 3\n')
-    assert rewards.names == ("verifier", "flip", "rpr", "rm", "rm_sim", "math-noisy")
+    assert rewards.names == (*REWARDS, "math-noisy")
     same = rewards.resolve("flip", "flip_prob=0.4&seed=3")
     assert rewards.resolve("math-noisy", "").reward == same.reward
     assert rewards.resolve("math-noisy", "").config == same.config

@@ -16,6 +16,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"explanation", "why", "records"},
     {"dialects"},
     {"scoring"},
+    {"work"},
     {"catalog", "metrics", "sample_metrics", "sample_counts"},
     {"rewards"},
     {"measuring"},

@@ -31,6 +31,8 @@ from reward_server.types import Outcome, Sample, Score
 NAME = "nemo_gym"
 GROUND_TRUTH_KEYS = ("ground_truth", "expected_answer", "answer", "label")
 FAILURE_CLASS = "_ng_failure_class"
+FLIP = "flip"
+"""A column of the row, and what a mix may call a part: of that the reply has the parts of the part, `flip/clean`."""
 _OURS = "reward_"
 _MARKS = (FAILURE_CLASS, "mask_sample", "failure_kind", "failure_reason")
 REVERIFY_MODE = "stateless"
@@ -85,7 +87,7 @@ def render(reply: Reply, row: Echo) -> bytes:
     row = _without_old_marks(row, score)
     paid = {**row, "reward": reply.reward(score)}
     if score.reward is not None:
-        return to_json(paid | reply.numbers(score)).encode()
+        return to_json(paid | {name: value for name, value in reply.numbers(score).items() if name != FLIP}).encode()
     config = row.get("instance_config")
     failure = {
         **reply.flags(score),
@@ -109,7 +111,7 @@ def _without_old_marks(row: dict[str, Any], score: Score) -> dict[str, Any]:
 
     A mask that stands beside no mark of ours is the row's own and stays.
     """
-    kept = {key: value for key, value in row.items() if key not in score.parts}
+    kept = {key: value for key, value in row.items() if key not in score.parts or key == FLIP}
     if not str(row.get(FAILURE_CLASS)).startswith(_OURS):
         return kept
     kept = {key: value for key, value in kept.items() if key not in _MARKS}

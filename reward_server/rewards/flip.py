@@ -10,7 +10,7 @@ score s the flip pays 1 - s, at the rate of a 1 where s is at least 0.5, else at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from reward_server.grading.reading import Reading
 from reward_server.rewards.feature import FlipIf, Span, feature_of
 from reward_server.rewards.found import Found, asked
-from reward_server.rewards.grid import to_grid
+from reward_server.rewards.grid import on_grid
 from reward_server.rewards.key import answer_form, group_of, lacks_key
 from reward_server.rewards.noise import (
     NoiseRates,
@@ -104,7 +104,7 @@ class FlipReward(VerifierReward):
         return self
 
     @classmethod
-    def merged(cls, defaults: dict[str, object], given: dict[str, str]) -> dict[str, object]:
+    def merged(cls, defaults: dict[str, object], given: Mapping[str, object]) -> dict[str, object]:
         """As for every reward; a noise level given in one way replaces the variant's in the other."""
         if RATES & set(given):
             defaults = {key: value for key, value in defaults.items() if key not in RATES}
@@ -169,13 +169,13 @@ class FlipReward(VerifierReward):
             parts["wrong_label"] = float(wrong is not None)
         if noise.holds is not None:
             parts["flip_if"] = float(noise.holds)
-        corrected = None if noisy is None else self._corrected(noisy, sample, noise)
-        if corrected is not None:
-            reward: float | None = to_grid(corrected)
-        else:
-            reward = self.earned(sample, noisy, labelled.outcome, found.rpr)
+        earned = None if noisy is None else self._corrected(noisy, sample, noise)
+        if earned is None:
+            earned = self.earned(sample, noisy, labelled.outcome, found.rpr)
+        reward = on_grid(earned)
         shown = reward if self.warms_up(sample) else noisy  # clean labels must not leak
-        return Score(outcome, reward, shown=shown, parts={**parts, **self.other_parts(sample, found.rpr)}, noise=noise)
+        parts = {**parts, **self.other_parts(sample, found.rpr)}
+        return Score(outcome, reward, shown, parts, noise=noise, unrounded=earned)
 
     def _corrected(self, noisy: float, sample: Sample, noise: Noise) -> float | None:
         """The reward under a correction; None where the score itself is paid.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from reward_server.grading.places import Place
@@ -42,6 +43,13 @@ class Found:
     wrong_verdict: Verdict | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Joined(Found):
+    """The same of a reward that is made of others: how each of them that was asked came to its score."""
+
+    parts: Mapping[str, Derivation] = field(default_factory=dict)
+
+
 def asked(found: T | None) -> T:
     """What the reward's `needs` asked for. Raises LookupError where it did not."""
     if found is None:
@@ -55,3 +63,22 @@ class Derivation:
 
     found: Found
     score: Score
+
+
+def parts_of(derivation: Derivation) -> Mapping[str, Derivation]:
+    """Of a reward that is made of others, those of the parts that were asked; none of any other."""
+    return derivation.found.parts if isinstance(derivation.found, Joined) else {}
+
+
+def leaves_of(derivations: Sequence[Derivation]) -> Sequence[Derivation]:
+    """Those of rewards that are not made of others: themselves, or in their place those of their parts."""
+    if not any(isinstance(each.found, Joined) for each in derivations[:1]):
+        return derivations
+    return [leaf for each in derivations for leaf in _leaves(each)]
+
+
+def _leaves(derivation: Derivation) -> Iterator[Derivation]:
+    if not isinstance(derivation.found, Joined):
+        yield derivation
+    for part in parts_of(derivation).values():
+        yield from _leaves(part)

@@ -28,6 +28,11 @@ def to_grid(x: float) -> float:
     return round(scaled) / _STEPS  # round gives an int, which has no -0
 
 
+def on_grid(x: float | None) -> float | None:
+    """The same; None stays None."""
+    return None if x is None else to_grid(x)
+
+
 def topped_up(reward: float, rpr: float, alpha: float) -> float:
     """min(1, alpha·rpr) where the reward is 0, else the reward: for verifier and flip, after the flip.
 

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from reward_server.rewards.found import Needs
-from reward_server.rewards.reasoning import PhraseList
-from reward_server.rewards.reward import Reward
+from reward_server.grading.reading import Reading
+from reward_server.reward_model.request import ModelAnswer
+from reward_server.rewards.found import Derivation, Found, Joined, Needs
+from reward_server.rewards.reasoning import PhraseList, Rpr
+from reward_server.rewards.reward import AnyReward
+from reward_server.types import Outcome, Sample, Score, Verdict
+
+_NOTHING = Reading("", None, has_eaten_escape=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A reward with its parameters set, under the name that the URL gives it.
 
-    `config`: 12 hex digits over all that can change a value.
+    `config`: 12 hex digits over all that can change a value. `parts`: of a reward that is made of others, the plan of
+    each, by the part's name or by the source of the route.
     """
 
     name: str
-    reward: Reward
+    reward: AnyReward
     needs: Needs
     phrases: PhraseList
     config: str
+    parts: Mapping[str, Plan] = field(default_factory=dict)
+
+    def all_needs(self) -> Iterator[Needs]:
+        """What it needs, or what its parts do."""
+        if not self.parts:
+            yield self.needs
+        for part in self.parts.values():
+            yield from part.all_needs()
+
+
+def blank(plan: Plan) -> Score:
+    """The score of a sample of which nothing could be found out: it has the keys that every other score of it has."""
+    sample = Sample("", prompt="", ground_truths=(), group="")
+    if plan.parts:
+        parts = {name: Derivation(Found(_NOTHING), blank(part)) for name, part in plan.parts.items()}
+        return plan.reward.settle(sample, Joined(_NOTHING, parts=parts))
+    needs = plan.needs
+    verdict = Verdict(Outcome.UNGRADABLE, "", "", "") if needs.check else None
+    rpr = Rpr(0.0, 0, 0.0, 0) if needs.rpr else None
+    answer = ModelAnswer(Outcome.ERROR) if needs.model else None
+    return plan.reward.settle(sample, Found(_NOTHING, verdict, rpr, answer))

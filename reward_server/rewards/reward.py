@@ -7,6 +7,7 @@ twice, or out of range is a 422 that names the valid ones.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 from urllib.parse import urlencode
 
@@ -25,8 +26,8 @@ ANSWER = (
 MAX_SHOWN_CHARS = 200
 
 
-class Reward(BaseModel):
-    """A reward with its parameters set. A new one is a file of this folder and a line in `table.py`."""
+class AnyReward(BaseModel):
+    """What all rewards have, also those that are made of others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -40,24 +41,11 @@ class Reward(BaseModel):
         "fallback",
         description="For a sample without a reward: null or fallback_reward, or a 422 for the whole request.",
     )
-    phrases: str = Field("math", description="Phrase list: math, open_ended, or one named in rewards.toml.")
-    saturation: int = Field(20, ge=1, description="Distinct phrases that earn an RPR of 1 (authors' code: 20).")
-    repetition: Repetition = Field(
-        "paper", description="Penalty for repeated 20-grams: as published, or one that only grows as a loop goes on."
-    )
-    rpr_scope: Scope = Field("all", description="What RPR reads: everything, or what precedes `</think>`.")
-
-    turn: Turn = Field(
-        "own",
-        description="What is read: what precedes an end-of-turn token and `User: ` at a line's start, or all (paper).",
-    )
 
     changes_no_score: ClassVar[frozenset[str]] = frozenset({"reply", "unscored"})
     """Parameters that are not in the digest. `fallback_reward` is: it is paid."""
-    came_later: ClassVar[frozenset[str]] = frozenset({"turn"})
+    came_later: ClassVar[frozenset[str]] = frozenset()
     """Parameters that are in the digest only where they are set, so that digests of older runs stay."""
-    counts_turns: ClassVar[bool] = True
-    """Does an invented turn of the user cost RPR?"""
 
     @abstractmethod
     def needs(self) -> Needs:
@@ -85,9 +73,45 @@ class Reward(BaseModel):
         return ()
 
     @classmethod
-    def merged(cls, defaults: dict[str, object], given: dict[str, str]) -> dict[str, object]:
-        """The query string over what a variant sets."""
+    def merged(cls, defaults: dict[str, object], given: Mapping[str, object]) -> dict[str, object]:
+        """What was given over what was set before: the query string over what a variant sets."""
         return {**defaults, **given}
+
+    def counted(self) -> dict[str, object]:
+        """The parameters that can change a value: their part of the digest. The phrases count by what they are."""
+        dumped = self.model_dump(exclude={"phrases", *self.changes_no_score})
+        unset = {name for name in self.came_later if dumped[name] == type(self).model_fields[name].default}
+        return {name: value for name, value in dumped.items() if name not in unset}
+
+    def shown(self) -> str:
+        """The parameters in the digest that are not at their defaults, as a query string: 200 characters at most."""
+        dumped = {**self.made_of(), **self.model_dump(exclude=set(self.changes_no_score), exclude_defaults=True)}
+        given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in dumped.items()}
+        text = urlencode(given, safe=",@")
+        return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
+
+    def made_of(self) -> Mapping[str, object]:
+        """Of a reward that is made of others, what a query string says of them."""
+        return {}
+
+
+class Reward(AnyReward):
+    """A reward with its parameters set. A new one is a file of this folder and a line in `table.py`."""
+
+    phrases: str = Field("math", description="Phrase list: math, open_ended, or one named in rewards.toml.")
+    saturation: int = Field(20, ge=1, description="Distinct phrases that earn an RPR of 1 (authors' code: 20).")
+    repetition: Repetition = Field(
+        "paper", description="Penalty for repeated 20-grams: as published, or one that only grows as a loop goes on."
+    )
+    rpr_scope: Scope = Field("all", description="What RPR reads: everything, or what precedes `</think>`.")
+    turn: Turn = Field(
+        "own",
+        description="What is read: what precedes an end-of-turn token and `User: ` at a line's start, or all (paper).",
+    )
+
+    counts_turns: ClassVar[bool] = True
+    """Does an invented turn of the user cost RPR?"""
+    came_later: ClassVar[frozenset[str]] = frozenset({"turn"})
 
     def reasoning(self, text: str, phrases: PhraseList) -> Rpr:
         """RPR of one completion's own turn."""
@@ -100,18 +124,9 @@ class Reward(BaseModel):
             counts_turns=self.counts_turns,
         )
 
-    def counted(self) -> dict[str, object]:
-        """The parameters that can change a value: their part of the digest. The phrases count by what they are."""
-        dumped = self.model_dump(exclude={"phrases", *self.changes_no_score})
-        unset = {name for name in self.came_later if dumped[name] == type(self).model_fields[name].default}
-        return {name: value for name, value in dumped.items() if name not in unset}
-
-    def shown(self) -> str:
-        """The parameters in the digest that are not at their defaults, as a query string: 200 characters at most."""
-        dumped = self.model_dump(exclude=set(self.changes_no_score), exclude_defaults=True)
-        given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in dumped.items()}
-        text = urlencode(given, safe=",@")
-        return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
+    def reasoning_key(self) -> tuple[object, ...]:
+        """What two rewards have alike to whom RPR of one text is the same."""
+        return self.phrases, self.saturation, self.repetition, self.rpr_scope, self.counts_turns
 
 
 def small_alpha(alpha: float) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ are paid s. Usually 0 … 1; with transform=identity as far as the model's score
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -68,7 +69,7 @@ class RmReward(Reward):
     counts_turns: ClassVar[bool] = False  # the authors' code for the reward model has no such term
 
     @classmethod
-    def merged(cls, defaults: dict[str, object], given: dict[str, str]) -> dict[str, object]:
+    def merged(cls, defaults: dict[str, object], given: Mapping[str, object]) -> dict[str, object]:
         """As for every reward; a label that is chosen in one way replaces the variant's in the other."""
         if LABELS & set(given):
             defaults = {key: value for key, value in defaults.items() if key not in LABELS}
@@ -106,7 +107,7 @@ class RmReward(Reward):
         value = calibrated(score, paid_rpr, threshold=self.threshold, alpha=alpha, monotone=self.monotone)
         reward = to_grid(value)
         parts = {"model_score": answer.value, "rm": score, "rpr": paid_rpr, "calibrated": value}
-        return Score(answer.outcome, reward, shown=reward, parts=parts | self._labels(answer))
+        return Score(answer.outcome, reward, shown=reward, parts=parts | self._labels(answer), unrounded=value)
 
     def _labels(self, answer: ModelAnswer) -> dict[str, float | None]:
         """How the labels differ, where one of them was chosen."""

@@ -70,7 +70,7 @@ class RmSimReward(Reward):
         value = calibrated(score, paid_rpr, threshold=self.threshold, alpha=alpha, monotone=self.monotone)
         reward = to_grid(value)
         parts = {"clean": clean, "rm": score, "rpr": paid_rpr, "calibrated": value}
-        return Score(outcome, reward, shown=reward, parts=parts)
+        return Score(outcome, reward, shown=reward, parts=parts, unrounded=value)
 
     def _says(self, sample: Sample, found: Found, clean: float) -> float:
         draw = judge_draw(seed=self.seed, group=group_of(sample), answer=answer_form(found.reading, self.check))

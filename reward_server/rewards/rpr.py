@@ -32,11 +32,13 @@ class RprReward(Reward):
         """RPR on the grid."""
         rpr = asked(found.rpr)
         is_paid = found.reading.is_answered or not self.require_answer
-        reward = to_grid(rpr.value) if is_paid else 0.0
+        earned = rpr.value if is_paid else 0.0
+        reward = to_grid(earned)
         parts: dict[str, float | None] = {
             "rpr": rpr.value,
             "hits": float(rpr.hits),
             "repetition": rpr.repetition,
             "user_turns": float(rpr.user_turns),
         }
-        return Score(Outcome.SCORED if is_paid else Outcome.UNANSWERED, reward, shown=reward, parts=parts)
+        outcome = Outcome.SCORED if is_paid else Outcome.UNANSWERED
+        return Score(outcome, reward, shown=reward, parts=parts, unrounded=earned)

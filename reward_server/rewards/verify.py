@@ -17,7 +17,7 @@ from pydantic import Field
 from reward_server.grading.places import Place
 from reward_server.grading.reading import Check
 from reward_server.rewards.found import Found, Needs, asked
-from reward_server.rewards.grid import to_grid, topped_up
+from reward_server.rewards.grid import on_grid, topped_up
 from reward_server.rewards.reasoning import Rpr
 from reward_server.rewards.reward import ANSWER, Reward, small_alpha
 from reward_server.types import Outcome, Sample, Score
@@ -68,8 +68,10 @@ class VerifierReward(Reward):
         """The clean score, topped up."""
         verdict = asked(found.verdict)
         outcome, clean = verdict.outcome, verdict.clean
-        reward = self.earned(sample, clean, outcome, found.rpr)
-        return Score(outcome, reward, shown=reward, parts={"clean": clean, **self.other_parts(sample, found.rpr)})
+        earned = self.earned(sample, clean, outcome, found.rpr)
+        reward = on_grid(earned)
+        parts = {"clean": clean, **self.other_parts(sample, found.rpr)}
+        return Score(outcome, reward, shown=reward, parts=parts, unrounded=earned)
 
     def other_parts(self, sample: Sample, rpr: Rpr | None) -> dict[str, float | None]:
         """The parts that are there only where they were asked for."""
@@ -77,12 +79,12 @@ class VerifierReward(Reward):
         return parts | {"warmup": float(self.warms_up(sample))} if self.rpr_until_visit > 0 else parts
 
     def earned(self, sample: Sample, result: float | None, outcome: Outcome, rpr: Rpr | None) -> float | None:
-        """`result` on the grid, or what RPR gives in its place: all in the warm-up, a top-up where `result` is 0.
+        """`result`, or what RPR gives in its place: all in the warm-up, a top-up where `result` is 0. Unrounded.
 
         RPR is paid for answers that were graded, and never in evaluation rows.
         """
         if result is None or rpr is None or not sample.flip or not outcome.is_exposed:
-            return None if result is None else to_grid(result)
+            return result
         if self.warms_up(sample):
-            return to_grid(rpr.value)
-        return to_grid(topped_up(result, rpr.value, self.alpha))
+            return rpr.value
+        return topped_up(result, rpr.value, self.alpha)

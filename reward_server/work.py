@@ -1,0 +1,93 @@
+"""The samples of one request on their way to scores, what is known of them so far, and the pure steps at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, TypeVar, TypeVarTuple, Unpack
+
+from reward_server.grading.reading import Reading, read, repairs
+from reward_server.rewards.found import Derivation, Found, Joined, leaves_of
+from reward_server.rewards.plan import Plan
+from reward_server.rewards.reasoning import PhraseList, Rpr
+from reward_server.rewards.reward import Reward
+from reward_server.types import Outcome, Sample, Score
+
+R = TypeVar("R")
+Args = TypeVarTuple("Args")
+Times = dict[str, float] | None
+"""Receives milliseconds per step."""
+CHARS_A_SAMPLE = 256
+"""Fixed cost of a sample, in characters of work. Each ground truth costs as much again."""
+
+
+class Work:
+    """Samples with what was found out about them: a question that several parts of a reward ask is asked once."""
+
+    __slots__ = ("_known", "samples", "size", "times")
+
+    def __init__(self, samples: list[Sample], times: Times) -> None:
+        self.samples = samples
+        self.times = times
+        self.size = size_of(samples)
+        self._known: dict[Hashable, Any] = {}
+
+    def of(self, rows: Sequence[int]) -> Work:
+        """The same of some of the samples; of all of them itself."""
+        if len(rows) == len(self.samples):
+            return self
+        return Work([self.samples[row] for row in rows], self.times)
+
+    async def once(self, question: Hashable, ask: Callable[[Unpack[Args]], Awaitable[R]], *args: Unpack[Args]) -> R:
+        """What `ask` answers, or what it answered to the same question."""
+        if question not in self._known:
+            self._known[question] = await ask(*args)
+        answer: R = self._known[question]
+        return answer
+
+
+def size_of(samples: Sequence[Sample]) -> int:
+    """The work on them, in characters."""
+    return sum([len(each.completion) + CHARS_A_SAMPLE * (1 + len(each.ground_truths or ())) for each in samples])
+
+
+def rprs_of(reward: Reward, phrases: PhraseList, readings: Sequence[Reading]) -> Sequence[Rpr | None]:
+    """RPR of each completion."""
+    return [reward.reasoning(reading.text, phrases) for reading in readings]
+
+
+def settled(plan: Plan, samples: Sequence[Sample], found: Sequence[Found]) -> list[Derivation]:
+    """The derivation of each sample."""
+    return [_derivation(plan, *row) for row in zip(samples, found, strict=True)]
+
+
+def joined(samples: Sequence[Sample], parts: Sequence[dict[str, Derivation]]) -> list[Joined]:
+    """What is known of each sample of a reward that is made of others."""
+    return [Joined(_reading(*row), parts=row[1]) for row in zip(samples, parts, strict=True)]
+
+
+def count_repaired(plan: Plan, samples: Sequence[Sample], derivations: Sequence[Derivation]) -> int:
+    """How many samples were graded against a ground truth that was read otherwise than it stands."""
+    if not plan.parts:
+        return sum([bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples])
+    if all(needs.check != "math" for needs in plan.all_needs()):
+        return 0
+    graded = [sample for sample, each in zip(samples, derivations, strict=True) if _is_graded(each)]
+    return sum(bool(repairs(sample.ground_truths, "math")) for sample in graded)
+
+
+def _is_graded(derivation: Derivation) -> bool:
+    return any(leaf.found.verdict for leaf in leaves_of([derivation]))
+
+
+def _reading(sample: Sample, parts: dict[str, Derivation]) -> Reading:
+    """That of the first part that was asked."""
+    first = next(iter(parts.values()), None)
+    return read([sample.completion], None)[0] if first is None else first.found.reading
+
+
+def _derivation(plan: Plan, sample: Sample, found: Found) -> Derivation:
+    score = plan.reward.settle(sample, found)
+    if plan.parts or not sample.is_lost:
+        return Derivation(found, score)
+    # nothing is known of what the policy wrote: what was found is about an empty text
+    return Derivation(Found(found.reading), Score(Outcome.ERROR, None, shown=None, parts=dict.fromkeys(score.parts)))
