@@ -8,23 +8,21 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from reward_server import __version__, logs
+from reward_server import __version__, logs, record_commands
 from reward_server.catalog import Catalog
 from reward_server.offline.calibrate import Labelled, report
 from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
 from reward_server.offline.score_file import offline_scorer, rows_done, score_rows
-from reward_server.options import options_of
+from reward_server.options import MODEL, ConfigOption, RewardOption, model_options, options_of, query_of, settings_of
 from reward_server.rewards.rm import RmReward
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import PREFIX, Settings
-from reward_server.terminal import ends_clearly, fail, opened, progress, write
+from reward_server.terminal import ends_clearly, opened, progress, write
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,10 +39,6 @@ reward-server {version} listens on {url}
 
 Point a trainer at {url}/score/verifier; every path with its parameters: {url}/docs
 """
-MODEL = "rm_"
-"""What the names of the reward model's settings begin with."""
-RewardOption = Annotated[str, typer.Option("--reward", "-r", help=f"{', '.join(REWARDS)}, or a variant of --config.")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.toml with variants and phrase lists.")]
 
 
 def _tell_version(is_asked: bool) -> None:
@@ -72,7 +66,7 @@ def serve(**options: Any) -> None:
     """
     from reward_server.web.server import serve as run
 
-    settings = _settings(**options)
+    settings = settings_of(**options)
     logs.configure(settings)
     run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201 - its output
 
@@ -99,8 +93,8 @@ def score(
 
     Example: reward-server score rollouts.jsonl --reward flip --flip-prob 0.4 --seed 17 -o scored.jsonl
     """
-    settings = _settings(config=config, **_model_options(options))
-    asyncio.run(_score(settings, reward, _query(options), file, output))
+    settings = settings_of(config=config, **model_options(options))
+    asyncio.run(_score(settings, reward, query_of(options), file, output))
 
 
 @app.command()
@@ -121,10 +115,10 @@ def explain(
 
     Example: reward-server explain out.txt --ground-truth 4
     """
-    settings = _settings(config=config, **_model_options(options))
+    settings = settings_of(config=config, **model_options(options))
     text = sys.stdin.buffer.read() if completion == "-" else Path(completion).read_bytes()
     row = {"completion": text.decode("utf-8", "replace"), "ground_truth": ground_truth, "prompt": prompt}
-    derived = asyncio.run(_explain(settings, reward, _query(options), {**row, "group": group, "visit": visit}))
+    derived = asyncio.run(_explain(settings, reward, query_of(options), {**row, "group": group, "visit": visit}))
     print(json.dumps(derived, indent=2))  # noqa: T201 - its output
 
 
@@ -141,7 +135,7 @@ def calibrate(
 
     Example: reward-server calibrate labelled.jsonl --rm-model FOLDER
     """
-    settings = _settings(config=config, **_model_options(options))
+    settings = settings_of(config=config, **model_options(options))
     print(asyncio.run(_calibrate(settings, options, file)))  # noqa: T201 - its output
 
 
@@ -175,7 +169,7 @@ def check_golds(
 
     Example: reward-server check-golds train.jsonl --key reward_model.ground_truth -o findings.jsonl
     """
-    rows, found = asyncio.run(_check_golds(_settings(), file, key, output, slow_s))
+    rows, found = asyncio.run(_check_golds(settings_of(), file, key, output, slow_s))
     print(findings_table(rows, found))  # noqa: T201 - its output
     raise typer.Exit(1 if found else 0)
 
@@ -186,7 +180,7 @@ def rewards(config: ConfigOption = None) -> None:
     """List the rewards with their parameters."""
     from reward_server.web.openapi import rewards as described
 
-    catalog = Catalog(_settings(config=config))
+    catalog = Catalog(settings_of(config=config))
     console = Console()
     for reward in described(catalog):
         table = Table(
@@ -196,6 +190,9 @@ def rewards(config: ConfigOption = None) -> None:
             default = reward["sets"].get(name, schema.get("default"))
             table.add_row(name, "" if default is None else str(default), schema.get("description", ""))
         console.print(table)
+
+
+record_commands.add_to(app)
 
 
 async def _score(settings: Settings, reward: str, query: str, file: str, output: str) -> None:
@@ -228,7 +225,7 @@ async def _explain(settings: Settings, reward: str, query: str, row: dict[str, o
 async def _calibrate(settings: Settings, options: dict[str, Any], file: str) -> str:
     with opened(file, "rb", sys.stdin.buffer) as lines:
         labelled = Labelled(list(lines))
-    async with offline_scorer(settings, "rm", _query(options)) as (scorer, plan):
+    async with offline_scorer(settings, "rm", query_of(options)) as (scorer, plan):
         with progress() as shown:
             bar = shown.add_task(plan.name, total=labelled.rows)
             async for done in labelled.score(scorer, plan):
@@ -253,24 +250,6 @@ async def _check_golds(
         if sink is not None:
             write(sink, str(output), [json.dumps({"row": row, **asdict(finding)}) + "\n" for row, finding in found])
     return len(rows), found
-
-
-def _model_options(options: dict[str, Any]) -> dict[str, Any]:
-    """The settings of the reward model among the options, taken out of them."""
-    return {name: options.pop(name) for name in list(options) if name.startswith(MODEL)}
-
-
-def _query(options: dict[str, Any]) -> str:
-    given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
-    return urlencode({name: value for name, value in given.items() if value is not None})
-
-
-def _settings(**options: Any) -> Settings:
-    try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
-        fail("; ".join(problems))
 
 
 def _count_rows(file: str) -> int | None:

@@ -1,20 +1,34 @@
-"""Command-line options made from a pydantic model, so that flag, variable, type, default and help are declared once."""
+"""Command-line options made from a pydantic model, so that flag, variable, type, default and help are declared once.
+
+And back: what was given becomes settings and a query string.
+"""
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, TypeVar, get_args, get_origin
+from urllib.parse import urlencode
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from reward_server.rewards.table import REWARDS
+from reward_server.settings import Settings
+from reward_server.terminal import fail
+
 F = TypeVar("F", bound=Callable[..., Any])
+MODEL = "rm_"
+"""What the names of the reward model's settings begin with."""
+RewardOption = Annotated[str, typer.Option("--reward", "-r", help=f"{', '.join(REWARDS)}, or a variant of --config.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.toml with variants and phrase lists.")]
 
 
 def options_of(*models: type[BaseModel], variables: str | None = None, only: str = "") -> Callable[[F], F]:
     """A decorator: the function's `**options` becomes one option a field of the models, None where not given.
 
-    `variables`: prefix of the environment variable that each help text names. `only`: prefix of the fields taken.
+    `variables`: prefix of the environment variable that each help text names. `only`: prefix of the fields taken. A
+    field of a name that the function has itself makes no option.
     """
     fields: dict[str, list[FieldInfo]] = {}
     for model in models:
@@ -25,7 +39,8 @@ def options_of(*models: type[BaseModel], variables: str | None = None, only: str
 
     def decorate(function: F) -> F:
         own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        made = [_option(name, declared, variables) for name, declared in fields.items()]
+        taken = {p.name for p in own}
+        made = [_option(name, declared, variables) for name, declared in fields.items() if name not in taken]
         function.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
         function.__annotations__ = {p.name: p.annotation for p in [*own, *made]}
         return function
@@ -64,3 +79,23 @@ def _text(default: object) -> str:
     if default in (None, ()):
         return ""
     return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def model_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the reward model among the options, taken out of them."""
+    return {name: options.pop(name) for name in list(options) if name.startswith(MODEL)}
+
+
+def query_of(options: dict[str, Any]) -> str:
+    """The query string that says the same as the options."""
+    given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
+    return urlencode({name: value for name, value in given.items() if value is not None})
+
+
+def settings_of(**options: Any) -> Settings:
+    """Settings with the options that were given. Ends the command where they are wrong."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
+        fail("; ".join(problems))

@@ -32,8 +32,8 @@ def opened(name: str, mode: str, standard: IO[Any]) -> Iterator[IO[Any]]:
             yield file
 
 
-def write(sink: IO[str], output: str, lines: list[str]) -> None:
-    """Writes them at once. Raises OSError, which says what to do."""
+def write(sink: IO[Any], output: str, lines: list[Any]) -> None:
+    """Writes texts or bytes at once. Raises OSError, which says what to do."""
     try:
         sink.writelines(lines)
         sink.flush()

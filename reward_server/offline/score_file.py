@@ -46,19 +46,22 @@ class BadRow(CommandError, ValueError):
 
 @asynccontextmanager
 async def offline_scorer(settings: Settings, reward: str, query: str) -> AsyncIterator[tuple[Scorer, Plan]]:
-    """A running scorer and its plan; the reward model is loaded for `rm` alone.
-
-    Raises as Catalog, ModelSlot and `check_system` do.
-    """
-    check_system()
+    """A running scorer and its plan; the reward model is loaded for `rm` alone. Raises as Catalog and ModelSlot do."""
     checked = Catalog(settings).resolve(reward, query)
-    needless = {"verifier_workers": 1} if checked.needs.model else {"rm_model": None}
-    settings = settings.model_copy(update=needless)
-    scorer = Scorer(settings, Metrics())
-    async with scorer.running(workers_at_once=False):
-        if checked.needs.model:
-            await scorer.model_slot.filled()
+    async with running_scorer(settings, with_model=checked.needs.model is not None) as scorer:
         yield scorer, Catalog(settings, scorer.model_slot.config).resolve(reward, query)
+
+
+@asynccontextmanager
+async def running_scorer(settings: Settings, *, with_model: bool) -> AsyncIterator[Scorer]:
+    """A running scorer, its reward model loaded. Raises as ModelSlot does."""
+    needless = {"verifier_workers": 1} if with_model else {"rm_model": None}
+    check_system()
+    scorer = Scorer(settings.model_copy(update=needless), Metrics())
+    async with scorer.running(workers_at_once=False):
+        if with_model:
+            await scorer.model_slot.filled()
+        yield scorer
 
 
 async def score_rows(scorer: Scorer, plan: Plan, lines: Iterable[bytes], done: int) -> AsyncIterator[list[str]]:

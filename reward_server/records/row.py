@@ -157,7 +157,7 @@ def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Deriva
         query=facts.query,
         config=plan.config,
         version=__version__,
-        **(_texts(sample) if text else _digests(sample)),  # type: ignore[arg-type]  # of several fields
+        **(texts_of(sample) if text else _digests(sample)),  # type: ignore[arg-type]  # of several fields
         visit=sample.visit,
         flip=sample.flip,
         lost=sample.is_lost,
@@ -197,7 +197,7 @@ def _whole_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def _texts(sample: Sample) -> dict[str, object]:
+def texts_of(sample: Sample) -> dict[str, object]:
     return {
         "completion": sample.completion,
         "prompt": sample.prompt,

@@ -1,0 +1,117 @@
+"""What was paid and what is paid now, of any number of rows, in a temporary file: questions are asked in SQL.
+
+A row takes some hundred bytes there, and none in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from reward_server.offline.replay.comparing import State
+from reward_server.offline.replay.recorded import Recorded
+from reward_server.records.row import Row
+
+_TABLES = """
+create table row (
+    n integer primary key, file integer, line integer, id text, run text, time text, step integer, visit integer,
+    question text, configuration integer, is_train integer, state integer, old real, new real, old_outcome text,
+    new_outcome text, has_old integer, why integer
+);
+create table change (name text, n integer);
+"""
+_INSERT = f"insert into row values ({','.join('?' * 18)})"
+CHANGED = "(state in (1, 2) and old is not new)"
+"""SQL: the reward is another, and for no reason that excuses it."""
+EXAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row behind a number."""
+
+    where: str
+    id: str
+    question: str | None
+    step: int | None
+    visit: int | None
+    old: float | None
+    new: float | None
+    old_outcome: str
+    new_outcome: str
+
+
+class Ledger:
+    """Open it with `with ledger() as book`. Rows are added in their order."""
+
+    def __init__(self, folder: Path) -> None:
+        self._sql = sqlite3.connect(folder / "ledger.sqlite", isolation_level=None)
+        self._sql.executescript(f"pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-32768; {_TABLES}")
+        self._sql.execute("begin")
+        self._files: dict[Path, int] = {}
+        self._whys: dict[str, int] = {}
+        self._configs: dict[str, int] = {}
+        self._rows = 0
+
+    def add(self, compared: Iterable[tuple[Recorded, Row | None, State, str]]) -> None:
+        """Old row, new row, what they are to each other, and why it is not the recorded configuration."""
+        self._sql.executemany(_INSERT, [self._values(*each) for each in compared])
+
+    def _values(self, recorded: Recorded, new: Row | None, state: State, why: str) -> tuple[object, ...]:
+        row = recorded.row
+        self._rows += 1
+        return (
+            self._rows,
+            self._files.setdefault(recorded.file, len(self._files)),
+            recorded.line,
+            row.id,
+            row.run,
+            row.time,
+            row.step,
+            row.visit,
+            row.question or None,
+            self._configs.setdefault(row.config, len(self._configs)),
+            row.flip,
+            state,
+            row.paid,
+            None if new is None else new.paid,
+            row.outcome,
+            "" if new is None else new.outcome,
+            recorded.is_paid,
+            self._whys.setdefault(why, len(self._whys)),
+        )
+
+    def ask(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """Rows of an SQL query."""
+        return self._sql.execute(query, values)
+
+    def note(self, name: str, numbers: Iterable[int]) -> None:
+        """Rows that belong to a change."""
+        self._sql.executemany("insert into change values (?, ?)", [(name, number) for number in numbers])
+
+    def why(self, number: int) -> str:
+        """The reason of that number."""
+        return list(self._whys)[number]
+
+    def examples(self, where: str, *values: object, most: int = EXAMPLES) -> Iterator[Example]:
+        """Rows for which an SQL condition holds, in their order; `most` -1: all."""
+        files = list(self._files)
+        columns = "file, line, id, question, step, visit, old, new, old_outcome, new_outcome"
+        for file, line, *rest in self.ask(f"select {columns} from row where {where} order by n limit ?", *values, most):
+            yield Example(f"{files[file]}:{line}", *rest)
+
+
+@contextmanager
+def ledger() -> Iterator[Ledger]:
+    """A ledger whose file is removed at exit."""
+    with TemporaryDirectory(prefix="reward-server-") as folder:
+        book = Ledger(Path(folder))
+        try:
+            yield book
+        finally:
+            book._sql.close()

@@ -1,0 +1,134 @@
+"""The commands on what was recorded: `replay`, `audit`, `noise`, `reconcile`."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reward_server.offline.replay.ledger import Ledger, ledger
+from reward_server.offline.replay.plans import Resolve
+from reward_server.offline.replay.receipt import Receipts, receipts
+from reward_server.offline.replay.recorded import Source
+from reward_server.offline.replay.replay import Census, Replay, Task, Write
+from reward_server.offline.replay.report import Report, listed, report, verdict
+from reward_server.offline.replay.tables import example_line, tables
+from reward_server.offline.url import named
+from reward_server.options import MODEL, ConfigOption, model_options, options_of, query_of, settings_of
+from reward_server.rewards.table import REWARDS
+from reward_server.settings import PREFIX, Settings
+from reward_server.terminal import ends_clearly, fail, progress
+from reward_server.terminal import write as write_lines
+
+RecordArgument = Annotated[Path, typer.Argument(help="A record's folder, or a JSONL file of rows as `score` reads.")]
+RunOption = Annotated[str | None, typer.Option("--run", help="One run of the record. Default: all.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+PER = 1024
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this file."""
+    app.command()(replay)
+
+
+@options_of(*REWARDS.values())
+@options_of(Settings, variables=PREFIX, only=MODEL)
+@ends_clearly
+def replay(
+    record: RecordArgument,
+    run: RunOption = None,
+    reward: Annotated[
+        str | None,
+        typer.Option(
+            "--reward",
+            "-r",
+            help="Pay all rows by this reward: a name, 'verifier?check=string', or a URL. Default: each by its own.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where the rows go as they are paid now; resumed where it ends."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 also where another configuration pays otherwise, or none can.")
+    ] = False,
+    receipt: Annotated[
+        bool, typer.Option("--receipt", help="Print one digest over all (sample, reward), in any order.")
+    ] = False,
+    show: Annotated[
+        str | None,
+        typer.Option("--list", metavar="CHANGE", help="Print every row behind a number, such as differs or sign."),
+    ] = None,
+    per: Annotated[int, typer.Option(min=1, help="Rows in a bucket, where rows have no step.")] = PER,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    **options: Any,
+) -> None:
+    """Pay recorded rows again: is it what was paid, and what would another reward have paid?
+
+    Without -r each row is paid under its recorded reward and query string. Where the config digest is the same, every
+    byte of the reward must be. Listed apart, and no differences: rows at the edge of their grading budget (timeout,
+    then or now), rows whose grading failed, and scores of a reward model that differ by another hardware's rounding. A
+    configuration that cannot be made again (another version, another rewards.toml) is said.
+
+    With -r: old and new outcomes, mean rewards by step, groups in which an advantage changes its sign, groups that gain
+    or lose all variance. --list names the rows behind each number: differs, edge, error, hardware, not-paid, unknown,
+    changed, sign, gains-variance, loses-variance, or two outcomes such as 'incorrect>correct'.
+
+    Exit code: 0 all is as it was, or -r was given; 1 a row differs under its own configuration (see --check too); 2 the
+    rows cannot be read.
+
+    Example: reward-server replay record --run noisy-40
+
+    Example: reward-server replay record --run noisy-40 -r verifier -o replayed.jsonl
+    """
+    settings = settings_of(config=config, **model_options(options))
+    query = query_of(options)
+    if query and reward is None:
+        fail(f"{query} is a parameter of a reward: name the reward with -r")
+    name, query = (None, "") if reward is None else named(reward, query)
+    task = Task(settings, Source(record, run), name, query)
+    with ledger() as book, receipts() as found:
+        census, resolve = asyncio.run(_replay(task, book, found if receipt else None, output))
+        for file in task.source.torn:
+            typer.echo(f"{file}: the last line has no end, it is passed over", err=True)
+        told = report(book, census, resolve, found if receipt else None, per)
+        sentence, is_well = verdict(told, is_check=check, is_other=reward is not None)
+        if show is not None:
+            _print_listed(book, show, as_json)
+        else:
+            _print({"verdict": sentence, **told}, f"{tables(told)}\n{sentence}", as_json)
+    raise typer.Exit(0 if is_well else 1)
+
+
+async def _replay(task: Task, book: Ledger, found: Receipts | None, output: Path | None) -> tuple[Census, Resolve]:
+    census = Census(task.source)
+    with _sink(output) as write, progress() as shown:
+        bar = shown.add_task("rows", total=census.rows)
+        paying = Replay(task, book, found, lambda done: shown.advance(bar, done))
+        return census, await paying.run(census, output, write)
+
+
+@contextmanager
+def _sink(output: Path | None) -> Iterator[Write]:
+    """Where lines go that are paid now; the file is made when the first of them comes."""
+    if output is None:
+        yield lambda _lines: None
+        return
+    with ExitStack() as stack:
+        opening = cache(lambda: stack.enter_context(output.open("ab")))
+        yield lambda lines: write_lines(opening(), str(output), lines)
+
+
+def _print_listed(book: Ledger, name: str, as_json: bool) -> None:
+    for each in map(asdict, listed(book, name)):
+        print(json.dumps(each) if as_json else example_line(each))  # noqa: T201 - its output
+
+
+def _print(told: Report, text: str, as_json: bool) -> None:
+    print(json.dumps(told, indent=2) if as_json else text)  # noqa: T201 - its output
