@@ -6,10 +6,11 @@ The runs are fixed by their seeds, so the bands cannot flake. `make experiment-b
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from running_server import RunningServer
 
 from experiments.bandit.canned import canned, drawn, first_only
-from experiments.bandit.laws import Matrix, shape
+from experiments.bandit.laws import Matrix, plateau, shape
 from experiments.bandit.rewards import Compared, Floats
 from experiments.bandit.training import Setting, advantages, train
 
@@ -41,3 +42,16 @@ def test_equal_rewards_have_no_advantage_and_others_unit_variance() -> None:
     assert (whitened[0, :2] == 0).all()
     assert np.allclose(whitened[0, 2], [1.0] * 4 + [-1.0] * 4, atol=1e-5)
     assert (advantages(rewards, whiten=False)[0, 2] == [0.5] * 4 + [-0.5] * 4).all()
+
+
+@pytest.mark.parametrize(
+    ("query", "ends_at"), [("label_noise=0.3", 0.7), ("flip_prob=0.4&flip_scope=answer", plateau(0.4))]
+)
+def test_noise_of_labels_and_answers_decides_where_learning_ends(
+    server: RunningServer, query: str, ends_at: float
+) -> None:
+    """T17 and T18 in short: a policy a question, five runs of 60 large steps."""
+    is_right = first_only()
+    with Compared(server.url, query, canned(is_right)) as rewards_of:
+        curve = train(Setting(lr=1.0, steps=60, seeds=5, shared=False), is_right, rewards_of)
+    assert abs(float(curve[:, -1].mean()) - ends_at) < 0.07

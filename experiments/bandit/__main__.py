@@ -1,4 +1,4 @@
-"""`make experiment-bandit`: T8 to T12 against a live server, with a table, and the curves in a file.
+"""`make experiment-bandit`: T8 to T12, T17 and T18 against a live server, with a table, and the curves in a file.
 
 Every reward that comes over HTTP is compared with the server's pure functions in this process, bit for bit.
 """
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.processes import reward_server
 from experiments.bandit.canned import Canned, canned
-from experiments.bandit.laws import Finding, Matrix, correction, persistent_noise, shape, time_law
+from experiments.bandit.laws import LAWS, Finding, Matrix
 from experiments.bandit.rewards import Compared, Floats
 from experiments.bandit.training import Setting, train
 
@@ -48,7 +48,7 @@ def main() -> int:
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with reward_server() as (server, _), Progress(*columns) as progress:
         run = Trainer(server, progress)
-        findings = [finding for law in (shape, time_law, persistent_noise, correction) for finding in law(run)]
+        findings = [finding for law in LAWS for finding in law(run)]
     Console().print(table(findings))
     print(f"{run.samples} rewards in {run.requests} steps; over HTTP and in process the same, bit for bit")
     if options.plot is not None:

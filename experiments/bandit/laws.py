@@ -1,9 +1,10 @@
-"""What theory says of learning under noise, as checks with bands; T8 to T12.
+"""What theory says of learning under noise, as checks with bands; T8 to T12, T17, T18.
 
 Group flips of rate p multiply the expected update by 1 - 2p and leave its size alone, so plain gradient ascent needs
 1 / (1 - 2p) times the steps, whatever is learned; at p = 0.5 nothing pulls anywhere, and beyond it the inverse is
 learned. Adam, which divides by the size of the update, hides a part of that. All of it needs noise that is drawn anew
-at each visit.
+at each visit. Noise that belongs to the answer or to the label is another thing: it decides where learning ends, and no
+number of steps helps.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SGD = Setting(lr=0.3, steps=420, seeds=20, until=REACHED)
 ADAM = replace(SGD, lr=0.03, batch=16, adam=True)
 MEAN_ONLY = replace(SGD, lr=0.9, whiten=False)
 PERSISTENT = Setting(lr=0.3, steps=600, seeds=20, shared=False, fresh=False)
+STRUCTURED = Setting(lr=0.3, steps=600, seeds=8, shared=False)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,50 @@ def time_law(run: Run) -> Iterator[Finding]:
     yield Finding("T10", f"Adam, p=0.4: {noisy} steps / {clean}", noisy / clean, 1.5, 3)
 
 
+def questions_a_step(run: Run) -> Iterator[Finding]:
+    """T10 again: under Adam the slow-down goes with the coins of a step, which are its questions."""
+    for batch, group, low, high in ((16, 8, 1.5, 3.0), (64, 4, 1.2, 1.6), (128, 4, 1.1, 1.3)):
+        setting = replace(ADAM, batch=batch, group=group, seeds=8)
+        name = f"T10 {batch} x {group}"
+        clean, noisy = (steps(run(f"{name} p={p:g}", setting, drawn(0, 128), f"flip_prob={p:g}")) for p in (0, 0.4))
+        yield Finding(
+            "T10", f"Adam, {batch} questions x {group}, p=0.4: {noisy} steps / {clean}", noisy / clean, low, high
+        )
+
+
+def errors_by_answer(run: Run) -> Iterator[Finding]:
+    """T17: where an answer has one fate for ever, learning ends at a plateau, and above p = 0.5 below its start.
+
+    The same rates drawn anew at each visit only cost time.
+    """
+    for p in (0.2, 0.4, 0.7):
+        curve = run(f"T17 p={p:g}", STRUCTURED, first_only(), f"flip_prob={p:g}&flip_scope=answer")
+        final, ends_at = float(curve[:, -1].mean()), plateau(p)
+        yield Finding(
+            "T17", f"p={p:g}, by answer: final accuracy, theory {ends_at:.3f}", final, ends_at - 0.06, ends_at + 0.06
+        )
+    curve = run("T17 p=0.4, drawn anew", STRUCTURED, first_only(), "flip_prob=0.4")
+    yield Finding("T17", "p=0.4, drawn anew: final accuracy", float(curve[:, -1].mean()), 0.94, 1)
+
+
+def plateau(p: float) -> float:
+    """Where T17 ends: the four strategies begin alike, and those whose answer is paid share the policy in the end.
+
+    One strategy is right. One gives a wrong answer of its own, and two give the other. Where no answer is paid nothing
+    is learned, and the policy stays at its start, 1/4.
+    """
+    right_is_paid = (1 - p) * ((1 - p) ** 2 + p * (1 - p) / 2 + p * (1 - p) / 3 + p**2 / 4)
+    return right_is_paid + p * (1 - p) ** 2 / 4
+
+
+def wrong_labels(run: Run) -> Iterator[Finding]:
+    """T18: a question with a wrong label is learned by its label, so training ends at 1 - share."""
+    for share in (0.1, 0.3):
+        curve = run(f"T18 share={share:g}", STRUCTURED, first_only(), f"label_noise={share:g}")
+        final = float(curve[:, -1].mean())
+        yield Finding("T18", f"label_noise={share:g}: final accuracy", final, 1 - share - 0.05, 1 - share + 0.05)
+
+
 def persistent_noise(run: Run) -> Iterator[Finding]:
     """T11: noise that is the same at every visit is learned: accuracy tends to 1 - p, even at p = 0.5."""
     for p in (0.2, 0.4, 0.5):
@@ -91,6 +137,9 @@ def correction(run: Run) -> Iterator[Finding]:
     restored = steps(run("T12 p=0.4, corrected", MEAN_ONLY, drawn(0), query + "&correction=backward"))
     yield Finding("T12", f"mean only, corrected: {restored} steps / {clean}", restored / clean, 0.9, 1.1)
     yield Finding("T12", f"mean only, not corrected: {noisy} steps / {clean}", noisy / clean, 4.5, 5.5)
+    forward = run("T12 forward", MEAN_ONLY, drawn(0), query + "&correction=forward")
+    apart = float(np.abs(run("T12 p=0.4", MEAN_ONLY, drawn(0), query).mean(0) - forward.mean(0)).max())
+    yield Finding("T12", "mean only: curves with forward correction and without, furthest apart", apart, 0, 1e-3)
 
 
 def steps(curve: Floats) -> int:
@@ -99,3 +148,6 @@ def steps(curve: Floats) -> int:
     if not reached.size:
         raise ValueError(f"accuracy {REACHED} was not reached in {curve.shape[1] - 1} steps: {curve[:, -1].mean():.3f}")
     return int(reached[0])
+
+
+LAWS = (shape, time_law, questions_a_step, persistent_noise, errors_by_answer, wrong_labels, correction)

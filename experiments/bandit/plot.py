@@ -11,6 +11,8 @@ PANELS = {
     "T9": "time law, plain gradient ascent",
     "T11": "one policy a question, noise that never changes",
     "T12": "backward correction, mean baseline only",
+    "T17": "one policy a question, an answer's fate never changes",
+    "T18": "one policy a question, wrong labels",
 }
 
 
@@ -21,7 +23,7 @@ def draw(curves: dict[str, Floats], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(2, 2, figsize=(10, 6.5), sharey=True, layout="constrained")
+    figure, axes = pyplot.subplots(3, 2, figsize=(10, 9.5), sharey=True, layout="constrained")
     for axis, (test, title) in zip(axes.flat, PANELS.items(), strict=True):
         for name, curve in curves.items():
             if not name.startswith(f"{test} p"):

@@ -1,12 +1,11 @@
 """Rewards of sampled completions: over HTTP, and by the server's pure functions in this process.
 
 Completions of one group that are the same text are asked once: in one visit they share their reward, whatever the
-scope of the noise (T2 tests that they do).
+scope of the noise (T2 tests that they do). Labels carry the wrong ground truth too, which only `label_noise` reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qsl
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.bandit.canned import Canned
-from reward_server.grading.reading import Reading
 from reward_server.rewards.flip import FlipReward
 from reward_server.rewards.found import Found
 from reward_server.types import Sample
@@ -68,11 +66,17 @@ class Compared:
         pairs = list(zip(asked.questions, asked.strategies, strict=True))
         scored = self._client.score(
             [self._answers.completions[q][s] for q, s in pairs],
-            ground_truths=[self._answers.ground_truths[q] for q, _ in pairs],
+            ground_truths=[self._label(q) for q, _ in pairs],
             groups=asked.groups,
             visits=[asked.visit] * len(pairs),
         )
         return np.array(scored.rewards, float)  # an unscored None becomes NaN, which equals nothing
+
+    def _label(self, question: int) -> dict[str, str]:
+        return {
+            "ground_truth": self._answers.ground_truths[question],
+            "wrong_ground_truth": self._answers.wrong_ground_truths[question],
+        }
 
 
 class InProcess:
@@ -81,14 +85,24 @@ class InProcess:
     def __init__(self, query: str, answers: Canned) -> None:
         self._reward = FlipReward.model_validate(dict(parse_qsl(query)))
         rows, columns = answers.is_right.shape
-        nothing = Reading("", None, has_eaten_escape=False)  # scope `question`: no draw reads the completion
-        self._found: Sequence[Sequence[Found]] = [
-            [Found(nothing, answers.verdict(q, s)) for s in range(columns)] for q in range(rows)
+        self._truths = [
+            ((true,), (wrong,)) for true, wrong in zip(answers.ground_truths, answers.wrong_ground_truths, strict=True)
         ]
+        self._found, self._mislabelled = (
+            [[_found(answers, q, s, is_mislabelled) for s in range(columns)] for q in range(rows)]
+            for is_mislabelled in (False, True)
+        )
 
     def __call__(self, asked: Asked) -> Floats:
         rewards = []
         for group, q, s in zip(asked.groups, asked.questions, asked.strategies, strict=True):
-            sample = Sample("", group=group, visit=asked.visit)
-            rewards.append(self._reward.settle(sample, self._found[q][s]).reward)
+            true, wrong = self._truths[q]
+            sample = Sample("", ground_truths=true, wrong_ground_truths=wrong, group=group, visit=asked.visit)
+            found = self._mislabelled if self._reward.mislabels(sample) else self._found
+            rewards.append(self._reward.settle(sample, found[q][s]).reward)
         return np.array(rewards, float)
+
+
+def _found(answers: Canned, question: int, strategy: int, is_mislabelled: bool) -> Found:
+    wrong = answers.verdict(question, strategy, by_wrong_label=True) if is_mislabelled else None
+    return Found(answers.reading(question, strategy), answers.verdict(question, strategy), wrong_verdict=wrong)

@@ -24,7 +24,8 @@ class Setting:
     """How a policy learns.
 
     `shared`: one softmax for all questions, started near .05; else one a question, started at .25. `batch`: questions a
-    step. `whiten`: divide advantages by the group's standard deviation. `fresh`: the visit is the step, else 0 always.
+    step, none twice. `group`: samples a question. `whiten`: divide advantages by the group's standard deviation.
+    `fresh`: the visit is the step, else 0 always.
     `until`: end as soon as the mean accuracy reaches it.
     """
 
@@ -33,6 +34,7 @@ class Setting:
     seeds: int
     shared: bool = True
     batch: int = QUESTIONS
+    group: int = GROUP
     adam: bool = False
     whiten: bool = True
     fresh: bool = True
@@ -66,13 +68,14 @@ def train(
     """Exact accuracy of each run before each step and at the end, [S, steps + 1] (shorter when `until` is reached)."""
     rngs = [np.random.default_rng(1000 + seed) for seed in range(setting.seeds)]
     start = np.array(SHARED_START if setting.shared else [0.0] * STRATEGIES)
-    logits = np.tile(start, (setting.seeds, 1 if setting.shared else QUESTIONS, 1))
+    logits = np.tile(start, (setting.seeds, 1 if setting.shared else len(is_right), 1))
     ascend = Adam(setting.lr) if setting.adam else lambda gradient: setting.lr * gradient
     curve = [_accuracy(logits, is_right)]
     for step in range(setting.steps):
         if curve[-1].mean() >= setting.until:
             break
-        logits = logits + ascend(_gradient(setting, logits, step, rngs, rewards_of))
+        questions_SB = np.stack([_chosen(rng, setting.batch, len(is_right)) for rng in rngs])
+        logits = logits + ascend(_gradient(setting, logits, questions_SB, step, rngs, rewards_of))
         curve.append(_accuracy(logits, is_right))
         on_step()
     return np.stack(curve, axis=1)
@@ -81,15 +84,15 @@ def train(
 def _gradient(
     setting: Setting,
     logits: Floats,
+    questions_SB: Ints,
     step: int,
     rngs: list[np.random.Generator],
     rewards_of: Callable[[Asked], Floats],
 ) -> Floats:
     """Of the policy's logits [S, 1 or QUESTIONS, M]."""
-    questions_SB = np.stack([_chosen(rng, setting.batch) for rng in rngs])
     runs_S = np.arange(setting.seeds)[:, None]
     policy_SBM = _softmax(logits)[runs_S, questions_SB * (not setting.shared)]
-    uniform_SBG = np.stack([rng.random((setting.batch, GROUP)) for rng in rngs])
+    uniform_SBG = np.stack([rng.random((setting.batch, setting.group)) for rng in rngs])
     thresholds_SBM = np.cumsum(policy_SBM, axis=-1)[..., :-1]
     strategies_SBG = (uniform_SBG[..., None] > thresholds_SBM[..., None, :]).sum(-1)
     rewards_SBG = _asked(questions_SB, strategies_SBG, step if setting.fresh else 0, rewards_of)
@@ -113,15 +116,16 @@ def advantages(rewards_SBG: Floats, whiten: bool) -> Floats:
 def _asked(questions_SB: Ints, strategies_SBG: Ints, visit: int, rewards_of: Callable[[Asked], Floats]) -> Floats:
     """Rewards [S, B, G], each distinct sample asked once."""
     runs = np.arange(len(questions_SB))[:, None, None]
-    keys_SBG = (runs * QUESTIONS + questions_SB[..., None]) * STRATEGIES + strategies_SBG
+    all_questions = int(questions_SB.max()) + 1
+    keys_SBG = (runs * all_questions + questions_SB[..., None]) * STRATEGIES + strategies_SBG
     keys, where = np.unique(keys_SBG, return_inverse=True)
     rest, strategies = np.divmod(keys, STRATEGIES)
-    runs, questions = np.divmod(rest, QUESTIONS)
+    runs, questions = np.divmod(rest, all_questions)
     return rewards_of(Asked(runs, questions, strategies, visit))[where].reshape(keys_SBG.shape)
 
 
-def _chosen(rng: np.random.Generator, batch: int) -> Ints:
-    return np.arange(QUESTIONS) if batch == QUESTIONS else rng.permutation(QUESTIONS)[:batch]
+def _chosen(rng: np.random.Generator, batch: int, questions: int) -> Ints:
+    return np.arange(questions) if batch == questions else rng.permutation(questions)[:batch]
 
 
 def _softmax(logits: Floats) -> Floats:
