@@ -11,7 +11,7 @@ PIP_OPTIONS ?=
 INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm openrlhf-run vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm experiment-rm openrlhf-run vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,7 +22,7 @@ serve: $(VENV)/$(EXTRA)  ## install and start the server on 127.0.0.1:8000; ARGS
 # More than cores: tests wait for servers and clocks. A module stays in one process, and shares its servers.
 TEST_PROCESSES ?= 3
 test: $(VENV)/installed .venv-trainers/installed  ## run the tests, everything but long experiments; ARGS="-k flip" for some
-	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope $(ARGS)
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 docs: .venv-docs/installed  ## build the documentation as a site, strict, into site/; open site/index.html
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
@@ -68,6 +68,9 @@ experiment-bandit: $(VENV)/matplotlib  ## does learning come out as theory says?
 
 experiment-lm: $(VENV)/matplotlib .venv-trainers/installed  ## train a small transformer on each reward, about an hour; into experiment-lm/
 	$(BIN)/python -m experiments.lm $(ARGS)
+
+experiment-rm: $(VENV)/matplotlib .venv-trainers/installed  ## the paper's third finding: nine rewards, three seeds each, 75 minutes; into experiment-rm/
+	$(BIN)/python -m experiments.rm $(ARGS)
 
 openrlhf-run: $(VENV)/matplotlib .venv-openrlhf/copied  ## whole GRPO runs of OpenRLHF on this CPU, about an hour (4 GB); into openrlhf-run/; ARGS=--short for two steps
 	$(BIN)/python -m experiments.openrlhf_run $(ARGS)

@@ -20,6 +20,31 @@ Starter = Callable[..., AbstractContextManager[RunningServer]]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, and programs would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LONGEST = (
+    "test_gpu_check",
+    "test_openrlhf_agent",
+    "test_reward_model_faults",
+    "test_offline",
+    "test_real_client",
+    "test_signals",
+    "test_trainers",
+    "test_ray_servers",
+    "test_recipes",
+    "test_launcher_agent",
+    "test_examples",
+    "test_learning_over_http",
+    "test_key_over_http",
+    "test_body_reading",
+    "test_failures",
+)
+"""Modules that take minutes. They begin first, so that none of them runs alone when all others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts modules by what they take; the tests of a module keep their order."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:

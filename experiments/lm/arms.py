@@ -11,8 +11,8 @@ class Arm:
 
     name: str
     path: str
-    seeds: tuple[int, ...]
-    paper: str
+    seeds: tuple[int, ...] = (0, 1, 2)
+    paper: str = ""
     """What Lv et al. 2025 report of it on MATH-500, in percent."""
 
     def url(self, server: str, seed: int) -> str:
@@ -31,3 +31,24 @@ ARMS = {
         Arm("RM + RPR", "/score/rm?alpha=0.1&phrases=math", (0,), ""),
     )
 }
+
+
+def judge(accuracy: float, *, with_rpr: bool) -> Arm:
+    """A judge of that accuracy. Reasoned texts have two or three phrases: at `saturation=4` RPR is as large as in the
+    paper, at its 20 a tenth."""
+    name, alpha = (f"{100 * accuracy:g} % + RPR", 0.1) if with_rpr else (f"{100 * accuracy:g} %", 0)
+    return Arm(name, f"/score/rm_sim?accuracy={accuracy:g}&alpha={alpha:g}&{PHRASES}&seed={{seed}}")
+
+
+PHRASES = "phrases=math&saturation=4"
+JUDGE_ARMS = {
+    arm.name: arm
+    for arm in (
+        Arm("clean", "/score/verifier"),
+        *(judge(accuracy, with_rpr=rpr) for accuracy in (0.6, 0.65, 0.85) for rpr in (False, True)),
+        Arm("RPR alone", f"/score/rpr?{PHRASES}"),
+        Arm("constant + RPR", f"/score/rm_sim?accuracy=0.5&threshold=0.6&alpha=0.1&{PHRASES}&seed={{seed}}"),
+    )
+}
+"""The paper's third finding, with judges whose errors belong to the question and the answer. The last two are controls:
+no judge, and one that says 0.5 to everything."""

@@ -1,6 +1,6 @@
 """One run: TRL's GRPOTrainer on the rewards of one arm; in the trainers' environment, where TRL is.
 
-    python -m experiments.lm.grpo --base FOLDER --server URL --arm p=0.4 --seed 0 --steps 200 --out RESULT.json
+    python -m experiments.lm.grpo --base FOLDER --server URL --arm p=0.4 --seed 0 --steps 200 --falls-for 200 --out F
 
 Prints `STEP ACCURACY` after each evaluation, which asks the policy each held-out question once, at temperature 1, and
 the server's verifier for the scores.
@@ -25,22 +25,24 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
-from experiments.lm.arms import ARMS
+from experiments.lm.arms import ARMS, JUDGE_ARMS
 from experiments.lm.task import questions
 from trainer_client import RewardClient
 from trainer_client.adapters.trl import RewardFunction
 
+EVERY_ARM = ARMS | JUDGE_ARMS
 GROUP, BATCH = 8, 128
 LONGEST = 32
-LOGGED = ("step", "reward", "flip/clean", "rpr/rpr", "rm/rm", "rm/rpr", "frac_reward_zero_std", "entropy",
+LOGGED = ("step", "reward", "flip/clean", "rpr/rpr", "rm/rm", "rm/rpr", "rm_sim/clean", "rm_sim/rm",
+          "rm_sim/rpr", "frac_reward_zero_std", "entropy",
           "completions/mean_length", "completions/clipped_ratio")  # fmt: skip
 
 
 class Evaluation(TrainerCallback):
-    """Held-out accuracy before the first step, and after every `every`."""
+    """Held-out accuracy before the first step, and after every `every`; ends the training after `last`."""
 
-    def __init__(self, words: Any, verifier: RewardClient, every: int) -> None:
-        self.words, self.verifier, self.every = words, verifier, every
+    def __init__(self, words: Any, verifier: RewardClient, every: int, last: int) -> None:
+        self.words, self.verifier, self.every, self.last = words, verifier, every, last
         self.accuracies: list[tuple[int, float]] = []
         self.completions: list[str] = []
         self._questions = questions()[0]
@@ -52,6 +54,7 @@ class Evaluation(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step % self.every == 0:
             self._evaluate(state.global_step, kwargs["model"])
+        control.should_training_stop = state.global_step >= self.last
 
     @torch.inference_mode()
     def _evaluate(self, step: int, model: Any) -> None:
@@ -81,14 +84,14 @@ def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
     words: Any = AutoTokenizer.from_pretrained(options.base, trust_remote_code=False)
     model = AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32, trust_remote_code=False)
     config = GRPOConfig(
-        folder, use_cpu=True, bf16=False, max_steps=options.steps, per_device_train_batch_size=BATCH,
+        folder, use_cpu=True, bf16=False, max_steps=options.falls_for, per_device_train_batch_size=BATCH,
         num_generations=GROUP, max_completion_length=LONGEST, beta=0.0, scale_rewards="group",
         optim="sgd", learning_rate=options.lr, lr_scheduler_type="linear", max_grad_norm=0.2, seed=options.seed,
         gradient_checkpointing=False, dataloader_pin_memory=False,
         logging_steps=5, report_to=[], save_strategy="no", disable_tqdm=True,
     )  # fmt: skip
-    url = ARMS[options.arm].url(options.server, options.seed)
-    evaluation = Evaluation(words, RewardClient(options.server + "/score/verifier"), options.every)
+    url = EVERY_ARM[options.arm].url(options.server, options.seed)
+    evaluation = Evaluation(words, RewardClient(options.server + "/score/verifier"), options.every, options.steps)
     trainer = GRPOTrainer(model, RewardFunction(url), config, rows(), processing_class=words, callbacks=[evaluation])
     began = time.monotonic()
     trainer.train()
@@ -108,9 +111,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, required=True, help="folder of the base policy")
     parser.add_argument("--server", required=True, help="URL of the live server")
-    parser.add_argument("--arm", choices=ARMS, required=True)
+    parser.add_argument("--arm", choices=EVERY_ARM, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--falls-for", type=int, required=True, help="steps over which the learning rate falls to 0")
     parser.add_argument("--lr", type=float, default=0.1)
     parser.add_argument("--every", type=int, default=10, help="steps between evaluations")
     parser.add_argument("--out", type=Path, required=True, help="JSON file; written at the end, at once")
