@@ -11,7 +11,7 @@ PIP_OPTIONS ?=
 INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm experiment-rm openrlhf-run vllm-check trainers docker-test scan lock reference fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm experiment-rm openrlhf-run vllm-check trainers docker-test scan lock reference dashboard prometheus fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -89,7 +89,14 @@ scan: $(VENV)/installed .venv-scan/installed  ## scan the images' files and the 
 	for overlay in $(notdir $(wildcard k8s/overlays/*)); do \
 	  $(BIN)/kubectl kustomize k8s/overlays/$$overlay > .rendered/$$overlay.yaml || exit 1; done
 	.venv-scan/bin/checkov --quiet --compact --skip-download --framework kubernetes --directory .rendered
-	.venv-scan/bin/python tests/deploy/run_dashboard_schema.py
+	$(BIN)/python tests/deploy/run_dashboard_schema.py
+
+prometheus: $(VENV)/installed .prometheus/usr/bin/prometheus  ## the dashboard and the alerts under a real Prometheus, half a minute (Debian's package, not installed)
+	PYTHONPATH=tests $(BIN)/python tests/deploy/run_prometheus.py
+
+.prometheus/usr/bin/prometheus:
+	rm -rf .prometheus && mkdir .prometheus
+	cd .prometheus && apt-get download --quiet prometheus && dpkg --extract prometheus_*.deb . && rm prometheus_*.deb
 
 # Each file with the hashes of all files that the index has of that version: any Linux, Python 3.11 and later.
 LOCK = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt \
@@ -113,11 +120,14 @@ fuzz-bodies: $(VENV)/installed  ## bodies of 16 MiB of every shape: does /health
 reference: $(VENV)/server  ## write the tables of settings, errors and parameters in docs/ from the declarations
 	$(BIN)/python docs/tables.py
 
+dashboard: $(VENV)/installed  ## write Grafana's dashboard from the code in dashboard/
+	$(BIN)/python -m dashboard
+
 audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (pip-audit; needs its data source)
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-trl-* .venv-recipes .venv-vllm .venv-openrlhf .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .fuzz .schemathesis .rendered site
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-trl-* .venv-recipes .venv-vllm .venv-openrlhf .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .fuzz .schemathesis .rendered .prometheus site
 
 # One environment for the server and for the tests. Who installs more stamps the less too, so that `make serve` has nothing
 # to do after `make test`. No step takes anything away.

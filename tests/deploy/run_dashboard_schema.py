@@ -1,6 +1,6 @@
 """Reads the dashboard into the types of Grafana's own SDK and writes it again: a key that is lost is one Grafana lacks.
 
-Run by `make scan`, in an environment that has the SDK.
+Run by `make scan`.
 """
 
 import json

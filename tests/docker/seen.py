@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
+from dashboard_queries import DASHBOARD, filled, queries
 from docker.load import samples
-from docker.stack import ROOT, Stack, run
+from docker.stack import Stack, run
 
 
 def readable(folder: Path) -> None:
@@ -74,8 +74,6 @@ def loaded_rules(project: Stack) -> list[dict[str, Any]]:
 
 
 def dashboard_expressions() -> list[str]:
-    """Every query of the dashboard, with Grafana's variables as Grafana would fill them in for `All`."""
-    dashboard = json.loads((ROOT / "docker/grafana/dashboards/reward-server.json").read_text())
-    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
-    filled = {"$reward": ".*", "$instance": ".*", "$__rate_interval": "1m", "$__range": "1h"}
-    return [re.sub(r"\$\w+", lambda found: filled[found[0]], expression) for expression in expressions]
+    """Every query of the dashboard's panels, of training and evaluation rows."""
+    panels = [query for panel in DASHBOARD["panels"] for query in queries(panel)]
+    return [filled(query, rows=".*") for query in panels]
