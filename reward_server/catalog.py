@@ -103,6 +103,10 @@ class Catalog:
         """What a variant sets; empty for a reward of `table.py`."""
         return self._variants[name][1] if name in self._variants else {}
 
+    def variant(self, name: str) -> dict[str, object] | None:
+        """What `rewards.toml` says of a variant, its `base` included; None for a reward of `table.py`."""
+        return {"base": self.base(name), **self.defaults(name)} if name in self._variants else None
+
     def _resolve(self, name: str, query: str) -> Plan:
         """The plan of one URL. Raises UnknownReward, or InvalidRequest that names the parameter and the valid ones;
         for `rm` what `model()` raises, which is not kept."""

@@ -18,7 +18,16 @@ from reward_server.catalog import Catalog
 from reward_server.offline.calibrate import Labelled, report
 from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
 from reward_server.offline.score_file import offline_scorer, rows_done, score_rows
-from reward_server.options import MODEL, ConfigOption, RewardOption, model_options, options_of, query_of, settings_of
+from reward_server.options import (
+    MODEL,
+    RECORDED,
+    ConfigOption,
+    RewardOption,
+    model_options,
+    options_of,
+    query_of,
+    settings_of,
+)
 from reward_server.rewards.rm import RmReward
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import PREFIX, Settings
@@ -72,7 +81,7 @@ def serve(**options: Any) -> None:
 
 
 @app.command()
-@options_of(*REWARDS.values())
+@options_of(*REWARDS.values(), without=RECORDED)
 @options_of(Settings, variables=PREFIX, only=MODEL)
 @ends_clearly
 def score(
@@ -98,7 +107,7 @@ def score(
 
 
 @app.command()
-@options_of(*REWARDS.values())
+@options_of(*REWARDS.values(), without=RECORDED)
 @options_of(Settings, variables=PREFIX, only=MODEL)
 @ends_clearly
 def explain(
@@ -123,7 +132,7 @@ def explain(
 
 
 @app.command()
-@options_of(RmReward)
+@options_of(RmReward, without=RECORDED)
 @options_of(Settings, variables=PREFIX, only=MODEL)
 @ends_clearly
 def calibrate(

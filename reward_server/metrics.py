@@ -135,6 +135,11 @@ class Metrics:
             ["reward"],
             registry=registry,
         )
+        self.record_lines = Counter("reward_record_lines", "Lines of the record written.", registry=registry)
+        self.record_bytes = Counter("reward_record_bytes", "Bytes of the record written.", registry=registry)
+        self.record_dropped = Counter(
+            "reward_record_dropped", "Lines of the record that could not be written.", registry=registry
+        )
         self.rejected = Counter("reward_rejected", "Requests refused, by error code.", ["code"], registry=registry)
 
     def count_model_batch(self, report: BatchReport) -> None:

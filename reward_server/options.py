@@ -4,7 +4,7 @@ And back: what was given becomes settings and a query string.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
@@ -20,20 +20,24 @@ from reward_server.terminal import fail
 F = TypeVar("F", bound=Callable[..., Any])
 MODEL = "rm_"
 """What the names of the reward model's settings begin with."""
+RECORDED = ("run", "step")
+"""Parameters that only a server has a use for."""
 RewardOption = Annotated[str, typer.Option("--reward", "-r", help=f"{', '.join(REWARDS)}, or a variant of --config.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.toml with variants and phrase lists.")]
 
 
-def options_of(*models: type[BaseModel], variables: str | None = None, only: str = "") -> Callable[[F], F]:
+def options_of(
+    *models: type[BaseModel], variables: str | None = None, only: str = "", without: Collection[str] = ()
+) -> Callable[[F], F]:
     """A decorator: the function's `**options` becomes one option a field of the models, None where not given.
 
-    `variables`: prefix of the environment variable that each help text names. `only`: prefix of the fields taken. A
-    field of a name that the function has itself makes no option.
+    `variables`: prefix of the environment variable that each help text names. `only`: prefix of the fields taken.
+    `without`: fields that are none of the command's. A field of a name that the function has itself makes no option.
     """
     fields: dict[str, list[FieldInfo]] = {}
     for model in models:
         for name, field in model.model_fields.items():
-            if not name.startswith(only):
+            if not name.startswith(only) or name in without:
                 continue
             fields.setdefault(name, []).append(field)
 

@@ -19,7 +19,7 @@ from reward_server.offline.replay.replay import Census, Replay, Task, Write
 from reward_server.offline.replay.report import Report, listed, report, verdict
 from reward_server.offline.replay.tables import example_line, tables
 from reward_server.offline.url import named
-from reward_server.options import MODEL, ConfigOption, model_options, options_of, query_of, settings_of
+from reward_server.options import MODEL, RECORDED, ConfigOption, model_options, options_of, query_of, settings_of
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import PREFIX, Settings
 from reward_server.terminal import ends_clearly, fail, progress
@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(replay)
 
 
-@options_of(*REWARDS.values())
+@options_of(*REWARDS.values(), without=RECORDED)
 @options_of(Settings, variables=PREFIX, only=MODEL)
 @ends_clearly
 def replay(

@@ -101,6 +101,16 @@ class Settings(BaseSettings):
     rm_max_queued_tokens: int = Field(
         2**26, ge=1, description="Tokens that may wait for the reward model. A request beyond them gets 503."
     )
+    record_dir: Path | None = Field(
+        None, description="Folder in which every sample is recorded with what it was paid. Unset: nothing is recorded."
+    )
+    record_share: float = Field(1.0, gt=0, le=1, description="Share of the questions that is recorded, whole ones.")
+    record_max_gb: float = Field(
+        20.0, gt=0, description="Greatest size of the record, in GiB. The oldest files are deleted first."
+    )
+    record_text: bool = Field(
+        True, description="Record prompts, completions and ground truths. Off: digests, answers and numbers."
+    )
     drain_delay_s: float = Field(
         0.0, ge=0, description="Seconds between failing /ready and closing the listener on SIGTERM (Kubernetes: 5)."
     )

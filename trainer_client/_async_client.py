@@ -32,9 +32,17 @@ class AsyncRewardClient(BaseClient):
         groups: Column | None = None,
         visits: Column | None = None,
         flips: Column | None = None,
+        steps: Column | None = None,
     ) -> Rewards:
         """As `RewardClient.score`."""
-        given = {"prompts": prompts, "ground_truths": ground_truths, "groups": groups, "visits": visits, "flips": flips}
+        given = {
+            "prompts": prompts,
+            "ground_truths": ground_truths,
+            "groups": groups,
+            "visits": visits,
+            "flips": flips,
+            "steps": steps,
+        }
         batch = self._batch(completions, given)
         async with aclosing(self._each(batch)) as chunks:
             return batch.joined([chunk async for chunk in chunks])
@@ -48,9 +56,17 @@ class AsyncRewardClient(BaseClient):
         groups: Column | None = None,
         visits: Column | None = None,
         flips: Column | None = None,
+        steps: Column | None = None,
     ) -> AsyncGenerator[ScoredChunk, None]:
         """As `RewardClient.score_iter`. Close it (`contextlib.aclosing`) where it is not read to its end."""
-        given = {"prompts": prompts, "ground_truths": ground_truths, "groups": groups, "visits": visits, "flips": flips}
+        given = {
+            "prompts": prompts,
+            "ground_truths": ground_truths,
+            "groups": groups,
+            "visits": visits,
+            "flips": flips,
+            "steps": steps,
+        }
         return self._each(self._batch(completions, given))
 
     async def explain(

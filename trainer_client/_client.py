@@ -31,15 +31,24 @@ class RewardClient(BaseClient):
         groups: Column | None = None,
         visits: Column | None = None,
         flips: Column | None = None,
+        steps: Column | None = None,
     ) -> Rewards:
         """Scores N samples; every column has one entry a sample, and the result is in their order.
 
         A completion is what the policy wrote, without its prompt; a prompt is text or chat messages. `groups` name the
-        question (default: its prompt), `visits` count its visits, `flips` False pays the clean score (evaluation).
+        question (default: its prompt), `visits` count its visits, `flips` False pays the clean score (evaluation),
+        `steps` are recorded with them and change no reward.
         Raises BadBatch before anything is sent, RequestRefused, BadReply, Unavailable: all of the batch or nothing, but
         `answered` of the error has the chunks that were answered.
         """
-        given = {"prompts": prompts, "ground_truths": ground_truths, "groups": groups, "visits": visits, "flips": flips}
+        given = {
+            "prompts": prompts,
+            "ground_truths": ground_truths,
+            "groups": groups,
+            "visits": visits,
+            "flips": flips,
+            "steps": steps,
+        }
         batch = self._batch(completions, given)
         return batch.joined(list(self._each(batch)))
 
@@ -52,12 +61,20 @@ class RewardClient(BaseClient):
         groups: Column | None = None,
         visits: Column | None = None,
         flips: Column | None = None,
+        steps: Column | None = None,
     ) -> Iterator[ScoredChunk]:
         """As `score`, a chunk (of at most `max_samples`) at a time, in order: to show the progress of a long batch.
 
         A wrong batch raises at once, all else while it is read. To stop early, stop reading.
         """
-        given = {"prompts": prompts, "ground_truths": ground_truths, "groups": groups, "visits": visits, "flips": flips}
+        given = {
+            "prompts": prompts,
+            "ground_truths": ground_truths,
+            "groups": groups,
+            "visits": visits,
+            "flips": flips,
+            "steps": steps,
+        }
         return self._each(self._batch(completions, given))
 
     def explain(

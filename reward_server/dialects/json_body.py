@@ -26,7 +26,7 @@ BYTES_A_MARK = 21
 """A mark stands for some 65 bytes of memory: so what is built of the structure is three times the text, and 16 MiB."""
 MAX_FIELDS = 4096
 COMMON = (
-    *("completions", "prompts", "ground_truths", "groups", "visits", "flips"),
+    *("completions", "prompts", "ground_truths", "groups", "visits", "flips", "steps"),
     *("completion", "prompt", "ground_truth", "group", "visit", "flip"),
     *("query", "queries", "labels", "response", "label"),
 )

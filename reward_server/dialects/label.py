@@ -1,11 +1,11 @@
 """A label cell: what the answer is compared with, and what the trainer itself cannot carry.
 
 Trainers pass a dataset's label cell through untouched, so a cell may be an object, or a string that holds one, of
-these keys only: `ground_truth` (required), `wrong_ground_truth`, `group`, `visit`, `prompt`, `flip`, `ordered`. What
-stands in a label wins over what the trainer sends beside it: somebody wrote it there for this row. An object with other
-keys is an unusable ground truth, however it is written: its text would be one that no answer matches, a reward of 0 for
-everybody. A key whose value is null says nothing, whatever its name: Arrow writes them for every key that another row
-has.
+these keys only: `ground_truth` (required), `wrong_ground_truth`, `group`, `visit`, `prompt`, `flip`, `ordered`, `step`.
+What stands in a label wins over what the trainer sends beside it: somebody wrote it there for this row. An object with
+other keys is an unusable ground truth, however it is written: its text would be one that no answer matches, a reward of
+0 for everybody. A key whose value is null says nothing, whatever its name: Arrow writes them for every key that another
+row has.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from reward_server.dialects.messages import without_media
 from reward_server.errors import InvalidRequest
 from reward_server.types import Sample
 
-LABEL_KEYS = frozenset({"ground_truth", "wrong_ground_truth", "group", "visit", "prompt", "flip", "ordered"})
+LABEL_KEYS = frozenset({"ground_truth", "wrong_ground_truth", "group", "visit", "prompt", "flip", "ordered", "step"})
 MAX_ALTERNATIVES = 1000
 LARGE_CHARS = 65_536
 MAX_MARKS = 16_384
 """Commas, colons and opening brackets of a label that is a text of over `LARGE_CHARS`."""
-VISIT_RANGE = range(-(2**63), 2**63)
+INTEGERS = range(-(2**63), 2**63)
 
 
 def labelled(sample: Sample, label: object) -> Sample:
@@ -45,6 +45,7 @@ def labelled(sample: Sample, label: object) -> Sample:
         visit=checked_visit(label["visit"]) if label.get("visit") is not None else sample.visit,
         flip=checked_flip(label["flip"]) if label.get("flip") is not None else sample.flip,
         ordered=ordered_of(label["ordered"]) if label.get("ordered") is not None else sample.ordered,
+        step=checked_step(label["step"]) if label.get("step") is not None else None,
     )
 
 
@@ -96,11 +97,12 @@ def checked_group(value: object) -> str:
 
 def checked_visit(value: object) -> int:
     """Which visit of the question: an integer of 64 bits."""
-    if isinstance(value, JsonNumber):
-        value = int(value) if _is_integer(value) and len(value) <= len(str(-(2**63))) else None
-    if isinstance(value, bool) or not isinstance(value, int) or value not in VISIT_RANGE:
-        raise InvalidRequest("visit: expected an integer of 64 bits")
-    return value
+    return _checked_integer("visit", value)
+
+
+def checked_step(value: object) -> int:
+    """Which step of the training: an integer of 64 bits."""
+    return _checked_integer("step", value)
 
 
 def checked_flip(value: object) -> bool:
@@ -162,6 +164,14 @@ def _with_numbers(value: object) -> object:
 def _ground_truth_text(value: object) -> str:
     """Empty for what cannot be a ground truth."""
     return value if isinstance(value, str) else ""
+
+
+def _checked_integer(name: str, value: object) -> int:
+    if isinstance(value, JsonNumber):
+        value = int(value) if _is_integer(value) and len(value) <= len(str(-(2**63))) else None
+    if isinstance(value, bool) or not isinstance(value, int) or value not in INTEGERS:
+        raise InvalidRequest(f"{name}: expected an integer of 64 bits")
+    return value
 
 
 def _is_integer(number: JsonNumber) -> bool:

@@ -1,27 +1,28 @@
 """Our own wire format: columns in, columns out, in request order.
 
-Request: `completions` and, all of the same length, `prompts`, `ground_truths`, `groups`, `visits`, `flips`.
+Request: `completions` and, all of the same length, `prompts`, `ground_truths`, `groups`, `visits`, `flips`, `steps`.
 Reply: `reward`, `rewards` (null where unscored), `outcomes`, `parts`, `version`, `config`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
 from reward_server import __version__
 from reward_server.dialects.json_body import JsonBody
-from reward_server.dialects.label import all_labelled, checked_group, checked_visit, truths_of_text
+from reward_server.dialects.label import all_labelled, checked_group, checked_step, checked_visit, truths_of_text
 from reward_server.dialects.messages import without_media
 from reward_server.dialects.reply import Echo, Reply, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.types import Message, Sample
 
 NAME = "native"
-COLUMNS = ("completions", "prompts", "ground_truths", "groups", "visits", "flips")
+COLUMNS = ("completions", "prompts", "ground_truths", "groups", "visits", "flips", "steps")
 _KNOWN = frozenset(COLUMNS)
-_PROMPT, _GROUP, _VISIT, _FLIP = str | list[Message] | None, str | int | None, int | None, bool | None
+_PROMPT, _GROUP, _INTEGER, _FLIP = str | list[Message] | None, str | int | None, int | None, bool | None
 """Types of the columns' entries. Made once: each takes longer than a short column's reading."""
 SCHEMA: dict[str, object] = {
     "type": "object",
@@ -34,6 +35,7 @@ SCHEMA: dict[str, object] = {
         "groups": {"type": "array", "items": {"type": ["string", "integer", "null"]}},
         "visits": {"type": "array", "items": {"type": ["integer", "null"]}},
         "flips": {"type": "array", "items": {"type": ["boolean", "null"]}},
+        "steps": {"type": "array", "items": {"type": ["integer", "null"]}},
     },
     "example": {"completions": ["2 + 2 is \\boxed{4}"], "ground_truths": ["4"], "groups": ["q-17"]},
 }
@@ -47,18 +49,32 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
     if not body.keys <= _KNOWN:
         raise InvalidRequest(f"{min(body.keys - _KNOWN)}: no such field (fields: {', '.join(COLUMNS)})")
     completions = body.column("completions", str)
+    samples = _samples(body, completions)
+    return (_with_steps(body, samples, completions) if "steps" in body else samples), {}
+
+
+def _samples(body: JsonBody, completions: list[str]) -> list[Sample]:
     if "ground_truths" not in body:
-        return _rows(body, completions, repeat(None)), {}
+        return _rows(body, completions, repeat(None))
     labels = _same_length("ground_truths", body.labels("ground_truths"), completions)
     truths = [truths_of_text(label) for label in labels]
     samples = _rows(body, completions, truths)
-    return samples if None not in truths else all_labelled(samples, labels, "ground_truths"), {}
+    return samples if None not in truths else all_labelled(samples, labels, "ground_truths")
+
+
+def _with_steps(body: JsonBody, samples: list[Sample], completions: list[str]) -> list[Sample]:
+    """A step in a label wins."""
+    steps = _column(body, "steps", _INTEGER, completions)
+    return [
+        sample if step is None or sample.step is not None else replace(sample, step=checked_step(step))
+        for sample, step in zip(samples, steps, strict=True)
+    ]
 
 
 def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ...] | None]) -> list[Sample]:
     prompts = _column(body, "prompts", _PROMPT, completions)
     groups = _column(body, "groups", _GROUP, completions)
-    visits = _column(body, "visits", _VISIT, completions)
+    visits = _column(body, "visits", _INTEGER, completions)
     flips = _column(body, "flips", _FLIP, completions)
     return [
         Sample(

@@ -20,7 +20,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from reward_server import __version__
-from reward_server.rewards.found import Derivation
+from reward_server.grading.reading import Reading
+from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.noise import group_of_prompt
 from reward_server.rewards.plan import Plan
 from reward_server.types import Message, Sample
@@ -28,8 +29,6 @@ from reward_server.types import Message, Sample
 VERSION = 1
 DEFAULT_RUN = "default"
 """The run of what names none."""
-RUN = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
-"""A run is the name of a folder, so it begins with no point, and holds no slash."""
 ANSWER_CHARS = 1000
 """So much of an answer is kept beside its completion, or without it. A longer one is not graded."""
 _ID = re.compile(r"[A-Za-z0-9._:/@-]{1,64}")
@@ -65,7 +64,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     URL, as it was sent. `config`: the digest of all that can change a value. `variant`: see Facts.
     `ground_truth`: a text or a list of texts of which any matches; null where it was unusable; a label object where the
     row also has a wrong ground truth, or says whether order counts. Left out: none was given.
-    `flip`: false in evaluation rows. `lost`: the completion could not be told from its prompt, and is empty here.
+    `flip`: false in evaluation rows. `source`: the data set, which `route` goes by.
+    `lost`: the completion could not be told from its prompt, and is empty here.
     `chars`, `turn_chars`: characters of the completion, and of the policy's own turn in it.
     `answer`: the text that was read as the answer, at most ANSWER_CHARS of it. `tier`: the rule that decided.
     `paid`: the reward, null where there is none. `parts`: as in the reply. `noise`: the rate that the draw was compared
@@ -92,6 +92,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str | None = None
     visit: int | None = None
     flip: bool
+    source: str | None = None
     lost: bool = False
     chars: int
     turn_chars: int
@@ -129,6 +130,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             is_lost=self.lost,
             ordered=_flag(told.get("ordered")),
             wrong_ground_truths=_truths(told["wrong_ground_truth"]) if "wrong_ground_truth" in told else None,
+            source=self.source,
             step=self.step,
         )
 
@@ -160,15 +162,16 @@ def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Deriva
         **(texts_of(sample) if text else _digests(sample)),  # type: ignore[arg-type]  # of several fields
         visit=sample.visit,
         flip=sample.flip,
+        source=sample.source if text or _is_id(sample.source or "", None) else None,
         lost=sample.is_lost,
         chars=len(sample.completion),
         turn_chars=len(reading.text),
-        answer=reading.answer.text[:ANSWER_CHARS] if reading.answer else None,
+        answer=_answer(reading, text),
         paid=score.reward,
         outcome=score.outcome,
         parts=score.parts,
         noise={"threshold": noise.threshold, "exposed": noise.exposed} if noise else None,
-        tier=derivation.found.verdict.tier if derivation.found.verdict else None,
+        tier=_tier(derivation),
     )
 
 
@@ -176,7 +179,7 @@ def sample_digest(sample: Sample) -> str:
     """32 hex digits over all of a sample that can change what it is paid."""
     all_of_it = [
         *(sample.completion, sample.prompt, sample.ground_truths, sample.wrong_ground_truths),
-        *(sample.group, sample.visit, sample.flip, sample.is_lost, sample.ordered),
+        *(sample.group, sample.visit, sample.flip, sample.is_lost, sample.ordered, sample.source),
     ]
     return text_digest(json.dumps(all_of_it, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
@@ -195,6 +198,19 @@ def utc(seconds: float) -> str:
 @lru_cache(maxsize=1)
 def _whole_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _tier(derivation: Derivation) -> str | None:
+    """The rule that decided, of a reward that is made of others the first of theirs."""
+    return next((leaf.found.verdict.tier for leaf in leaves_of([derivation]) if leaf.found.verdict), None)
+
+
+def _answer(reading: Reading, text: bool) -> str | None:
+    """Without texts none that is all of the turn, as with `answer=turn`."""
+    answer = reading.answer
+    if answer is None or (not text and answer.text.strip() == reading.text.strip()):
+        return None
+    return answer.text[:ANSWER_CHARS]
 
 
 def texts_of(sample: Sample) -> dict[str, object]:

@@ -6,12 +6,13 @@ twice, or out of range is a 422 that names the valid ones.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reward_server.grading.turn import Turn
 from reward_server.rewards.found import Found, Needs
@@ -24,6 +25,22 @@ ANSWER = (
 )
 """What the parameter `answer` of several rewards means."""
 MAX_SHOWN_CHARS = 200
+
+
+RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", re.ASCII)
+"""A run is the name of a folder."""
+
+
+def _run_name(name: str) -> str:
+    if not RUN_NAME.fullmatch(name):
+        raise ValueError("expected at most 100 letters, digits, `.`, `_` and `-`, the first no `.` and no `-`")
+    return name
+
+
+def _step(step: int) -> int:
+    if not -(2**63) <= step < 2**63:
+        raise ValueError("expected an integer of 64 bits")
+    return step
 
 
 class AnyReward(BaseModel):
@@ -41,8 +58,14 @@ class AnyReward(BaseModel):
         "fallback",
         description="For a sample without a reward: null or fallback_reward, or a 422 for the whole request.",
     )
+    run: Annotated[str, AfterValidator(_run_name)] | None = Field(
+        None, description="Name of the run, under which its samples are recorded. It changes no reward."
+    )
+    step: Annotated[int, AfterValidator(_step)] | None = Field(
+        None, description="Step of the training that is recorded, for samples that name none. It changes no reward."
+    )
 
-    changes_no_score: ClassVar[frozenset[str]] = frozenset({"reply", "unscored"})
+    changes_no_score: ClassVar[frozenset[str]] = frozenset({"reply", "unscored", "run", "step"})
     """Parameters that are not in the digest. `fallback_reward` is: it is paid."""
     came_later: ClassVar[frozenset[str]] = frozenset()
     """Parameters that are in the digest only where they are set, so that digests of older runs stay."""

@@ -137,6 +137,12 @@ def note(scope: Scope, **fields: object) -> None:
     exchange.fields.update(fields)
 
 
+def request_id_of(scope: Scope) -> str:
+    """The caller's X-Request-ID, or the one that the request got here."""
+    exchange: Exchange = scope["state"]["exchange"]
+    return exchange.request_id
+
+
 async def answer_error(request: Request, error: Exception) -> Response:
     """The handler of every exception inside FastAPI's layers."""
     exchange: Exchange = request.scope["state"]["exchange"]

@@ -6,6 +6,7 @@ An endpoint reads the body, finds the dialect, asks the Scorer, renders; it only
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +20,13 @@ from reward_server.dialects.reply import Echo, Reply
 from reward_server.dialects.row import parse_explain
 from reward_server.errors import NotFound
 from reward_server.explanation import explanation
+from reward_server.records.recorder import Paid
+from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
 from reward_server.types import Sample
 from reward_server.web import openapi
 from reward_server.web.body import Works
-from reward_server.web.middleware import Endpoint, note
+from reward_server.web.middleware import Endpoint, note, request_id_of
 from reward_server.web.responses import NO_SUCH_PATH, JsonResponse, json_response
 from reward_server.web.service import Service
 
@@ -77,6 +80,7 @@ class Routes:
         self._service = service
         self._settings = service.settings
         self._run = service.scorer.run
+        self._recorder = service.recorder
         self._works = Works(service.settings, service.scorer.admission)
 
     def score(self, name: str, tell: Callable[[JsonBody], Dialect] = recognise) -> Endpoint:
@@ -90,8 +94,12 @@ class Routes:
                 size = len(raw)
                 dialect, samples, echo = await self._run("parse", None, size, self._parsed, raw, tell)
                 del raw  # it need not be kept while it is scored
-                reply = await self._reply(request, plan, samples, dialect.NAME)
+                derivations, reply = await self._reply(request, plan, samples, dialect.NAME)
                 content = await self._run("render", None, size, dialect.render, reply, echo)
+                if self._recorder is not None:
+                    query, request_id = _query(request), request_id_of(request.scope)
+                    paid = Paid(plan, samples, derivations, dialect.NAME, query, request_id, time.time(), size)
+                    self._recorder.take(paid)
                 return self._answer(content, reply)
 
         return score
@@ -162,14 +170,16 @@ class Routes:
         return dialect, *dialect.parse(body)
 
     def _plan(self, request: Request, name: str) -> Plan:
-        return self._service.catalog.resolve(name, request.scope["query_string"].decode("latin-1"))
+        return self._service.catalog.resolve(name, _query(request))
 
-    async def _reply(self, request: Request, plan: Plan, samples: list[Sample], dialect: str) -> Reply:
+    async def _reply(
+        self, request: Request, plan: Plan, samples: list[Sample], dialect: str
+    ) -> tuple[list[Derivation], Reply]:
         note(request.scope, reward=plan.name, dialect=dialect, samples=len(samples), config=plan.config)
         derivations = await self._service.scorer.derive(plan, samples)
         reply = Reply(plan, [derivation.score for derivation in derivations])
         reply.check()
-        return reply
+        return derivations, reply
 
     def _answer(self, content: bytes, reply: Reply) -> Response:
         headers = {"X-Reward-Config": reply.plan.config}
@@ -177,6 +187,11 @@ class Routes:
             headers["X-Reward-Unscored"] = str(unscored)
             log.warning("%d of %d samples have no reward (%s)", unscored, len(reply.scores), reply.plan.name)
         return JsonResponse(content, headers=headers)
+
+
+def _query(request: Request) -> str:
+    query: bytes = request.scope["query_string"]
+    return query.decode("latin-1")
 
 
 async def _no_root_verify() -> Response:

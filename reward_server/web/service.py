@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from reward_server.catalog import Catalog
 from reward_server.errors import Draining, Unavailable
 from reward_server.metrics import Metrics
+from reward_server.records.recorder import Recorder
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 
 
 @dataclass
 class Service:
-    """One app's parts. `is_draining` turns true once, by `drain`."""
+    """One app's parts. `is_draining` turns true once, by `drain`. `recorder`: None where nothing is recorded."""
 
     settings: Settings
     metrics: Metrics
     catalog: Catalog
     scorer: Scorer
+    recorder: Recorder | None = None
     is_draining: bool = False
 
     def drain(self) -> None:

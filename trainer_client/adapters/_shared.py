@@ -71,11 +71,11 @@ def table(columns: Mapping[str, Any], ground_truth_column: str | None) -> dict[s
 
 
 def with_step(columns: dict[str, Any], step: int | None, size: int) -> dict[str, Any]:
-    """The columns of a batch of `size`, with the trainer's step as the visit of each row that has none of its own."""
+    """The columns of a batch of `size`, with the trainer's step, which is also the visit of rows that have none."""
     if step is None:
         return columns
     visits = without_nan(as_column("visit", columns.get("visits", [None] * size)))
-    return {**columns, "visits": [step if visit is None else visit for visit in visits]}
+    return {**columns, "visits": [step if visit is None else visit for visit in visits], "steps": [step] * size}
 
 
 def _first_of_each_row(columns: Mapping[str, list[Any]]) -> list[Any]:
