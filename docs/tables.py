@@ -1,4 +1,4 @@
-"""The tables of these pages that are made from declarations: settings, errors, parameters of the rewards.
+"""The tables of these pages that are made from declarations: settings, errors, parameters of the rewards, metrics.
 
     make reference        # or: .venv/bin/python docs/tables.py
 
@@ -16,11 +16,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from reward_server.errors import RewardServerError, Unavailable
+from reward_server.kit.counters import Family
+from reward_server.metrics import GAUGES, Metrics
 from reward_server.rewards.reward import AnyReward
 from reward_server.rewards.table import REWARDS
+from reward_server.sample_counts import LABELS
 from reward_server.settings import Settings
 
-PAGES = [Path(__file__).with_name(name) for name in ("reference.md", "rewards.md", "compose.md")]
+PAGES = [Path(__file__).with_name(name) for name in ("reference.md", "rewards.md", "compose.md", "metrics.md")]
 MARKED = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 MODEL = "rm_"
 """What the names of the reward model's settings begin with."""
@@ -45,6 +48,8 @@ def tables() -> dict[str, str]:
         "settings of the server": _fields("setting", Settings, settings[False]),
         "settings of the reward model": _fields("setting", Settings, settings[True]),
         "errors": _errors(),
+        "metrics of samples": _metrics(of_samples=True),
+        "metrics of the server": _metrics(of_samples=False),
         **{f"parameters of {name}": _fields("parameter", kind, _own_first(kind)) for name, kind in REWARDS.items()},
     }
 
@@ -101,6 +106,24 @@ def _errors() -> str:
         if kind.__module__ == RewardServerError.__module__
     )
     return _table(("status", "code", "`Retry-After`", "meaning, and what to do"), rows)
+
+
+def _metrics(*, of_samples: bool) -> str:
+    """Those of ours with the labels of samples, or all others."""
+    registered = Metrics().registry._collector_to_names  # the registry has no other list
+    described = [each.described() for each in registered if isinstance(each, Family)]
+    described += [(name, "gauge", (), meaning) for name, meaning in GAUGES.items()]
+    rows = [
+        (
+            f"`{name}`",
+            kind,
+            ", ".join(f"`{label}`" for label in labels if not of_samples or label not in LABELS),
+            meaning,
+        )
+        for name, kind, labels, meaning in described
+        if set(LABELS).issubset(labels) is of_samples
+    ]
+    return _table(("metric", "kind", "further labels" if of_samples else "labels", "what it counts"), rows)
 
 
 def _below(root: type[RewardServerError]) -> Iterator[type[RewardServerError]]:

@@ -84,7 +84,7 @@ class SampleMetrics:
             key = (plan.name, config, is_train)
             if key not in self._counts:
                 self._counts[key] = Counts(self._families, plan.name, config, "train" if is_train else "eval")
-                parameters = plan.reward.shown() if config != OTHER else ""
+                parameters = plan.shown() if config != OTHER else ""
                 self._info.labels(plan.name, config, parameters)
             return self._counts[key]
 

@@ -84,10 +84,12 @@ def test_a_config_is_told_with_its_parameters_and_the_server_with_its_versions(s
 def test_parameters_are_told_in_200_characters(registry: CollectorRegistry) -> None:
     schedule = ",".join(f"0.{visit:04d}1@{visit}" for visit in range(40))
     plan = CATALOG.resolve("flip", f"flip_prob={schedule}")
-    assert len(plan.reward.shown()) == 200
-    assert plan.reward.shown().endswith("…")
+    assert len(plan.shown()) == 200
+    assert plan.shown().endswith("…")
     counted(SampleMetrics(registry), plan, rows("q"))
-    assert plan.reward.shown() in generate_latest(registry).decode()
+    assert plan.shown() in generate_latest(registry).decode()
+    mixed = CATALOG.resolve("mix", "flip=0.7&flip.flip_prob=0.4&flip.flip_unanswered=true&rpr=0.3")
+    assert mixed.shown() == "flip=0.7&rpr=0.3&flip.flip_prob=0.4&flip.flip_unanswered=true"
 
 
 def test_a_series_begins_with_every_outcome_at_0(registry: CollectorRegistry) -> None:

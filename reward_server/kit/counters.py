@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -62,11 +62,15 @@ class Distribution:
             self.sum += sum(values)
 
 
-class _Family(Generic[S]):
+class Family(Generic[S]):
     """The series of one metric, by the values of its labels; without labels there is one series.
 
     `new()` makes a series at 0.
     """
+
+    kind: ClassVar[str]
+    suffix: ClassVar[str] = ""
+    """Of the name on the page."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str], new: Callable[[], S]) -> None:
         self._name, self._documentation, self._labels, self._new = name, documentation, labels, new
@@ -79,6 +83,10 @@ class _Family(Generic[S]):
         series = self._series.get(values)
         return self._series.setdefault(values, self._new()) if series is None else series
 
+    def described(self) -> tuple[str, str, Sequence[str], str]:
+        """Its name on the page, its kind, its labels, what it means."""
+        return self._name + self.suffix, self.kind, self._labels, self._documentation
+
     def forget(self, label: str, value: str) -> None:
         """Drops the series whose label has that value; what is still counted in them is seen nowhere."""
         place = self._labels.index(label)
@@ -89,8 +97,10 @@ class _Family(Generic[S]):
         return [(list(map(str, values)), series) for values, series in self._series.copy().items()]
 
 
-class Counter(_Family[Count]):
+class Counter(Family[Count]):
     """A number that only grows."""
+
+    kind, suffix = "counter", "_total"
 
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str] = (), *, registry: CollectorRegistry
@@ -110,8 +120,10 @@ class Counter(_Family[Count]):
         yield family
 
 
-class Info(_Family[float]):
+class Info(Family[float]):
     """What its labels say is so: 1 for each of their values that was asked for."""
+
+    kind = "gauge"
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
         super().__init__(name, documentation, labels, lambda: 1.0)
@@ -125,8 +137,10 @@ class Info(_Family[float]):
         yield family
 
 
-class Histogram(_Family[Distribution]):
+class Histogram(Family[Distribution]):
     """How many values lie below each of the ascending `buckets`, which end with infinity unsaid."""
+
+    kind = "histogram"
 
     def __init__(
         self,

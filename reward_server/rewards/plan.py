@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from reward_server.grading.reading import Reading
 from reward_server.reward_model.request import ModelAnswer
@@ -12,6 +13,7 @@ from reward_server.rewards.reasoning import PhraseList, Rpr
 from reward_server.rewards.reward import AnyReward
 from reward_server.types import Outcome, Sample, Score, Verdict
 
+MAX_SHOWN_CHARS = 200
 _NOTHING = Reading("", None, has_eaten_escape=False)
 
 
@@ -29,6 +31,18 @@ class Plan:
     phrases: PhraseList
     config: str
     parts: Mapping[str, Plan] = field(default_factory=dict)
+
+    def shown(self) -> str:
+        """The parameters in the digest that are not at their defaults, as a query string: 200 characters at most."""
+        text = urlencode(
+            [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in self._given()], safe=",@"
+        )
+        return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
+
+    def _given(self) -> Iterator[tuple[str, object]]:
+        yield from self.reward.given().items()
+        for name, part in self.parts.items():
+            yield from ((f"{name}.{key}", value) for key, value in part._given())
 
     def all_needs(self) -> Iterator[Needs]:
         """What it needs, or what its parts do."""

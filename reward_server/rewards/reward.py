@@ -10,7 +10,6 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -24,7 +23,6 @@ ANSWER = (
     " start, in the first of these that there is, or everywhere."
 )
 """What the parameter `answer` of several rewards means."""
-MAX_SHOWN_CHARS = 200
 
 
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -106,12 +104,9 @@ class AnyReward(BaseModel):
         unset = {name for name in self.came_later if dumped[name] == type(self).model_fields[name].default}
         return {name: value for name, value in dumped.items() if name not in unset}
 
-    def shown(self) -> str:
-        """The parameters in the digest that are not at their defaults, as a query string: 200 characters at most."""
-        dumped = {**self.made_of(), **self.model_dump(exclude=set(self.changes_no_score), exclude_defaults=True)}
-        given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in dumped.items()}
-        text = urlencode(given, safe=",@")
-        return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
+    def given(self) -> dict[str, object]:
+        """The parameters in the digest that are not at their defaults."""
+        return {**self.made_of(), **self.model_dump(exclude=set(self.changes_no_score), exclude_defaults=True)}
 
     def made_of(self) -> Mapping[str, object]:
         """Of a reward that is made of others, what a query string says of them."""

@@ -12,6 +12,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from running_server import RunningServer
 
+from reward_server.sample_counts import LABELS
+
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "docker/grafana/dashboards/reward-server.json").read_text())
 RULES = yaml.safe_load((ROOT / "docker/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
@@ -29,6 +31,24 @@ def test_every_metric_that_is_asked_for_exists(server: RunningServer) -> None:
     served = {family.name + suffix for family in families for suffix in suffixes.get(family.type, ("",))}
     asked = {name for expression in expressions() for name in METRIC.findall(expression)}
     assert asked - served == set()
+
+
+def test_the_page_of_metrics_names_all_that_there_are_with_their_labels(server: RunningServer) -> None:
+    page = (ROOT / "docs/metrics.md").read_text()
+    samples, of_server = page.split("\n## Metrics of samples\n")[1].split("\n## Metrics of the server\n")
+    documented = {name: {*LABELS, *labels} for name, labels in rows(samples)} | dict(rows(of_server))
+    server.post("/score/flip?flip_prob=0.4", {"completions": ["4"] * 2, "ground_truths": ["4"] * 2, "groups": [1, 2]})
+    families = list(text_string_to_metric_families(server.get("/metrics").text))
+    served = {each.name + ("_total" if each.type == "counter" else ""): each for each in families}
+    assert {name for name in served if name.startswith("reward_")} == set(documented)
+    for name, labels in documented.items():
+        assert all(set(sample.labels) - {"le"} == labels for sample in served[name].samples), name
+
+
+def rows(text: str) -> list[tuple[str, set[str]]]:
+    """Names and labels of a table of metrics."""
+    found = re.findall(r"^\| `(\w+)` \| \w+ \| (.*?) \|", text, re.MULTILINE)
+    return [(name, set(re.findall(r"`(\w+)`", labels))) for name, labels in found]
 
 
 def test_panels_have_a_meaning_a_place_of_their_own_and_the_chosen_source() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import subprocess
 import time
@@ -53,6 +54,15 @@ def test_accuracy_and_the_promised_rate_are_our_own(seen: Seen) -> None:
         promised = ours(prometheus, told, "Flip share of questions", f"{RUN}: promised", minute)
         assert promised == pytest.approx(0.4, abs=1e-9), minute
     assert accuracy == pytest.approx(0.375, abs=0.005)
+
+
+def test_the_queries_of_the_documentation_say_what_our_run_was_paid(seen: Seen) -> None:
+    prometheus, told, _ = seen
+    page = (ROOT / "docs/metrics.md").read_text().replace("CONFIG", told.configs["ours"])
+    mean, outcomes = (block.strip() for block in re.findall(r"```promql\n(.*?)```", page, re.DOTALL))
+    assert prometheus.ask(mean, told.at(12))[()] == pytest.approx(told.paid(12, 5), abs=0.01)
+    counted = prometheus.ask(outcomes, told.at(12))
+    assert counted["outcome=correct",] == pytest.approx(3 * counted["outcome=incorrect",])
 
 
 def test_the_outcome_and_the_cut_off_say_why_the_mean_fell(seen: Seen) -> None:
