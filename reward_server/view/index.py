@@ -125,7 +125,7 @@ class Index:
         return [self._known[name] for name in found]
 
     def _made_again(self) -> list[RecordFile]:
-        for table in ("files", "names", "samples", "sums", "answers", "agreed", "scores"):
+        for table in store.NAMES:
             self.connection.execute(f"DELETE FROM {table}")
         self._names = {}
         self._read_state()

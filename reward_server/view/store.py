@@ -31,11 +31,17 @@ CREATE TABLE answers(
 CREATE TABLE agreed(
     run INTEGER, question INTEGER, answer INTEGER, share REAL, PRIMARY KEY(run, question, answer)
 ) WITHOUT ROWID;
+CREATE TABLE replays(file INTEGER PRIMARY KEY, path TEXT UNIQUE, inode INTEGER, done INTEGER);
+CREATE TABLE replayed(
+    file INTEGER, sample INTEGER, run INTEGER, old_outcome INTEGER, outcome INTEGER, old REAL, paid REAL, change TEXT);
+CREATE INDEX by_outcomes ON replayed(file, run, old_outcome, outcome);
+CREATE INDEX by_change ON replayed(file, run, change);
 CREATE TABLE scores(
     run INTEGER, config INTEGER, bin INTEGER, is_right INTEGER, rows INTEGER, total REAL,
     PRIMARY KEY(run, config, bin, is_right)
 ) WITHOUT ROWID;
 """
+NAMES = ("files", "names", "samples", "sums", "answers", "agreed", "scores", "replays", "replayed")
 INDEXES = """
 CREATE INDEX IF NOT EXISTS by_run ON samples(run);
 CREATE INDEX IF NOT EXISTS by_id ON samples(id);

@@ -1,0 +1,252 @@
+"""The views, each a function of a request: plain URLs, filters as GET forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from reward_server.records.row import Row
+from reward_server.view import calibration, compare, listing, run_page
+from reward_server.view.curves import curves
+from reward_server.view.filters import Filter, configs
+from reward_server.view.group_page import group_of_question
+from reward_server.view.index import Index
+from reward_server.view.labels import Labels
+from reward_server.view.presets import PRESETS
+from reward_server.view.rendering import page
+from reward_server.view.runs import Run, axis_for, run_named, runs
+from reward_server.view.sample_page import shown_sample
+from reward_server.view.today import Deriver
+
+MOST_FORM_BYTES = 10_000
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Missing(Exception):
+    """There is no such run, sample, or question. The text says so."""
+
+
+class Pages:
+    """Over one record. Each answer first reads what the record has grown by."""
+
+    def __init__(self, index: Index, deriver: Callable[[], Deriver]) -> None:
+        self._index = index
+        self._deriver = deriver
+        self._labels = Labels(index.folder)
+
+    def endpoint(self, answer: Callable[[Request], Response]) -> Endpoint:
+        """Of a function that waits for nothing but files."""
+
+        async def endpoint(request: Request) -> Response:
+            return await run_in_threadpool(self._up_to_date, answer, request)
+
+        return endpoint
+
+    def index(self, request: Request) -> Response:
+        """All runs."""
+        return page("index.html", runs=runs(self._index), **self._record())
+
+    def run(self, request: Request) -> Response:
+        """The charts of one run."""
+        run, filter = self._run(request.path_params["run"]), Filter.of(request.query_params)
+        filter = filter.but(run=run.name)
+        per = int(filter.per) if filter.per.isdecimal() and filter.per.strip("0") else None
+        found = curves(self._index, run.number, configs(self._index, filter.reward or run.reward), per)
+        shown = run_page.charts(found)
+        link = f"/samples?{filter.query(rows='train', reward=filter.reward)}&bucket="
+        return page(
+            "run.html",
+            run=run,
+            filter=filter,
+            curves=found,
+            charts=shown,
+            figures=run_page.figures(found),
+            link=link,
+            script=_safe_json(run_page.for_script(found, shown, link)),
+            **self._record(),
+        )
+
+    def samples(self, request: Request) -> Response:
+        """A list of samples."""
+        asked = Filter.of(request.query_params)
+        run = self._run(asked.run)
+        axis = axis_for(self._index, run, asked)
+        after = _after(request.query_params.get("after", ""))
+        shown = listing.page(self._index, asked, axis, after)
+        kinds = {kind: sorted(filter(None, self._index.names(kind).values())) for kind in ("outcome", "tier")}
+        names = {kind: [(name, name.replace("_", " ")) for name in found] for kind, found in kinds.items()}
+        return page(
+            "samples.html",
+            run=run,
+            filter=asked,
+            axis=axis,
+            page=shown,
+            names=names,
+            presets=PRESETS,
+            is_first=after is None,
+            next=asked.query(after="{!r},{}".format(*shown.after)) if shown.after else None,
+            **self._record(),
+        )
+
+    async def sample(self, request: Request) -> Response:
+        """One sample, derived again."""
+        row, context = await run_in_threadpool(self._up_to_date, self._sample, request)
+        today = await self._deriver().derive(row)
+        return page(
+            "sample.html", **context, **shown_sample(row, today, whole=request.query_params.get("whole") == "1")
+        )
+
+    def _sample(self, request: Request) -> tuple[Row, dict[str, Any]]:
+        n, row = self._read(request.path_params["id"])
+        filter = Filter.of(request.query_params)
+        run = self._run(row.run)
+        axis = axis_for(self._index, run, filter)
+        rank = listing.rank_of(self._index, filter, axis, n) if filter.run else None
+        ids: dict[str, str | None] = {"previous": None, "next": None}
+        if rank is not None:
+            for name in ids:
+                at = listing.neighbour(self._index, filter, axis, (rank, n), before=name == "previous")
+                found = listing.read(self._index, at[1]) if at else None
+                ids[name] = f"/sample/{found.id}?{filter.query()}" if found else None
+        context = {"run": run, "filter": filter.but(run=run.name), "label": self._labels.of(row.id), "ids": ids}
+        context["here"] = f"{request.url.scheme}://{request.url.netloc}"
+        return row, {**context, **self._record()}
+
+    def row_json(self, request: Request) -> Response:
+        """The body for `/explain`."""
+        _, row = self._read(request.path_params["id"])
+        given = {"completion": row.completion, "prompt": row.prompt, "group": row.group, "visit": row.visit}
+        body: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+        if isinstance(row.ground_truth, str | list | dict) or row.ground_truth is None:
+            body["ground_truth"] = row.ground_truth
+        return Response(json.dumps(body | ({} if row.flip else {"flip": False})), media_type="application/json")
+
+    def completion(self, request: Request) -> Response:
+        """The completion as plain text; a lone surrogate is a question mark."""
+        _, row = self._read(request.path_params["id"])
+        return Response((row.completion or "").encode("utf-8", "replace"), media_type="text/plain; charset=utf-8")
+
+    async def label(self, request: Request) -> Response:
+        """Takes a judgement, and shows the sample again."""
+        size = int(request.headers.get("content-length", "0"))
+        if size > MOST_FORM_BYTES:
+            raise Missing("the form is too large")
+        form = dict(parse_qsl((await request.body())[:MOST_FORM_BYTES].decode("utf-8", "replace")))
+        return await run_in_threadpool(self._up_to_date, self._label, form)
+
+    def _label(self, form: dict[str, str]) -> Response:
+        _, row = self._read(form.get("id", ""))
+        try:
+            self._labels.add(row, form.get("says", ""))
+        except (OSError, ValueError) as error:
+            raise Missing(f"the label could not be kept: {error}") from None
+        query = Filter.of(dict(parse_qsl(form.get("back", "")))).query()
+        return RedirectResponse(f"/sample/{quote(row.id, safe='')}?{query}#verdict", HTTPStatus.SEE_OTHER)
+
+    def group(self, request: Request) -> Response:
+        """One question over its visits."""
+        run = self._run(request.query_params.get("run", ""))
+        group = request.path_params["group"]
+        found = group_of_question(self._index, run.number, group)
+        if found is None:
+            raise Missing(f"run {run.name} has no question {group!r}")
+        return page("group.html", run=run, group=group, question=found, filter=Filter(run=run.name), **self._record())
+
+    def compare(self, request: Request) -> Response:
+        """A replay beside the record."""
+        query = request.query_params
+        run, names = self._run(query.get("run", "")), compare.replay_files(self._index.folder)
+        name = query.get("file", "") or next(iter(names), "")
+        asked = {key: query.get(key, "") for key in ("old", "new", "change")}
+        context: dict[str, Any] = {"run": run, "names": names, "name": name, "asked": asked, **self._record()}
+        if name not in names:
+            return page("compare.html", comparison=None, **context)
+        file = compare.refresh(self._index, name)
+        after = int(query.get("after", "0")) if query.get("after", "0").isdecimal() else 0
+        found = compare.sides(self._index, file, run.number, after=after, **asked) if any(asked.values()) else []
+        rows = [(side, listing.read(self._index, side.n) if side.n is not None else None) for _, side in found]
+        return page(
+            "compare.html",
+            comparison=compare.compared(self._index, file, run.number),
+            rows=rows[: listing.PAGE_ROWS],
+            changes=compare.CHANGES,
+            after=found[listing.PAGE_ROWS - 1][0] if len(found) > listing.PAGE_ROWS else None,
+            **context,
+        )
+
+    def calibration(self, request: Request) -> Response:
+        """A model's scores beside what is right."""
+        run = self._run(request.query_params.get("run", ""))
+        config, threshold = calibration.newest_scored(self._index, run.number)
+        found = [calibration.of_verdicts(self._index, run.number, configs(self._index))]
+        found.append(calibration.of_labels(self._labelled(run)))
+        return page(
+            "calibration.html",
+            run=run,
+            found=[each for each in found if each.rows],
+            threshold=threshold,
+            at=None if threshold is None else calibration.at_score(threshold),
+            config=config,
+            **self._record(),
+        )
+
+    def _labelled(self, run: Run) -> list[tuple[float, bool]]:
+        """Scores of the rows of a run that somebody judged, and whether they are right."""
+        scores = []
+        for id, is_right in self._labels.correct().items():
+            n = listing.by_id(self._index, id)
+            row = listing.read(self._index, n) if n is not None else None
+            score = row.parts.get("rm") if row is not None and row.run == run.name else None
+            if score is not None:
+                scores.append((score, is_right))
+        return scores
+
+    def not_found(self, reason: str) -> Response:
+        return page("missing.html", status=404, reason=reason, **self._record())
+
+    def _up_to_date(self, answer: Callable[[Asked], Answer], given: Asked) -> Answer:
+        with self._index.lock:
+            self._index.refresh()
+            return answer(given)
+
+    def _run(self, name: str) -> Run:
+        run = run_named(self._index, name)
+        if run is None:
+            raise Missing(f"there is no run {name!r} in this record")
+        return run
+
+    def _read(self, id: str) -> tuple[int, Row]:
+        n = listing.by_id(self._index, id)
+        if n is None:
+            raise Missing(f"there is no sample {id!r} in this record")
+        row = listing.read(self._index, n)
+        if row is None:
+            file, offset = listing.place_of(self._index, n)
+            raise Missing(f"the line of sample {id} is gone: {file}, byte {offset}")
+        return n, row
+
+    def _record(self) -> dict[str, Any]:
+        torn = [str(path.relative_to(self._index.folder)) for path in self._index.torn]
+        return {"folder": self._index.folder, "torn": torn, "skipped": self._index.skipped(), "urlencode": urlencode}
+
+
+def _after(text: str) -> tuple[float, int] | None:
+    rank, _, n = text.partition(",")
+    try:
+        return float(rank), int(n)
+    except ValueError:
+        return None
+
+
+def _safe_json(value: object) -> str:
+    """JSON that ends no script element, whatever it holds."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")

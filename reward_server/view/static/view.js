@@ -1,0 +1,78 @@
+// Charts with one cursor, and the keys that turn pages. Everything else is links and forms.
+"use strict";
+const holder = document.getElementById("curves");
+const told = holder && JSON.parse(holder.textContent);
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+const short = (value) => (Math.abs(value) >= 10 ? Math.round(value).toLocaleString("en") : value.toFixed(3));
+let plots = [];
+function series(each) {
+  const ink = colour(each.colour);
+  const form = {
+    line: { stroke: ink, width: 2 },
+    dash: { stroke: ink, width: 1.5, dash: [6, 5] },
+    points: { stroke: ink, width: 0, paths: () => null, points: { show: true, size: 7, fill: ink } },
+    edge: { stroke: "transparent", width: 0 },
+  }[each.form];
+  return { scale: each.share ? "share" : "chars", spanGaps: true, points: { show: told.x.length === 1 }, ...form };
+}
+function rules(plot) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = colour("ink");
+  ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+  for (const x of told.rules) {
+    const at = Math.round(plot.valToPos(x, "x", true));
+    ctx.beginPath();
+    ctx.moveTo(at, bbox.top);
+    ctx.lineTo(at, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+function axis(scale, right) {
+  const line = { stroke: colour("line"), width: 1 };
+  return { scale, side: right ? 1 : 3, size: right ? 44 : 54, stroke: colour("soft"), grid: right ? { show: false } : line,
+    ticks: { show: false }, space: 36, font: "12px system-ui", values: (_, all) => all.map((v) => v.toLocaleString("en")) };
+}
+function draw(lines, place) {
+  const box = document.querySelector(`[data-plot="${place}"]`);
+  const outputs = [...document.querySelectorAll(`[data-chart="${place}"]`)];
+  const chars = lines.some((each) => !each.share), share = lines.some((each) => each.share);
+  const edges = lines.flatMap((each, at) => (each.form === "edge" ? [at + 1] : []));
+  const top = Math.max(...lines.filter((each) => each.share).flatMap((each) => each.values)), full = top > 0.5;
+  const say = (plot) => outputs.forEach((output) => {
+    const value = plot.cursor.idx == null ? null : lines[output.dataset.series].values[plot.cursor.idx];
+    output.textContent = value == null ? "" : short(value);
+  });
+  const plot = new uPlot({
+    width: box.clientWidth, height: 150, legend: { show: false },
+    cursor: { sync: { key: "run" }, y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    scales: { x: { time: false }, chars: { range: (_, low, high) => [0, Math.max(8, high * 1.08)] },
+      share: { range: (_, low, high) => [Math.min(0, low), full ? Math.max(1, high) : Math.max(0.05, high * 1.15)] } },
+    axes: [{ ...axis("x"), side: 2, size: 30, space: 70 }, ...(chars ? [axis("chars")] : []),
+      ...(share ? [axis("share", chars)] : []), ...(chars ? [] : [{ ...axis("share", true), values: () => [] }])],
+    series: [{}, ...lines.map(series)],
+    bands: edges.length ? [{ series: [edges[1], edges[0]], fill: colour("accent-soft") }] : [],
+    hooks: { draw: [rules], setCursor: [say] },
+  }, [told.x, ...lines.map((each) => each.values)], box);
+  plot.over.addEventListener("click", () => {
+    if (plot.cursor.idx != null) location.href = told.link + told.buckets[plot.cursor.idx];
+  });
+  return plot;
+}
+
+const drawAll = () => {
+  plots.forEach((plot) => plot.destroy());
+  plots = told.charts.map(draw);
+};
+if (told && window.uPlot) {
+  drawAll();
+  addEventListener("resize", drawAll);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+}
+addEventListener("keydown", (event) => {
+  const rel = { ArrowLeft: "prev", ArrowRight: "next", Escape: "up" }[event.key];
+  const busy = event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea");
+  const link = rel && !busy && document.querySelector(`a[rel="${rel}"]`);
+  if (link) link.click();
+});

@@ -1,0 +1,57 @@
+"""A recorded sample, derived again by the code of `/explain`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from reward_server.catalog import Catalog
+from reward_server.errors import RewardServerError
+from reward_server.explanation import explanation
+from reward_server.metrics import Metrics
+from reward_server.offline.replay.plans import Config, recorded_plans
+from reward_server.records.row import NoText, Row
+from reward_server.scoring import Scorer
+from reward_server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What the sample is paid now, as `/explain` says it. `why`: why there is nothing, or why it is not the recorded
+    configuration."""
+
+    derived: dict[str, object] | None
+    is_same_config: bool = False
+    why: str = ""
+
+
+class Deriver:
+    """Derives samples one at a time. Open it with `async with deriver(settings)`."""
+
+    def __init__(self, scorer: Scorer, catalog: Catalog) -> None:
+        self._scorer = scorer
+        self._plans = recorded_plans(catalog)
+
+    async def derive(self, row: Row) -> Today:
+        """Raises nothing that a sample may bring about: the reason is told."""
+        choice = self._plans(Config.of(row))
+        if choice.plan is None:
+            return Today(None, why=choice.why)
+        try:
+            sample = row.sample
+            milliseconds: dict[str, float] = {}
+            (derivation,) = await self._scorer.derive(choice.plan, [sample], milliseconds)
+        except (RewardServerError, NoText) as error:
+            return Today(None, why=str(error))
+        return Today(explanation(choice.plan, sample, derivation, milliseconds), choice.is_same, choice.why)
+
+
+@asynccontextmanager
+async def deriver(settings: Settings) -> AsyncIterator[Deriver]:
+    """Its workers start when the first answer needs one; a reward model is loaded where a folder is given."""
+    settings = settings.model_copy(update={"verifier_workers": 1})
+    scorer = Scorer(settings, Metrics())
+    catalog = Catalog(settings, scorer.model_slot.config)
+    async with scorer.running(workers_at_once=False):
+        yield Deriver(scorer, catalog)
