@@ -112,6 +112,10 @@ class Catalog:
         for `rm` what `model()` raises, which is not kept."""
         return self._planned(self.chosen(name, query))
 
+    def resolve_over(self, name: str, sets: Layer, query: str) -> Plan:
+        """The same where a variant, which need not be one of this catalog, sets something first."""
+        return self._planned(self._chosen(name, [sets, _parsed(query)]))
+
     def chosen(self, name: str, query: str = "") -> Chosen:
         """The same without its digest. Raises as `resolve` does, but for what `model()` raises."""
         return self._chosen(name, [_parsed(query)])

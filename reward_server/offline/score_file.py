@@ -48,7 +48,7 @@ class BadRow(CommandError, ValueError):
 async def offline_scorer(settings: Settings, reward: str, query: str) -> AsyncIterator[tuple[Scorer, Plan]]:
     """A running scorer and its plan; the reward model is loaded for `rm` alone. Raises as Catalog and ModelSlot do."""
     checked = Catalog(settings).resolve(reward, query)
-    async with running_scorer(settings, with_model=checked.needs.model is not None) as scorer:
+    async with running_scorer(settings, with_model=checked.asks_a_model) as scorer:
         yield scorer, Catalog(settings, scorer.model_slot.config).resolve(reward, query)
 
 
@@ -75,7 +75,7 @@ async def derived_rows(
 ) -> AsyncIterator[tuple[list[Row], list[Derivation]]]:
     """The rows, some at a time, with the derivation of each. Raises BadRow."""
     rows = islice(((number, line) for number, line in enumerate(lines, 1) if line.strip()), done, None)
-    while chunk := list(islice(rows, ROWS_AT_ONCE_RM if plan.needs.model else ROWS_AT_ONCE)):
+    while chunk := list(islice(rows, ROWS_AT_ONCE_RM if plan.asks_a_model else ROWS_AT_ONCE)):
         samples = [_sample(number, line) for number, line in chunk]
         try:
             derivations = await scorer.derive(plan, samples)

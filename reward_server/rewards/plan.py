@@ -51,6 +51,11 @@ class Plan:
         for part in self.parts.values():
             yield from part.all_needs()
 
+    @property
+    def asks_a_model(self) -> bool:
+        """Does it, or one of its parts, need a reward model's score?"""
+        return any(needs.model is not None for needs in self.all_needs())
+
 
 def blank(plan: Plan) -> Score:
     """The score of a sample of which nothing could be found out: it has the keys that every other score of it has."""

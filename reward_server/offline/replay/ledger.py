@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from reward_server.offline.replay.comparing import State
 from reward_server.offline.replay.recorded import Recorded
+from reward_server.offline.spill import spill
 from reward_server.records.row import Row
 
 _TABLES = """
@@ -49,10 +49,8 @@ class Example:
 class Ledger:
     """Open it with `with ledger() as book`. Rows are added in their order."""
 
-    def __init__(self, folder: Path) -> None:
-        self._sql = sqlite3.connect(folder / "ledger.sqlite", isolation_level=None)
-        self._sql.executescript(f"pragma journal_mode=off; pragma synchronous=off; pragma cache_size=-32768; {_TABLES}")
-        self._sql.execute("begin")
+    def __init__(self, sql: sqlite3.Connection) -> None:
+        self._sql = sql
         self._files: dict[Path, int] = {}
         self._whys: dict[str, int] = {}
         self._configs: dict[str, int] = {}
@@ -109,9 +107,5 @@ class Ledger:
 @contextmanager
 def ledger() -> Iterator[Ledger]:
     """A ledger whose file is removed at exit."""
-    with TemporaryDirectory(prefix="reward-server-") as folder:
-        book = Ledger(Path(folder))
-        try:
-            yield book
-        finally:
-            book._sql.close()
+    with spill(_TABLES) as sql:
+        yield Ledger(sql)

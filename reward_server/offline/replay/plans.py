@@ -10,14 +10,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import parse_qsl, urlencode
 
 from reward_server import __version__
 from reward_server.catalog import Catalog
 from reward_server.errors import RewardServerError
 from reward_server.records.row import Row
 from reward_server.rewards.plan import Plan
-from reward_server.rewards.table import REWARDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +83,19 @@ def _resolved(catalog: Catalog, config: Config) -> Plan:
     variant = json.loads(config.variant) if config.variant else None
     if variant is None:
         return catalog.resolve(config.reward, config.query)
-    base = str(variant["base"])
     own = catalog.resolve(config.reward, config.query) if config.reward in catalog.names else None
     if own is not None and own.config == config.config:
         return own
-    kind = REWARDS.get(base)
-    if kind is None:
-        return catalog.resolve(base, config.query)  # which names those there are
     sets = {name: value for name, value in variant.items() if name != "base"}
-    merged = kind.merged(sets, dict(parse_qsl(config.query, keep_blank_values=True)))
-    return catalog.resolve(base, urlencode({name: _given(value) for name, value in merged.items()}))
-
-
-def _given(value: object) -> str:
-    """As a query string has it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(map(_given, value)) if isinstance(value, list) else str(value)
+    return catalog.resolve_over(str(variant["base"]), sets, config.query)
 
 
 def _difference(plan: Plan, config: Config) -> str:
     if config.version != __version__:
         return f"recorded by version {config.version or '?'}, this is {__version__}"
     likely = ["another rewards.toml"] if config.variant or "phrases" in config.query else []
-    if plan.needs.model is not None:
+    if plan.asks_a_model:
         likely.append("another reward model, or other settings of it")
-    if plan.needs.check is not None:
+    if any(needs.check is not None for needs in plan.all_needs()):
         likely.append("other versions of Math-Verify or SymPy, or other budgets")
     return f"another digest under the same version: {'; '.join(likely) or 'another build'}"

@@ -16,11 +16,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Self
 
+from reward_server.offline.spill import spill
 from reward_server.records.row import Row, sample_digest
 
 _BYTES = 32
@@ -36,21 +33,10 @@ class Summary:
 
 
 class Receipt:
-    """Collects rows in a temporary file. Use it as a context."""
+    """Collects rows."""
 
-    def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="reward-server-")
-        self._sql = sqlite3.connect(Path(self._folder.name) / "receipt.sqlite", isolation_level=None)
-        self._sql.executescript("pragma journal_mode=off; pragma synchronous=off;")
-        self._sql.execute("create table e (sample blob, entry blob)")
-        self._sql.execute("begin")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._sql.close()
-        self._folder.cleanup()
+    def __init__(self, sql: sqlite3.Connection) -> None:
+        self._sql = sql
 
     def add(self, rows: Iterable[Row]) -> None:
         """Rows as they were paid, or are now."""
@@ -77,8 +63,9 @@ class Receipts:
 @contextmanager
 def receipts() -> Iterator[Receipts]:
     """Both, whose files are removed at exit."""
-    with Receipt() as was, Receipt() as now:
-        yield Receipts(was, now)
+    table = "create table e (sample blob, entry blob);"
+    with spill(table) as was, spill(table) as now:
+        yield Receipts(Receipt(was), Receipt(now))
 
 
 def _digests(row: Row) -> tuple[bytes, bytes]:

@@ -77,9 +77,9 @@ class Replay:
         """Without one, rows of `rm` are left out, unless all are to be paid by it."""
         catalog = Catalog(self._task.settings)
         if self._task.reward is not None:
-            return catalog.resolve(self._task.reward, self._task.query).needs.model is not None
+            return catalog.resolve(self._task.reward, self._task.query).asks_a_model
         plans = [recorded_plans(catalog)(config).plan for config in census.configs]
-        return self._task.settings.rm_model is not None and any(plan and plan.needs.model for plan in plans)
+        return self._task.settings.rm_model is not None and any(plan and plan.asks_a_model for plan in plans)
 
     def _resolver(self, scorer: Scorer) -> Resolve:
         catalog = Catalog(self._task.settings, scorer.model_slot.config)

@@ -1,0 +1,80 @@
+"""Did a question that came back come with a new visit? If not, it met its old draw: a wrong label, and no noise.
+
+A question is back when it is seen in another step. Where nobody recorded steps, it is back in another request, if the
+requests hold whole batches; and where each request holds one sample, when more than `per` rows came between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from reward_server.offline.audit.draws import Draws
+
+STALE = 0.05
+"""More old visits than this share of all returns are a mistake, and not a question that a request's end cut in two."""
+_ROWS = """
+select question, coalesce(visit, 0), step, request, many, arrival from (
+    select *, row_number() over (order by time, n) as arrival, count(*) over (partition by request) as many
+    from draw where config = ? and part = ? and is_train and question is not null
+) order by question, arrival
+"""
+
+
+@dataclass
+class Freshness:
+    """`returned`: questions that came back, `old` of them at least once with a visit that was there before.
+
+    `returns`, `old_returns`: the same, each return counted.
+    """
+
+    questions: int = 0
+    returned: int = 0
+    old: int = 0
+    returns: int = 0
+    old_returns: int = 0
+
+    @property
+    def is_stale(self) -> bool:
+        """True where noise is not fresh."""
+        return self.old_returns > STALE * self.returns
+
+
+def freshness(draws: Draws, config: int, part: str, per: int) -> Freshness:
+    """Of the training rows of one configuration."""
+    found = Freshness()
+    for _, rows in groupby(draws.ask(_ROWS, config, part), itemgetter(0)):
+        returns, old = _returns(rows, per)
+        found.questions += 1
+        found.returned += returns > 0
+        found.old += old > 0
+        found.returns += returns
+        found.old_returns += old
+    return found
+
+
+def _returns(rows: Iterable[tuple[Any, ...]], per: int) -> tuple[int, int]:
+    """How often one question came back, and how often with an old visit. Rows are in the order of their arrival."""
+    visits: dict[int, set[object]] = {}
+    occasions: set[object] = set()
+    returns = old = gaps = last = 0
+    for _, visit, step, request, many, arrival in rows:
+        gaps += bool(last) and arrival - last > per
+        last = arrival
+        occasion = _occasion(step, request, many, gaps)
+        if occasions and occasion not in occasions:
+            returns += 1
+            old += bool(visits.get(visit, set()) - {occasion})
+        occasions.add(occasion)
+        visits.setdefault(visit, set()).add(occasion)
+    return returns, old
+
+
+def _occasion(step: int | None, request: int | None, many: int, gaps: int) -> tuple[str, int]:
+    """When the question was seen. Requests that hold one sample each say nothing of it."""
+    if step is not None:
+        return "step", step
+    return ("request", request) if request is not None and many > 1 else ("gap", gaps)

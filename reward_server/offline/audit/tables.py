@@ -1,0 +1,157 @@
+"""An audit in one sentence a configuration, and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Found = dict[str, Any]
+WIDTH = 110
+RATES = {
+    "all": "all draws",
+    "false_positive_prob": "a clean 0 paid as 1 (ρ0)",
+    "false_negative_prob": "a clean 1 paid as 0 (ρ1)",
+    "wrong_labels": "questions with a wrong label",
+}
+
+
+def verdict(told: Found) -> str:
+    """One or two sentences for each configuration."""
+    several = len(told["noise"]) > 1
+    return "\n".join((f"{_name(each)}: " if several else "") + sentence(each) for each in told["noise"])
+
+
+def sentence(each: Found) -> str:
+    """Of one configuration."""
+    rates = each["rates"]
+    names = ("all", "wrong_labels") if rates["all"] else ("false_positive_prob", "false_negative_prob", "wrong_labels")
+    said = [_share(name, rates[name]) for name in names if rates[name]]
+    amount = "; ".join(said) if said else "no draw could turn a score"
+    if not each["is_off"]:
+        is_set = any(rates[name] and rates[name]["set"] is not None for name in names)
+        amount += ": as set" if is_set else ": what was set is not known"
+        return f"{amount}. {_fresh(each)}"
+    return f"{amount}: OFF, {_why(each)}. {_fresh(each)}"
+
+
+def _share(name: str, rate: Found) -> str:
+    of = {"all": "draws flipped", "wrong_labels": "questions have a wrong label"}
+    what = of.get(name, f"draws of a clean {int(name == 'false_negative_prob')} flipped")
+    return f"{rate['share']:.3f} of {rate['draws']:,} {what} ({rate['low']:.3f} … {rate['high']:.3f})"
+
+
+def _why(each: Found) -> str:
+    reasons = []
+    for name, rate in each["rates"].items():
+        is_doubled = each["rates"]["all"] and name.startswith("false_")
+        if rate and rate["set"] is not None and not is_doubled and not rate["low"] <= rate["set"] <= rate["high"]:
+            reasons.append(f"{rate['set']:.3g} was set" + ("" if name == "all" else f" for {RATES[name]}"))
+    if each["contradicted"]:
+        reasons.append(f"{each['contradicted']:,} rows are not paid what their draw says")
+    if each["foreign"]:
+        reasons.append(f"{each['foreign']:,} draws are not those of their question and visit")
+    if each["torn"]:
+        reasons.append(f"in {each['torn']:,} draws samples do not share their fate")
+    return ", ".join(reasons) or f"the draws are not uniform (chance {each['uniform']['chance']:.2g})"
+
+
+def _fresh(each: Found) -> str:
+    fresh = each["freshness"]
+    if fresh is None:
+        return "Noise of scope `answer` belongs to the answer: no visit renews it"
+    if not fresh["returned"]:
+        return "No question came back, so its noise is fresh"
+    if fresh["is_stale"]:
+        share = fresh["old"] / fresh["returned"]
+        return (
+            f"Not fresh: {share:.0%} of the {fresh['returned']:,} questions that came back had an old visit:"
+            " their noise is a wrong label, not noise"
+        )
+    return f"Fresh: {fresh['returned']:,} questions came back, with new visits"
+
+
+def tables(told: Found) -> str:
+    """The numbers behind the sentences."""
+    console = Console(width=WIDTH)
+    with console.capture() as printed:
+        for each in told["noise"]:
+            console.print(_table(each))
+            for line in _lines(each):
+                console.print(line, soft_wrap=True, markup=False, highlight=False)
+    return printed.get()
+
+
+def label_tables(told: Found) -> str:
+    """How often the verifier is wrong."""
+    console = Console(width=WIDTH)
+    with console.capture() as printed:
+        strata = {"all": told["overall"], **{f"tier {name}": each for name, each in told["tiers"].items()}}
+        strata |= {f"part {n} of {len(told['windows'])}": each for n, each in enumerate(told["windows"], 1)}
+        title = (
+            f"the verifier, by {told['used']:,} labels of {told['rows']:,} rows (one a visit of a question;"
+            f" {told['labelled']:,} fit, {told['undecided']:,} cannot say)"
+        )
+        table = Table("", title=title, title_justify="left")
+        for name in ("labels", "precision", "ρ0", "ρ1", "J", "true accuracy"):
+            table.add_column(name, justify="right")
+        for name, each in strata.items():
+            table.add_row(name, *_stratum(each))
+        console.print(table)
+        if told["overall"]["too_few"]:
+            console.print(told["overall"]["too_few"], soft_wrap=True, markup=False, highlight=False)
+        if told["query"]:
+            console.print(f"noise as large as these errors: {told['query']}", soft_wrap=True, highlight=False)
+    return printed.get()
+
+
+def _stratum(each: Found) -> Iterator[str]:
+    counts, rates = each["counts"], each["rates"]
+    yield f"{counts['audited_ones'] + counts['audited_zeros']:,}"
+    for name in ("precision", "false_positive_prob", "false_negative_prob", "informativeness", "accuracy"):
+        rate = None if rates is None else rates[name]
+        yield "-" if rate is None else f"{rate['value']:.3f} ({rate['low']:.2f} … {rate['high']:.2f})"
+
+
+def _table(each: Found) -> Table:
+    title = f"{_name(each)}, config {each['config'] or '?'}, {each['samples']:,} samples that noise could turn"
+    table = Table("", title=title, title_justify="left")
+    for name in ("draws", "flipped", "share", "95 %", "set", "chance"):
+        table.add_column(name, justify="right")
+    for name, rate in each["rates"].items():
+        if rate:
+            numbers = f"{rate['draws']:,}", f"{rate['flipped']:,}", f"{rate['share']:.4f}"
+            was_set = "?" if rate["set"] is None else f"{rate['set']:.4g}"
+            interval = f"{rate['low']:.4f} … {rate['high']:.4f}"
+            table.add_row(RATES[name], *numbers, interval, was_set, _chance(rate["chance"]))
+    drawn = each["uniform"]
+    far, chance = f"D = {drawn['distance']:.4f}", _chance(drawn["chance"])
+    table.add_row("uniform on 0 … 1", f"{drawn['draws']:,}", "", "", far, "", chance)
+    return table
+
+
+def _lines(each: Found) -> Iterator[str]:
+    fresh = each["freshness"]
+    if fresh is not None:
+        yield (
+            f"questions: {fresh['questions']:,}, came back: {fresh['returned']:,}, with an old visit: {fresh['old']:,}"
+            f" (returns: {fresh['returns']:,}, with an old visit: {fresh['old_returns']:,})"
+        )
+    for name, what in (
+        ("contradicted", "rows that are not paid what their draw says"),
+        ("foreign", "rows whose draw is not that of their question and visit"),
+        ("torn", "draws whose samples do not share their fate"),
+    ):
+        if each[name]:
+            yield f"{what}: {each[name]:,}"
+    yield from (f"  {where}" for where in each["examples"])
+
+
+def _name(each: Found) -> str:
+    return f"{each['url']}, part {each['part']}" if each["part"] else str(each["url"] or "?")
+
+
+def _chance(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"

@@ -1,0 +1,259 @@
+"""The noise that was paid: as set, fresh, and what a verifier's own errors are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from made_record import FACTS, made_rows, write_record
+from typer.testing import CliRunner
+
+from reward_server.catalog import Catalog
+from reward_server.cli import app
+from reward_server.offline.audit import binomial, uniform
+from reward_server.offline.audit.audit import audit as audited
+from reward_server.offline.audit.draws import TABLES, Draws
+from reward_server.offline.replay.plans import recorded_plans
+from reward_server.offline.replay.recorded import Recorded
+from reward_server.offline.spill import spill
+from reward_server.records.row import Row
+from reward_server.rewards.noise import flip_draw
+from reward_server.settings import Settings
+from reward_server.types import Sample
+
+QUERY = "flip_prob=0.4&seed=17"
+
+
+def rows_of(
+    query: str = QUERY, *, questions: int = 500, visits: int = 4, fresh: bool = True, text: bool = True
+) -> list[Row]:
+    """One right and one wrong completion of each visit, in requests of one step each."""
+    rows: list[Row] = []
+    for step in range(visits):
+        samples = [
+            Sample(f"\\boxed{{{answer}}}", ground_truths=("4",), group=f"q{question}", visit=step if fresh else 0)
+            for question in range(questions)
+            for answer in (4, 5)
+        ]
+        made = made_rows(
+            samples, "flip", query, replace(FACTS, request_id=f"r{step}", time=FACTS.time + step), text=text
+        )
+        rows += [msgspec.structs.replace(row, id=f"{step}-{row.id}") for row in made]
+    return rows
+
+
+def audit(*arguments: object, code: int = 0) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["audit", *map(str, arguments), "--json"])
+    assert result.exit_code == code, f"{result.output} {result.exception!r}"
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def in_record(folder: Path, rows: list[Row], change: Callable[[Row], Row] = lambda row: row) -> Path:
+    write_record(folder, [change(row) for row in rows])
+    return folder
+
+
+def test_noise_as_set_and_fresh_is_said_to_be_so(tmp_path: Path) -> None:
+    told = audit(in_record(tmp_path, rows_of()))
+    (found,) = told["noise"]
+    rate = found["rates"]["all"]
+    assert (rate["draws"], rate["set"]) == (2000, 0.4)
+    assert rate["low"] < 0.4 < rate["high"]
+    assert (
+        rate["share"]
+        == sum(flip_draw(seed=17, group=f"q{q}", visit=v) < 0.4 for q in range(500) for v in range(4)) / 2000
+    )
+    assert {found["rates"][name]["draws"] for name in ("false_positive_prob", "false_negative_prob")} == {2000}
+    assert found["freshness"].items() >= {"returned": 500, "old": 0, "returns": 1500, "is_stale": False}.items()
+    assert "as set. Fresh" in told["verdict"]
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_the_same_visit_each_time_is_not_fresh(tmp_path: Path, text: bool) -> None:
+    told = audit(in_record(tmp_path, rows_of(fresh=False, visits=2, text=text)))
+    (found,) = told["noise"]
+    assert found["rates"]["all"]["draws"] == 500  # and not 1000: the draws are the same
+    assert found["freshness"].items() >= {"returned": 500, "old": 500, "is_stale": True}.items()
+    assert "100% of the 500 questions that came back had an old visit" in told["verdict"]
+    assert "as set" in told["verdict"]
+
+
+def paid_at_a_half(row: Row) -> Row:
+    flipped = flip_draw(seed=99, group=row.group or "", visit=row.visit or 0) < 0.5
+    clean = row.parts["clean"] or 0.0
+    return msgspec.structs.replace(row, paid=1 - clean if flipped else clean)
+
+
+def told_another_rate(row: Row) -> Row:
+    return msgspec.structs.replace(row, query="flip_prob=0.5&seed=17")
+
+
+def told_another_seed(row: Row) -> Row:
+    return msgspec.structs.replace(row, query="flip_prob=0.4&seed=18")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (paid_at_a_half, "0.4 was set"),
+        (told_another_rate, "0.5 was set"),
+        (told_another_seed, "draws are not those of their question and visit"),
+    ],
+)
+def test_what_was_not_paid_as_it_was_set_is_off(tmp_path: Path, change: Callable[[Row], Row], reason: str) -> None:
+    told = audit(in_record(tmp_path, rows_of(visits=2), change), code=1)
+    assert "OFF" in told["verdict"]
+    assert reason in told["verdict"]
+
+
+def test_one_row_that_is_paid_against_its_draw_is_off_and_named(tmp_path: Path) -> None:
+    rows = rows_of(questions=50, visits=1)
+    rows[7] = msgspec.structs.replace(rows[7], paid=1 - (rows[7].paid or 0))
+    told = audit(in_record(tmp_path, rows), code=1)
+    (found,) = told["noise"]
+    assert (found["contradicted"], found["examples"]) == (1, [f"{next(tmp_path.glob('*/*.jsonl'))}:8"])
+    assert "1 rows are not paid what their draw says" in told["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("query", "rates"),
+    [
+        ("false_positive_prob=0.1&false_negative_prob=0.3", {"false_positive_prob": 0.1, "false_negative_prob": 0.3}),
+        ("flip_prob=0.4@0,0.1@2", {"all": 0.25}),
+        ("flip_prob=0.2&correction=backward", {"all": 0.2}),
+        ("flip_prob=0.2&correction=forward", {"all": 0.2}),
+        ("flip_prob=0.2&alpha=0.5", {"all": 0.2}),
+        ("flip_prob=0.2&flip_scope=answer", {"all": 0.2}),
+        ("flip_prob=0.2&flip_scope=sample", {"all": 0.2}),
+    ],
+)
+def test_every_way_to_set_noise_is_audited(tmp_path: Path, query: str, rates: dict[str, float]) -> None:
+    told = audit(in_record(tmp_path, rows_of(f"{query}&seed=3", questions=150)))
+    (found,) = told["noise"]
+    assert {name: rate["set"] for name, rate in found["rates"].items() if name in rates} == pytest.approx(rates)
+    assert found["contradicted"] == found["torn"] == found["foreign"] == 0
+    assert (found["freshness"] is None) == ("answer" in query)
+
+
+def test_questions_come_back_by_step_by_request_or_after_many_rows(tmp_path: Path) -> None:
+    rows = rows_of(fresh=False, questions=20, visits=3)
+    chunks = [msgspec.structs.replace(row, request_id=f"{n // 40:016x}-{n % 3}") for n, row in enumerate(rows)]
+    alone = [msgspec.structs.replace(row, request_id=row.id) for row in rows]
+    cases = {
+        "batches": (rows, PER_DEFAULT, 20),
+        "chunks": (chunks, PER_DEFAULT, 20),
+        "steps": ([msgspec.structs.replace(row, step=int(row.id[0])) for row in alone], PER_DEFAULT, 20),
+        "one by one": (alone, 30, 20),
+        "one step": (alone, PER_DEFAULT, 0),
+    }
+    for name, (made, per, old) in cases.items():
+        found = audit(in_record(tmp_path / name, made), "--per", per)["noise"][0]["freshness"]
+        assert (found["old"], found["returned"]) == (old, old), name
+
+
+PER_DEFAULT = 1024
+
+
+def made_by_hand(seed: int, visits: int = 2) -> Iterator[Recorded]:
+    """400 draws of a right answer, at 0.4."""
+    (one,) = made_rows(
+        [Sample("\\boxed{4}", ground_truths=("4",), group="q", visit=0)], "flip", f"flip_prob=0.4&seed={seed}"
+    )
+    for question in range(200):
+        for visit in range(visits):
+            draw = flip_draw(seed=seed, group=f"q{question}", visit=visit)
+            parts = {"clean": 1.0, "flipped": float(draw < 0.4), "flip_draw": draw}
+            told = {"group": f"q{question}", "visit": visit, "step": visit, "parts": parts, "paid": float(draw >= 0.4)}
+            yield Recorded(Path("made"), 1, msgspec.structs.replace(one, **told))
+
+
+def test_noise_as_set_is_called_off_in_at_most_one_of_twenty_seeds() -> None:
+    resolve = recorded_plans(Catalog(Settings()))
+    alarms = 0
+    for seed in range(200):
+        with spill(TABLES) as sql:
+            draws = Draws(sql)
+            draws.add(made_by_hand(seed), resolve)
+            alarms += audited(draws, resolve, 1024)["is_off"]
+    assert alarms <= 10
+
+
+def test_labels_tell_how_often_the_verifier_is_wrong(tmp_path: Path) -> None:
+    """Every tenth rollout that is paid is wrong, every fifth that is not is right."""
+    rows = rows_of(questions=600, visits=1)
+    in_record(tmp_path, rows)
+    with (tmp_path / "labels.jsonl").open("w") as file:
+        for number, row in enumerate(rows):
+            question = number // 2
+            is_right = question % 10 > 0 if row.parts["clean"] == 1 else question % 5 == 0
+            which = {"id": row.id} if number % 3 else {"group": row.group, "completion": row.completion}
+            file.write(json.dumps({**which, "correct": None if question == 1 else is_right}) + "\n")
+    told = audit(tmp_path, "--labels", tmp_path / "labels.jsonl")["labels"]
+    assert (told["rows"], told["labelled"], told["undecided"], told["used"]) == (1200, 1200, 2, 599)
+    rates = told["overall"]["rates"]
+    for name, truth in (("precision", 0.9), ("false_omission", 0.2), ("accuracy", 0.55)):
+        assert rates[name]["low"] < truth < rates[name]["high"]
+    for name, truth in (("false_positive_prob", 0.05 / 0.45), ("false_negative_prob", 0.1 / 0.55)):
+        assert rates[name]["low"] < truth < rates[name]["high"]
+    assert told["query"].startswith("false_positive_prob=0.")
+    assert Catalog(Settings()).resolve("flip", told["query"])
+    assert (
+        sum(tier["counts"]["audited_ones"] for tier in told["tiers"].values())
+        == told["overall"]["counts"]["audited_ones"]
+    )
+    assert len(told["windows"]) == 5
+    text = CliRunner().invoke(app, ["audit", str(tmp_path), "--labels", str(tmp_path / "labels.jsonl")]).stdout
+    assert f"noise as large as these errors: {told['query']}" in text
+
+
+@pytest.mark.parametrize(
+    ("label", "complaint"),
+    [
+        ("{", "labels.jsonl:1: a label is a JSON object with `correct`"),
+        ('{"id": "x"}', "a label is a JSON object with `correct`"),
+        ('{"id": "x", "correct": "yes"}', "must be true, false or null"),
+        ('{"group": "x", "correct": true}', "needs the `id` of its row, or `group`"),
+        ('{"id": "x", "correct": true}', "no label is of a training row"),
+    ],
+)
+def test_labels_that_fit_nothing_are_refused(tmp_path: Path, label: str, complaint: str) -> None:
+    in_record(tmp_path, rows_of(questions=3, visits=1))
+    (tmp_path / "labels.jsonl").write_text(label + "\n")
+    result = CliRunner().invoke(app, ["audit", str(tmp_path), "--labels", str(tmp_path / "labels.jsonl")])
+    assert (result.exit_code, complaint in " ".join(result.stderr.split())) == (2, True), result.output
+
+
+def test_rows_without_noise_are_said_to_have_none(tmp_path: Path) -> None:
+    write_record(tmp_path, made_rows([Sample("\\boxed{4}", ground_truths=("4",))]))
+    result = CliRunner().invoke(app, ["audit", str(tmp_path)])
+    assert (result.exit_code, "nothing to audit" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (50, 1000), (999, 1000), (10_180, 25_600)])
+def test_exact_intervals_leave_their_tails_out(k: int, n: int) -> None:
+    low, high = binomial.interval(k, n)
+    assert low <= k / n <= high
+    assert k == 0 or binomial.at_least(k, n, low) == pytest.approx(0.025, rel=1e-6)
+    assert k == n or 1 - binomial.at_least(k + 1, n, high) == pytest.approx(0.025, rel=1e-6)
+
+
+def test_the_binomial_tail_is_the_sum_that_it_stands_for() -> None:
+    from math import comb
+
+    for n, p in ((1, 0.4), (7, 0.05), (30, 0.5), (60, 0.93)):
+        for k in range(n + 2):
+            exact = sum(comb(n, j) * p**j * (1 - p) ** (n - j) for j in range(k, n + 1))
+            assert binomial.at_least(k, n, p) == pytest.approx(exact, abs=1e-12)
+
+
+def test_draws_that_crowd_are_not_uniform() -> None:
+    even = [(k + 0.5) / 1000 for k in range(1000)]
+    assert uniform.chance(uniform.distance(even, 1000), 1000) == 1.0
+    crowded = sorted(draw**1.2 for draw in even)
+    assert uniform.chance(uniform.distance(crowded, 1000), 1000) < 0.01
