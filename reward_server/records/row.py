@@ -166,12 +166,12 @@ def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Deriva
         lost=sample.is_lost,
         chars=len(sample.completion),
         turn_chars=len(reading.text),
-        answer=_answer(reading, text),
+        answer=answer_of(reading, text),
         paid=score.reward,
         outcome=score.outcome,
         parts=score.parts,
         noise={"threshold": noise.threshold, "exposed": noise.exposed} if noise else None,
-        tier=_tier(derivation),
+        tier=tier_of(derivation),
     )
 
 
@@ -200,12 +200,12 @@ def _whole_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def _tier(derivation: Derivation) -> str | None:
+def tier_of(derivation: Derivation) -> str | None:
     """The rule that decided, of a reward that is made of others the first of theirs."""
     return next((leaf.found.verdict.tier for leaf in leaves_of([derivation]) if leaf.found.verdict), None)
 
 
-def _answer(reading: Reading, text: bool) -> str | None:
+def answer_of(reading: Reading, text: bool = True) -> str | None:
     """Without texts none that is all of the turn, as with `answer=turn`."""
     answer = reading.answer
     if answer is None or (not text and answer.text.strip() == reading.text.strip()):

@@ -269,7 +269,7 @@ for row in map(json.loads, sys.stdin):
     truths = texts(label["ground_truth"]) if "ground_truth" in label else None
     wrong = texts(label["wrong_ground_truth"]) if "wrong_ground_truth" in label else None
     sample = [row.get("completion"), row.get("prompt"), truths, wrong, row.get("group"), row.get("visit"), row["flip"]]
-    sample += [row.get("lost", False), label.get("ordered")]
+    sample += [row.get("lost", False), label.get("ordered"), row.get("source")]
     text = json.dumps(sample, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     sample_digest = row.get("digest") or hashed(text, 16).hexdigest()
     entry = [sample_digest, json.dumps(row.get("step")), row["config"], json.dumps(row["paid"])]

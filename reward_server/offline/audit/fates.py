@@ -49,7 +49,7 @@ def _flips(plan: Plan, row: Row, part: str) -> Iterator[tuple[str, FlipReward]]:
     if isinstance(plan.reward, FlipReward):
         yield part, plan.reward
     if isinstance(plan.reward, RouteReward):  # it pays by one of its parts, under that one's names
-        inner = plan.parts.get(getattr(row, "source", None) or "")
+        inner = plan.parts.get(row.source or "")
         yield from () if inner is None else _flips(inner, row, part)
     else:
         for name, inner in plan.parts.items():

@@ -18,7 +18,7 @@ from reward_server.errors import CommandError
 from reward_server.offline.replay.paying import PaidAgain
 from reward_server.offline.replay.plans import Choice, Config, Resolve
 from reward_server.offline.replay.recorded import Recorded
-from reward_server.records.row import Row
+from reward_server.records.row import Row, answer_of, tier_of
 from reward_server.records.text import BadLine, decode, encode
 from reward_server.rewards.plan import Plan
 from reward_server.types import Score
@@ -48,16 +48,16 @@ def replayed(paid: PaidAgain, query: str | None) -> Replayed:
     row, choice, found = paid.recorded.row, paid.choice, paid.derivation
     if found is None or choice.plan is None:
         return Replayed(paid.recorded, None, choice)
-    reading, verdict = found.found.reading, found.found.verdict
+    reading = found.found.reading
     now = msgspec.structs.replace(
         row,
         **_named(choice.plan, row, query),
         config=choice.plan.config,
         version=__version__,
         turn_chars=len(reading.text),
-        answer=reading.answer.text[:1000] if reading.answer else None,
+        answer=answer_of(reading),
         **_earned(found.score),
-        tier=verdict.tier if verdict else None,
+        tier=tier_of(found),
     )
     return Replayed(paid.recorded, now, choice)
 

@@ -121,6 +121,7 @@ def _plain(file: Path, line: int, raw: bytes) -> Recorded:
         **texts_of(sample),  # type: ignore[arg-type]  # of several fields
         visit=sample.visit,
         flip=sample.flip,
+        source=sample.source,
         lost=sample.is_lost,
         chars=len(sample.completion),
         turn_chars=len(sample.completion),
