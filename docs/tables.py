@@ -17,13 +17,16 @@ from pydantic import BaseModel
 
 from reward_server.errors import RewardServerError, Unavailable
 from reward_server.kit.counters import Family
+from reward_server.measuring.report import LEGEND
 from reward_server.metrics import GAUGES, Metrics
 from reward_server.rewards.reward import AnyReward
 from reward_server.rewards.table import REWARDS
 from reward_server.sample_counts import LABELS
 from reward_server.settings import Settings
 
-PAGES = [Path(__file__).with_name(name) for name in ("reference.md", "rewards.md", "compose.md", "metrics.md")]
+PAGES = [
+    Path(__file__).with_name(name) for name in ("reference.md", "rewards.md", "compose.md", "metrics.md", "noise.md")
+]
 MARKED = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 MODEL = "rm_"
 """What the names of the reward model's settings begin with."""
@@ -50,6 +53,9 @@ def tables() -> dict[str, str]:
         "errors": _errors(),
         "metrics of samples": _metrics(of_samples=True),
         "metrics of the server": _metrics(of_samples=False),
+        "numbers of a measurement": _table(
+            ("number", "meaning"), ((f"`{name}`", text) for name, text in LEGEND.items())
+        ),
         **{f"parameters of {name}": _fields("parameter", kind, _own_first(kind)) for name, kind in REWARDS.items()},
     }
 

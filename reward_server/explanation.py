@@ -56,6 +56,7 @@ def explanation(
         **_verdict(sample, derivation),
         **_noise(score),
         **_wrong_label(sample, derivation),
+        **_reference(plan, derivation),
         **_rpr(plan, derivation),
         **_model(derivation),
         "milliseconds": milliseconds,
@@ -103,6 +104,15 @@ def _wrong_label(sample: Sample, derivation: Derivation) -> dict[str, object]:
     wrong = derivation.found.wrong_verdict
     shown = {"wrong_ground_truths": sample.wrong_ground_truths, "outcome": wrong.outcome} if wrong else None
     return {} if shown is None else {"wrong_label": shown}
+
+
+def _reference(plan: Plan, derivation: Derivation) -> dict[str, object]:
+    """The second opinion. Here the sample is alone; of several rollouts of a question in a request one is asked."""
+    if plan.needs.reference is None:
+        return {}
+    verdict = derivation.found.reference
+    says = {"outcome": verdict.outcome, "tier": verdict.tier} if verdict is not None else {}
+    return {"reference": {"check": plan.needs.reference, "asked": verdict is not None, **says}}
 
 
 def _rpr(plan: Plan, derivation: Derivation) -> dict[str, object]:

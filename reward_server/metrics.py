@@ -19,6 +19,8 @@ from reward_server import __version__
 from reward_server.catalog import GRADERS
 from reward_server.errors import DeadlineExceeded, Draining, InternalError, Overloaded, Unavailable
 from reward_server.kit.counters import Counter, Histogram, Info
+from reward_server.measuring.tables import Tables
+from reward_server.opinions import tabled
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
 from reward_server.sample_metrics import SampleMetrics
@@ -75,6 +77,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self.measured = Tables()
+        """What second opinions said."""
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self.samples = SampleMetrics(registry)
@@ -185,6 +189,8 @@ class Metrics:
     def count_samples(self, plan: Plan, samples: Sequence[Sample], derivations: Sequence[Derivation]) -> None:
         """Counts the samples of one request, (N,), with their derivations."""
         self.samples.count(plan, samples, derivations)
+        if any(needs.reference for needs in plan.all_needs()):
+            tabled(self.measured, plan, samples, derivations)
         if unscored := sum([each.score.reward is None for each in derivations]):
             self.unscored.labels(plan.name).inc(unscored)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Sequence
+from itertools import product
 
 from prometheus_client import CollectorRegistry
 
 from reward_server.grading.reading import is_cut_off
-from reward_server.kit.counters import Counter, Histogram
+from reward_server.kit.counters import Count, Counter, Histogram
 from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.types import Noise, Outcome, Sample, Score
 
@@ -58,7 +59,14 @@ class Families:
         self.expected_draws = counter("reward_noise_flipped_draws_expected", "Draws that the rates promise to flip.")
         self.rprs = histogram("reward_rpr", "RPR of the completions.", RPR_VALUES)
         self.calibrated = counter("reward_model_calibrated", "Samples whose score RPR raised.")
+        self.confusion = counter(
+            "reward_confusion",
+            "What was paid (1, 0: after noise, before RPR) and what the second opinion says (1, 0, or none where it"
+            " failed), one a question in a request.",
+            *("paid", "reference"),
+        )
         self.all = (
+            self.confusion,
             *(self.samples, self.values, self.paid, self.chars, self.cut_off, self.rprs, self.calibrated),
             *(self.exposed, self.flips, self.expected_flips),
             *(self.draws, self.flipped_draws, self.expected_draws),
@@ -77,6 +85,7 @@ class Counts:
         self.chars = families.chars.labels(*labels)
         self.cut_off = families.cut_off.labels(*labels)
         self._noise: NoiseCounts | None = None
+        self._opinions: dict[tuple[bool, bool | None], Count] = {}
 
     def count(self, samples: Sequence[Sample], derivations: Sequence[Derivation], *, is_batch: bool) -> None:
         """Counts samples, (N,), at least one. `is_batch`: their request holds more than one."""
@@ -103,6 +112,14 @@ class Counts:
         """Counts what RPR raised, of a reward that asks the model."""
         raised = sum(score.parts["calibrated"] != score.parts["rm"] for score in scores)
         self._families.calibrated.labels(*self._labels).inc(raised)
+
+    def count_opinions(self, opinions: Sequence[tuple[bool, bool | None]]) -> None:
+        """Counts what was paid beside what the second opinion says, of a reward that asks one."""
+        if not self._opinions:
+            both = product((True, False), (True, False, None))
+            self._opinions = {each: self._families.confusion.labels(*self._labels, *_words(*each)) for each in both}
+        for opinion, number in Tally(opinions).items():
+            self._opinions[opinion].inc(number)
 
     def _count_paid(self, values: Sequence[float]) -> None:
         self.values.observe_all(values)
@@ -150,6 +167,11 @@ class NoiseCounts:
         self.draws.inc(len(by_draw))
         self.flipped_draws.inc(sum([_mean([noise.flipped for noise in one]) for one in by_draw.values()]))
         self.expected_draws.inc(sum([_mean([noise.threshold for noise in one]) for one in by_draw.values()]))
+
+
+def _words(paid: bool, opinion: bool | None) -> tuple[str, str]:
+    """Labels: what was paid, and what the second opinion says."""
+    return str(int(paid)), "none" if opinion is None else str(int(opinion))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ from threading import Lock
 from prometheus_client import CollectorRegistry
 
 from reward_server.kit.counters import Info
+from reward_server.opinions import opinions
 from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.plan import Plan
 from reward_server.sample_counts import Counts, Families
@@ -76,6 +77,8 @@ class SampleMetrics:
                 counts.count_calibrated(
                     [each.score for each in leaves_of(derivations) if "model_score" in each.score.parts]
                 )
+            if samples[0].flip and any(needs.reference for needs in plan.all_needs()):
+                counts.count_opinions(opinions(plan, samples, derivations))
 
     def _begun(self, plan: Plan, is_train: bool) -> Counts:
         """The series of a plan that has none yet, or those of `other`, where no place is free."""

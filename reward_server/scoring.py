@@ -32,7 +32,7 @@ from reward_server.rewards.reasoning import Rpr
 from reward_server.rewards.reward import Reward
 from reward_server.rewards.route import RouteReward
 from reward_server.settings import Settings
-from reward_server.types import Sample, Verdict
+from reward_server.types import Outcome, Sample, Verdict
 from reward_server.work import Times, Work, count_repaired, joined, rprs_of, settled, size_of
 
 R = TypeVar("R")
@@ -148,7 +148,8 @@ class Scorer:
         question_of_model = ("model", needs.turn, needs.model)
         rprs = await self._reason(plan, work, readings) if needs.rpr else nothing
         answers = await work.once(question_of_model, self._ask, needs, work, readings) if needs.model else nothing
-        return [Found(*row) for row in zip(readings, verdicts, rprs, answers, wrongs, strict=True)]
+        opinions = await self._ask_reference(needs, plan, work.samples, readings) if needs.reference else nothing
+        return [Found(*row) for row in zip(readings, verdicts, rprs, answers, wrongs, opinions, strict=True)]
 
     async def _reason(self, plan: Plan, work: Work, readings: Sequence[Reading]) -> Sequence[Rpr | None]:
         if not isinstance(plan.reward, Reward):
@@ -190,7 +191,7 @@ class Scorer:
         """How long the queue is that the reward needs."""
         if needs.model is not None:
             return self.model_slot.wait_s
-        return self._pool.estimated_wait_s if needs.check == "math" else 0.0
+        return self._pool.estimated_wait_s if "math" in (needs.check, needs.reference) else 0.0
 
     def _model_request(self, needs: Needs) -> ModelRequest | None:
         """Raises NoRewardModel, Loading or Unavailable where the reward asks a model that is not there."""
@@ -230,6 +231,28 @@ class Scorer:
             graded = await self._grade(check, plan, wrong, [readings[row] for row in rows], None)
             for row, verdict in zip(rows, graded, strict=True):
                 verdicts[row] = verdict
+        return verdicts
+
+    async def _ask_reference(
+        self, needs: Needs, plan: Plan, samples: list[Sample], readings: list[Reading]
+    ) -> Sequence[Verdict | None]:
+        """The second opinion, of those samples that are chosen. It may fail, and no reward fails with it."""
+        verdicts: list[Verdict | None] = [None] * len(samples)
+        rows = plan.reward.refers(samples, [reading.text for reading in readings])
+        if not rows or needs.reference is None:
+            return verdicts
+        chosen = [samples[row] for row in rows]
+        try:
+            texts = [sample.completion for sample in chosen]
+            asked = await self.run(
+                "extract", None, size_of(chosen), read, texts, needs.reference, needs.place, needs.turn
+            )
+            graded = await self._grade(needs.reference, plan, chosen, asked, None)
+        except Exception:
+            log.exception("the second opinion failed; rewards do not depend on it")
+            graded = [Verdict(Outcome.ERROR, "error", "", "")] * len(rows)
+        for row, verdict in zip(rows, graded, strict=True):
+            verdicts[row] = verdict
         return verdicts
 
     async def _timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:

@@ -17,7 +17,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"dialects"},
     {"scoring"},
     {"work"},
-    {"catalog", "metrics", "sample_metrics", "sample_counts"},
+    {"catalog", "metrics", "sample_metrics", "sample_counts", "opinions"},
     {"rewards"},
     {"measuring"},
     {"reward_model"},

@@ -17,7 +17,14 @@ from typer.testing import CliRunner
 from reward_server.cli import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/rewards.md", "docs/reward-model.md", "docs/reference.md", "CONTRIBUTING.md")
+PAGES = (
+    "README.md",
+    "docs/rewards.md",
+    "docs/reward-model.md",
+    "docs/reference.md",
+    "docs/noise.md",
+    "CONTRIBUTING.md",
+)
 LINKED = [*PAGES, "SECURITY.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 BLOCKS = {page: BLOCK.findall((ROOT / page).read_text()) for page in PAGES}

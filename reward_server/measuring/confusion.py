@@ -176,11 +176,15 @@ def _generator(seed: int) -> np.random.Generator:
 
 
 def _rates(v: Array, a1: Array, a0: Array) -> tuple[Array, Array, Array, Array]:
-    """rho_0, rho_1, J and q. Where no answer is wrong, or none is right, the rate of their errors is taken to be 0."""
+    """rho_0, rho_1, J and q. Where no answer is wrong, or none is right, the rate of their errors is taken to be 0.
+
+    A verdict that never came, or always, says nothing: J is 0.
+    """
     accuracy = v * a1 + (1 - v) * a0
     false_positives, false_negatives = v * (1 - a1), (1 - v) * a0
     rho_0 = np.divide(false_positives, 1 - accuracy, out=np.zeros_like(a1), where=false_positives > 0)
     rho_1 = np.divide(false_negatives, accuracy, out=np.zeros_like(a1), where=false_negatives > 0)
+    rho_0, rho_1 = np.where(v == 1, 1.0, rho_0), np.where(v == 0, 1.0, rho_1)
     return rho_0, rho_1, 1 - rho_0 - rho_1, accuracy
 
 

@@ -74,7 +74,7 @@ class FlipReward(VerifierReward):
         " forward: the noisy score + false_negative_prob - 1.",
     )
 
-    came_later: ClassVar[frozenset[str]] = VerifierReward.came_later | {"label_noise", "flip_if"}
+    came_later: ClassVar[frozenset[str]] = (VerifierReward.came_later - {"seed"}) | {"label_noise", "flip_if"}
 
     @model_validator(mode="after")
     def _has_one_noise_level(self) -> Self:
@@ -174,7 +174,7 @@ class FlipReward(VerifierReward):
             earned = self.earned(sample, noisy, labelled.outcome, found.rpr)
         reward = on_grid(earned)
         shown = reward if self.warms_up(sample) else noisy  # clean labels must not leak
-        parts = {**parts, **self.other_parts(sample, found.rpr)}
+        parts = {**parts, **self.other_parts(sample, found)}
         return Score(outcome, reward, shown, parts, noise=noise, unrounded=earned)
 
     def _corrected(self, noisy: float, sample: Sample, noise: Noise) -> float | None:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Needs:
     """`check`: the rule by which the answer is graded. `place`: where it stands. `ordered`: must bare lists have the
-    ground truth's order? `turn`: what of the completion is read."""
+    ground truth's order? `turn`: what of the completion is read. `reference`: a rule that gives a second opinion."""
 
     check: Check | None = None
     place: Place = "box"
@@ -27,13 +27,15 @@ class Needs:
     turn: Turn = "own"
     rpr: bool = False
     model: ModelQuestion | None = None
+    reference: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """All that was found out about one sample; None: the reward did not ask.
 
-    `wrong_verdict`: against the wrong ground truth, of a sample that the reward mislabels.
+    `wrong_verdict`: against the wrong ground truth, of a sample that the reward mislabels. `reference`: what the second
+    opinion says, of a sample of which it was asked.
     """
 
     reading: Reading
@@ -41,6 +43,7 @@ class Found:
     rpr: Rpr | None = None
     model: ModelAnswer | None = None
     wrong_verdict: Verdict | None = None
+    reference: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)

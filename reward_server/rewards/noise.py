@@ -76,6 +76,11 @@ def label_draw(*, seed: int, group: str) -> float:
     return _uniform(["label", str(seed), group])
 
 
+def reference_draw(*, seed: int, group: str, visit: int) -> float:
+    """The uniform draw u in [0, 1) of one visit of a question: a second opinion is asked where u is below the share."""
+    return _uniform(["reference", str(seed), group, str(visit)])
+
+
 def judge_draw(*, seed: int, group: str, answer: str) -> float:
     """The uniform draw u in [0, 1) of what a simulated judge says of an answer: as `answer_draw`, by another word."""
     return _uniform(["rm_sim", str(seed), group, answer])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -79,6 +79,10 @@ class AnyReward(BaseModel):
     def mislabels(self, sample: Sample) -> bool:
         """Is the sample graded against its wrong ground truth too, to be paid by it?"""
         return False
+
+    def refers(self, samples: Sequence[Sample], texts: Sequence[str]) -> list[int]:
+        """The numbers of the samples that are graded by the second opinion too. `texts`: their own turns."""
+        return []
 
     @property
     def work_of_a_char(self) -> int:

@@ -10,15 +10,18 @@ its null.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reward_server.grading.places import Place
 from reward_server.grading.reading import Check
 from reward_server.rewards.found import Found, Needs, asked
 from reward_server.rewards.grid import on_grid, topped_up
+from reward_server.rewards.key import lacks_key
 from reward_server.rewards.reasoning import Rpr
+from reward_server.rewards.reference import chosen_rows, opinion
 from reward_server.rewards.reward import ANSWER, Reward, small_alpha
 from reward_server.types import Outcome, Sample, Score
 
@@ -37,21 +40,48 @@ class VerifierReward(Reward):
         0, ge=0, description="Before this visit an answer pays its RPR alone, right or wrong (authors' warm-up)."
     )
 
-    came_later: ClassVar[frozenset[str]] = Reward.came_later | {"ordered", "answer", "rpr_until_visit"}
+    reference: Check | None = Field(
+        None, description="A second opinion, as `check`: it is asked too and pays nothing. How often do they differ?"
+    )
+    reference_share: float = Field(
+        1.0, ge=0, le=1, description="Share of questions, by visit, of which the second opinion is asked; one rollout."
+    )
+    seed: int = Field(0, description="Seed of which questions the second opinion is asked about.")
+
+    came_later: ClassVar[frozenset[str]] = Reward.came_later | {
+        *("ordered", "answer", "rpr_until_visit", "reference", "reference_share", "seed")
+    }
+
+    @model_validator(mode="after")
+    def _shares_an_opinion(self) -> Self:
+        if self.reference is None and self.reference_share != 1:
+            raise ValueError("reference_share needs reference: of whom is it a share?")
+        return self
 
     def lacks(self, sample: Sample) -> str | None:
-        """A ground truth."""
+        """A ground truth, and a key for the choice of what the second opinion is asked."""
         if sample.ground_truths is None:
             return (
                 "{name} needs a ground truth (ground_truths, labels, label, reference_answer): row {row} has none."
                 " LLaMA-Factory sends none at all: use rm or rpr"
             )
-        return None
+        return None if self.reference is None else lacks_key(sample)
 
     def needs(self) -> Needs:
         """A verdict, and RPR where it is paid."""
         wants_rpr = self.alpha > 0 or self.rpr_until_visit > 0
-        return Needs(check=self.check, place=self.answer, ordered=self.ordered, turn=self.turn, rpr=wants_rpr)
+        return Needs(
+            check=self.check,
+            place=self.answer,
+            ordered=self.ordered,
+            turn=self.turn,
+            rpr=wants_rpr,
+            reference=self.reference,
+        )
+
+    def refers(self, samples: Sequence[Sample], texts: Sequence[str]) -> list[int]:
+        """One rollout of a question that is chosen."""
+        return chosen_rows(samples, texts, seed=self.seed, share=self.reference_share)
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows, and a warm-up without end."""
@@ -70,13 +100,17 @@ class VerifierReward(Reward):
         outcome, clean = verdict.outcome, verdict.clean
         earned = self.earned(sample, clean, outcome, found.rpr)
         reward = on_grid(earned)
-        parts = {"clean": clean, **self.other_parts(sample, found.rpr)}
+        parts = {"clean": clean, **self.other_parts(sample, found)}
         return Score(outcome, reward, shown=reward, parts=parts, unrounded=earned)
 
-    def other_parts(self, sample: Sample, rpr: Rpr | None) -> dict[str, float | None]:
+    def other_parts(self, sample: Sample, found: Found) -> dict[str, float | None]:
         """The parts that are there only where they were asked for."""
-        parts: dict[str, float | None] = {} if rpr is None else {"rpr": rpr.value}
-        return parts | {"warmup": float(self.warms_up(sample))} if self.rpr_until_visit > 0 else parts
+        parts: dict[str, float | None] = {} if found.rpr is None else {"rpr": found.rpr.value}
+        if self.rpr_until_visit > 0:
+            parts["warmup"] = float(self.warms_up(sample))
+        if self.reference is not None:
+            parts |= {"reference": opinion(found.reference), "reference_share": self.reference_share}
+        return parts
 
     def earned(self, sample: Sample, result: float | None, outcome: Outcome, rpr: Rpr | None) -> float | None:
         """`result`, or what RPR gives in its place: all in the warm-up, a top-up where `result` is 0. Unrounded.

@@ -113,6 +113,13 @@ def _plain(summary: str) -> Route:
 
 PLAIN: dict[str, Route] = {
     "/rewards": _plain("The rewards and their parameters"),
+    "/rewards/{name}/noise": {
+        "summary": "How often a reward was wrong, as a second opinion has it; the query string picks one config",
+        "responses": {status: _error(ERRORS[status]) for status in (401, 404, 422, 503)},
+        "openapi_extra": {
+            "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]
+        },
+    },
     "/health": _plain("The process is alive"),
     "/ready": _plain("The server takes work"),
     "/metrics": _plain("Prometheus metrics") | {"response_class": PlainTextResponse},

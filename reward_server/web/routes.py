@@ -5,6 +5,7 @@ An endpoint reads the body, finds the dialect, asks the Scorer, renders; it only
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from reward_server.rewards.plan import Plan
 from reward_server.types import Sample
 from reward_server.web import openapi
 from reward_server.web.body import Works
+from reward_server.web.measured import measured
 from reward_server.web.middleware import Endpoint, note, request_id_of
 from reward_server.web.responses import NO_SUCH_PATH, JsonResponse, json_response
 from reward_server.web.service import Service
@@ -59,6 +61,7 @@ def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
     _get(app, "/score/{name}/reverify_mode", routes.unknown)
     for path, plain in (
         ("/rewards", routes.rewards),
+        ("/rewards/{name}/noise", routes.noise),
         ("/health", routes.health),
         ("/ready", routes.ready),
         ("/metrics", routes.metrics),
@@ -150,6 +153,13 @@ class Routes:
     async def rewards(self) -> Response:
         """Names, meanings, parameters as JSON schema with their defaults."""
         return json_response({"rewards": openapi.rewards(self._service.catalog), "version": __version__})
+
+    async def noise(self, request: Request) -> Response:
+        """How often the reward was wrong since the server's start, as a second opinion (`reference`) has it."""
+        name, query = request.path_params["name"], request.scope["query_string"].decode("latin-1")
+        tables, catalog = self._service.metrics.measured, self._service.catalog
+        content = await asyncio.to_thread(measured, catalog, tables, name, query)
+        return json_response(content, indent=2)
 
     async def health(self) -> Response:
         """The process is alive."""
