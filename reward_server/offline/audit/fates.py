@@ -40,20 +40,17 @@ class Fate:
     is_mislabelled: bool | None
 
 
-def flips_of(plan: Plan | None, row: Row) -> dict[str, FlipReward]:
-    """Every `flip` that a plan is or holds, by the part's name in the row."""
-    return {} if plan is None else dict(_flips(plan, row, ""))
-
-
-def _flips(plan: Plan, row: Row, part: str) -> Iterator[tuple[str, FlipReward]]:
+def flips_of(plan: Plan | None, source: str | None, part: str = "") -> Iterator[tuple[str, FlipReward]]:
+    """Every `flip` that a plan is or holds, under the name that a row's parts have in front. `source`: for a route."""
+    if plan is None:
+        return
     if isinstance(plan.reward, FlipReward):
         yield part, plan.reward
-    if isinstance(plan.reward, RouteReward):  # it pays by one of its parts, under that one's names
-        inner = plan.parts.get(row.source or "")
-        yield from () if inner is None else _flips(inner, row, part)
+    elif isinstance(plan.reward, RouteReward):  # it pays by one of its parts, under that one's names
+        yield from flips_of(plan.parts.get(source or ""), source, part)
     else:
         for name, inner in plan.parts.items():
-            yield from _flips(inner, row, f"{part}{name}/")
+            yield from flips_of(inner, source, f"{part}{name}/")
 
 
 def fates_of(row: Row, plan: Plan | None) -> Iterator[Fate]:
@@ -61,7 +58,7 @@ def fates_of(row: Row, plan: Plan | None) -> Iterator[Fate]:
     flips: dict[str, FlipReward] | None = None
     for name, draw in row.parts.items():
         if name.endswith(DRAW) and draw is not None:
-            flips = flips_of(plan, row) if flips is None else flips
+            flips = dict(flips_of(plan, row.source)) if flips is None else flips
             part = name[: -len(DRAW)]
             yield _fate(row, part, draw, flips.get(part))
 
