@@ -64,16 +64,18 @@ class Settings(BaseSettings):
     hard_timeout_s: float = Field(8.0, gt=0, description="Wall seconds after which a worker that hangs is killed.")
     worker_memory_mb: int = Field(1024, ge=128, description="Memory (address space) of one worker, in MiB.")
     verdict_cache_size: int = Field(65_536, ge=0, description="Verdicts of Math-Verify kept for repeated answers.")
-    rm_model: Path | None = Field(None, description="Folder of the reward model. For vllm: of its tokenizer.")
-    rm_engine: Literal["transformers", "vllm"] = Field(
-        "transformers", description="Run the reward model in this process, or ask a vLLM server."
+    rm_model: Path | None = Field(
+        None, description="Folder of the reward model. For vllm and sglang: of its tokenizer."
     )
-    rm_url: str | None = Field(None, description="vllm: URL of the server that has the reward model.")
+    rm_engine: Literal["transformers", "vllm", "sglang"] = Field(
+        "transformers", description="Run the reward model in this process, or ask a vLLM or SGLang server."
+    )
+    rm_url: str | None = Field(None, description="vllm, sglang: URL of the server that has the reward model.")
     rm_api_key: SecretStr | None = Field(
-        None, description="vllm: key that its server was started with (`vllm serve --api-key`)."
+        None, description="vllm, sglang: key that its server was started with (`--api-key`)."
     )
     rm_served_name: str | None = Field(
-        None, description="vllm: name of the model on its server. Not needed where there is only one."
+        None, description="vllm, sglang: name of the model on its server. Not needed where there is only one."
     )
     rm_dtype: Dtype = Field(
         "auto", description="transformers: type of the model's body. auto is bfloat16 where the device has it."
@@ -149,7 +151,7 @@ class Settings(BaseSettings):
             return value
         key = value.strip()
         if not key:
-            raise ValueError("it is set and holds no key; unset it where the vLLM server was started without one")
+            raise ValueError("it is set and holds no key; unset it where the server was started without one")
         if not re.fullmatch("[!-~]+", key):
             raise ValueError("a key has visible ASCII characters only, without blanks")
         return key
@@ -162,18 +164,27 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete_model(self) -> Self:
-        is_remote = self.rm_engine == "vllm"
+        is_remote = self.is_remote
         if is_remote != bool(self.rm_url) or (is_remote and not self.rm_model):
-            raise ValueError("rm_engine=vllm needs rm_url, its server, and rm_model, the folder of its tokenizer")
+            raise ValueError(
+                f"rm_engine={self.rm_engine} needs rm_url, its server, and rm_model, the folder of its tokenizer"
+                if is_remote
+                else "rm_url is the server of a remote engine: leave it out, or set rm_engine=vllm or sglang"
+            )
         if not is_remote and (self.rm_api_key or self.rm_served_name):
             raise ValueError(
-                "rm_api_key and rm_served_name are for a vLLM server: leave them out, or set rm_engine=vllm"
+                "rm_api_key and rm_served_name are for a remote server: leave them out, or set rm_engine=vllm or sglang"
             )
         if is_remote and self.rm_head != "auto":
-            raise ValueError("rm_head is for a model in this process: a vLLM server has its own settings for it")
+            raise ValueError("rm_head is for a model in this process: a remote server has its own settings for it")
         if self.rm_api_key and self.rm_url and urlsplit(self.rm_url).username:
             raise ValueError("rm_url holds a user, whose password would be sent in the place of rm_api_key: give one")
         return self
+
+    @property
+    def is_remote(self) -> bool:
+        """True when the reward model is on another server."""
+        return self.rm_engine != "transformers"
 
     @property
     def is_loopback(self) -> bool:

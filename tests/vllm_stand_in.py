@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from reward_server.reward_model.engine import UnfitModel
-from reward_server.reward_model.vllm.engine import VllmEngine
+from reward_server.reward_model.remote.engine import RemoteEngine
+from reward_server.reward_model.remote.kinds import Kind, Vllm
 
 MAX_LENGTH = 100
 
@@ -37,6 +38,7 @@ class StandIn(ThreadingHTTPServer):
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.behave: Callable[[list[int]], tuple[int, str] | None] = lambda ids: None
+        self.kind: Kind = Vllm()
         self.knows_switch = True
         self.activates = True
         self.activation: Callable[[float], float] = sigmoid
@@ -134,7 +136,7 @@ def refused(server: StandIn, **options: Any) -> str:
     """What a start of the engine against the stand-in is refused with."""
 
     async def start() -> None:
-        async with VllmEngine.connected(server.url, **options):
+        async with RemoteEngine.connected(server.kind, server.url, **options):
             pass
 
     with pytest.raises(UnfitModel) as refusal:

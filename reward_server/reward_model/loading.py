@@ -18,9 +18,11 @@ from reward_server.reward_model.engine import OnBatch, UnfitModel
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.model import RewardModel
 from reward_server.reward_model.model_folder import folder_digest, read_config, read_tokenizer
+from reward_server.reward_model.remote.engine import RemoteEngine
+from reward_server.reward_model.remote.kinds import KINDS, Kind
+from reward_server.reward_model.remote.sglang_bias import bias_remark
 from reward_server.reward_model.text_limit import limit_remark, text_limit
 from reward_server.reward_model.tokenizer import ChatTokenizer
-from reward_server.reward_model.vllm.engine import VllmEngine
 from reward_server.settings import Settings
 from reward_server.types import EndsAt
 
@@ -96,10 +98,11 @@ class LocalModel:
 
 @dataclass(frozen=True)
 class RemoteModel:
-    """A model on a vLLM server. `digest`: of the folder with its tokenizer."""
+    """A model on a server of that kind. `digest`: of the folder with its tokenizer."""
 
     reads: Texts
     digest: str
+    kind: Kind
     url: str
     served_name: str | None
     api_key: SecretStr | None
@@ -107,7 +110,9 @@ class RemoteModel:
     @asynccontextmanager
     async def opened(self, on_batch: OnBatch) -> AsyncIterator[tuple[RewardModel, Config]]:
         key = None if self.api_key is None else self.api_key.get_secret_value()
-        server = VllmEngine.connected(self.url, served_name=self.served_name, api_key=key, on_batch=on_batch)
+        server = RemoteEngine.connected(
+            self.kind, self.url, served_name=self.served_name, api_key=key, on_batch=on_batch
+        )
         async with server as engine:
             reads = self.reads
             tokenizer = ChatTokenizer(reads.tokenizer, max_tokens=reads.limit(engine.max_tokens), ends_at=reads.ends_at)
@@ -122,7 +127,7 @@ def load_model(settings: Settings, folder: Path) -> LoadedModel:
     except ModuleNotFoundError as error:
         if error.name not in BROUGHT_BY_EXTRAS:
             raise  # a package is damaged, or we are: no extra mends that
-        extra = "gateway" if settings.rm_engine == "vllm" else "rm"
+        extra = "gateway" if settings.is_remote else "rm"
         command = f"in the folder of its source run `pip install '.[{extra}]'` or `make serve EXTRA={extra}`"
         raise UnfitModel(f"rm_model needs the extra `{extra}`, and {error.name} is missing: {command}") from error
 
@@ -148,12 +153,16 @@ def _local(settings: Settings, folder: Path) -> LocalModel:
 
 
 def _remote(settings: Settings, folder: Path, url: str) -> RemoteModel:
-    texts = _texts(settings, folder, read_config(folder) if (folder / "config.json").is_file() else {})
-    return RemoteModel(texts, folder_digest(folder), url, settings.rm_served_name, settings.rm_api_key)
+    described = read_config(folder) if (folder / "config.json").is_file() else {}
+    texts = _texts(settings, folder, described)
+    if settings.rm_engine == "sglang" and (remark := bias_remark(described, folder)) is not None:
+        texts = replace(texts, remarks=(*texts.remarks, remark))
+    kind = KINDS[settings.rm_engine]
+    return RemoteModel(texts, folder_digest(folder), kind, url, settings.rm_served_name, settings.rm_api_key)
 
 
 def _texts(settings: Settings, folder: Path, described: Mapping[str, Any]) -> Texts:
-    """`described`: the folder's config.json; empty where for vllm there is a tokenizer only."""
+    """`described`: the folder's config.json; empty where for a remote engine there is a tokenizer only."""
     tokenizer = read_tokenizer(folder)
     refuse_early_end(described, tokenizer)
     where = ends_at(described, settings.rm_ends_at)

@@ -1,6 +1,6 @@
-"""What both engines read of a model's folder: its config.json, its tokenizer, and a digest of all that counts.
+"""What all engines read of a model's folder: its config.json, its tokenizer, and a digest of all that counts.
 
-A vLLM server has the weights in a place of its own; the folder here may then hold a tokenizer only. No code of the
+A remote server has the weights in a place of its own. The folder here may then hold a tokenizer only. No code of the
 folder is ever run.
 """
 

@@ -1,6 +1,6 @@
 """The place of the reward model: empty, loading, filled, or refused. The server works from the first second.
 
-A model of many gigabytes loads for minutes, and a vLLM server may start later than this one. Meanwhile the other
+A model of many gigabytes loads for minutes, and a remote server may start later than this one. Meanwhile the other
 rewards are served, and `rm` answers 503. A model that cannot give right scores is refused, which ends the server.
 """
 
@@ -121,7 +121,7 @@ class ModelSlot:
                 self._is_decided.set()
                 await closing.wait()
         except RemoteUnavailable as error:
-            self._progress = f"waits for the vLLM server: {error}"
+            self._progress = f"waits for its server: {error}"
             log.warning("%s", self._progress)
             with suppress(TimeoutError):
                 await asyncio.wait_for(closing.wait(), RECONNECT_S)

@@ -30,8 +30,9 @@ from tiny_models import make_tokenizer, new_model, token_ids
 
 from reward_server.reward_model.engine import EngineUnavailable, Group, UnfitModel
 from reward_server.reward_model.local.model import TransformersModel
-from reward_server.reward_model.vllm import engine as vllm_engine
-from reward_server.reward_model.vllm.engine import VllmEngine
+from reward_server.reward_model.remote import engine as vllm_engine
+from reward_server.reward_model.remote.engine import RemoteEngine
+from reward_server.reward_model.remote.kinds import Vllm
 
 TOLERANCE = 0.02
 LENGTHS = [(40, 60), (300, 20), (20, 300), (257, 255), (5, 1), (600, 5)]
@@ -130,7 +131,7 @@ async def compare(url: str, folder: Path) -> None:
     groups = [Group(token_ids(p, n), [token_ids(c, 90 + n), token_ids(c, 50 + n)]) for n, (p, c) in enumerate(LENGTHS)]
     model = TransformersModel(folder, dtype="float32", device="cpu", threads=1)
     expected = [score for group in model.score(groups).results for score in group if isinstance(score, float)]
-    async with VllmEngine.connected(url) as engine:
+    async with RemoteEngine.connected(Vllm(), url) as engine:
         found = [await engine.score(group.prompt, each) for group in groups for each in group.completions]
     distance = max(abs(a - b) for a, b in zip(found, expected, strict=True))
     spread = max(expected) - min(expected)
@@ -144,7 +145,7 @@ async def compare(url: str, folder: Path) -> None:
 async def try_without_switch(url: str) -> None:
     with without_switch(url) as proxy:
         try:
-            async with VllmEngine.connected(proxy):
+            async with RemoteEngine.connected(Vllm(), proxy):
                 raise SystemExit("FAILED: a server that ignores the switch was accepted")
         except UnfitModel as error:
             print(f"2. refused: {error}", flush=True)
@@ -152,7 +153,7 @@ async def try_without_switch(url: str) -> None:
 
 async def kill_in_a_burst(url: str, process: subprocess.Popen[bytes]) -> None:
     vllm_engine.ATTEMPTS, vllm_engine.MAX_IN_FLIGHT, vllm_engine.HEALTH_INTERVAL_S = 4, 8, 0.5
-    async with VllmEngine.connected(url) as engine:
+    async with RemoteEngine.connected(Vllm(), url) as engine:
         calls = [asyncio.create_task(engine.score(token_ids(200, 1), token_ids(300, n))) for n in range(200)]
         await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         kill(process)

@@ -12,8 +12,9 @@ from vllm_stand_in import MAX_LENGTH, StandIn, refused, running_stand_in
 
 from reward_server.kit import shared
 from reward_server.reward_model.engine import NotFinite, RemoteRefused, RemoteUnavailable
-from reward_server.reward_model.vllm import engine as engine_module
-from reward_server.reward_model.vllm.engine import VllmEngine, retry_delay_s
+from reward_server.reward_model.remote import engine as engine_module
+from reward_server.reward_model.remote.engine import RemoteEngine, retry_delay_s
+from reward_server.reward_model.remote.kinds import Vllm
 from reward_server.types import BatchReport
 
 
@@ -27,7 +28,7 @@ def test_scores_are_raw_in_order_and_by_token_ids(server: StandIn) -> None:
     reports: list[BatchReport] = []
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url, api_key="secret", on_batch=reports.append) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url, api_key="secret", on_batch=reports.append) as engine:
             assert await scores(engine, ids(1, 2), ids(97), ids(3, 4), ids(297)) == [1.0, 0.1, 3.0]
             assert engine.unready_reason is None
             assert engine.max_tokens == MAX_LENGTH
@@ -64,7 +65,7 @@ def test_no_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def body() -> None:
         with pytest.raises(RemoteUnavailable, match=r"server http://127.0.0.1:9 failed 2 times: ConnectError"):
-            async with VllmEngine.connected("http://user:password@127.0.0.1:9"):
+            async with RemoteEngine.connected(Vllm(), "http://user:password@127.0.0.1:9"):
                 pass
 
     run(body)
@@ -73,7 +74,7 @@ def test_no_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("trouble", [(502, "bad gateway"), (503, "busy"), (504, "late"), (0, "")])
 def test_passing_trouble_is_retried(server: StandIn, trouble: tuple[int, str]) -> None:
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             failures = iter([trouble, trouble])
             server.behave = lambda ids: next(failures, None)
             assert await engine.score(ids(50), ids(50)) == 1.0
@@ -87,7 +88,7 @@ def test_lasting_trouble_is_unavailable_and_says_what_the_server_said(
     monkeypatch.setattr(engine_module, "ATTEMPTS", 2)
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             server.behave = lambda ids: (503, "The engine is currently busy")
             with pytest.raises(RemoteUnavailable, match="failed 2 times: 503 The engine is currently busy"):
                 await engine.score(ids(50), ids(50))
@@ -101,7 +102,7 @@ def test_a_server_killed_in_a_burst_gives_retries_then_a_clear_error(
     monkeypatch.setattr(engine_module, "ATTEMPTS", 2)
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             seen = 0
 
             def dies(ids: list[int]) -> tuple[int, str] | None:
@@ -122,7 +123,7 @@ def test_a_server_killed_in_a_burst_gives_retries_then_a_clear_error(
 @pytest.mark.parametrize("status", [401, 404])
 def test_a_wrong_key_or_name_is_not_the_samples_fault(server: StandIn, status: int) -> None:
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             server.behave = lambda ids: (status, "no")
             with pytest.raises(RemoteUnavailable, match=f"refuses /classify: {status}"):
                 await engine.score(ids(50), ids(50))
@@ -148,7 +149,7 @@ def test_what_is_no_score_is_an_error_of_the_sample_only(
     monkeypatch.setattr(engine_module, "ATTEMPTS", 2)
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             server.behave = lambda ids: answer if ids[-1] == 13 else None
             calls = [engine.score(ids(50), ids(token)) for token in (13, 50)]
             bad, good = await asyncio.gather(*calls, return_exceptions=True)
@@ -163,7 +164,7 @@ def test_a_score_that_is_no_number_is_not_finite(server: StandIn, number: str) -
     reports: list[BatchReport] = []
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url, on_batch=reports.append) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url, on_batch=reports.append) as engine:
             reports.clear()
             server.behave = lambda ids: (200, f'{{"data": [{{"probs": [{number}]}}]}}')
             with pytest.raises(NotFinite):
@@ -181,7 +182,7 @@ def test_a_bounded_number_is_in_flight(server: StandIn, monkeypatch: pytest.Monk
         three.wait()
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             server.behave = together
             results = await asyncio.gather(*(engine.score(ids(100), ids(100 * n)) for n in range(39)))
             assert results == [n + 1.0 for n in range(39)]
@@ -194,7 +195,7 @@ def test_the_500_of_a_server_that_shuts_down_is_retried(server: StandIn) -> None
     answers = [(500, "cannot schedule new futures after shutdown")]
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             server.behave = lambda ids: answers.pop() if answers else None
             assert await engine.score(ids(50), ids(50)) == 1.0
 
@@ -207,7 +208,7 @@ def test_identical_samples_are_asked_for_once_waiting_running_or_finished(
     monkeypatch.setattr(engine_module, "MAX_IN_FLIGHT", 1)
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             asked = len(server.bodies)
             same = [scores(engine, ids(50), ids(50), ids(150)) for _ in range(3)]
             assert await asyncio.gather(*same) == [[1.0, 2.0]] * 3
@@ -225,7 +226,7 @@ def test_a_caller_that_comes_back_finds_its_work_and_one_that_stays_away_costs_n
     gate = threading.Event()
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             asked = len(server.bodies)
             server.behave = lambda ids: (gate.wait(20), None)[1]
             first = asyncio.create_task(engine.score(ids(1), ids(1)))
@@ -252,7 +253,7 @@ def test_health_decides_readiness(server: StandIn, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(engine_module, "HEALTH_INTERVAL_S", 0.01)
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             server.healthy = False
             while engine.unready_reason is None:
                 await asyncio.sleep(0.005)
@@ -270,7 +271,7 @@ def test_health_is_asked_while_every_request_is_under_way(server: StandIn, monke
     gate = threading.Event()
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             server.behave = lambda ids: (gate.wait(20), None)[1]
             task = asyncio.create_task(engine.score(ids(50), ids(50)))
             await until(lambda: server.probes > 2)

@@ -8,14 +8,14 @@ import pytest
 from vllm_stand_in import MAX_LENGTH, model
 
 from reward_server.reward_model.engine import UnfitModel
-from reward_server.reward_model.vllm.served_models import ServedModel, chosen_model, served_models
+from reward_server.reward_model.remote.served_models import ServedModel, chosen_model, served_models
 
 POLICY = model("policy", root="/policy")
 ADAPTER = model("judge", root="/lora", parent="rm")
 
 
 def chosen(*listed: dict[str, object], wanted: str | None = None) -> ServedModel:
-    return chosen_model(served_models({"data": list(listed)}), wanted)
+    return chosen_model(served_models({"data": list(listed)}), wanted, "the vLLM server")
 
 
 def test_a_single_model_needs_no_name() -> None:

@@ -11,7 +11,7 @@ from reward_server.reward_model.engine import NotFinite, RemoteRefused, UnfitMod
 Classify: TypeAlias = "Callable[[list[int], object], Awaitable[float]]"
 """`classify(ids, use_activation)`: the number in the server's answer. May raise RemoteRefused and NotFinite."""
 
-_PROBES = (list(range(11, 16)), list(range(40, 30, -1)))
+PROBES = (list(range(11, 16)), list(range(40, 30, -1)))
 """Token ids that every vocabulary has."""
 
 _NOISE = 0.05
@@ -27,8 +27,8 @@ async def refuse_ignorance(classify: Classify) -> None:
     refuses a value that is not a boolean.
     """
     try:
-        raw = [await classify(ids, False) for ids in _PROBES]
-        activated = [await classify(ids, True) for ids in _PROBES]
+        raw = [await classify(ids, False) for ids in PROBES]
+        activated = [await classify(ids, True) for ids in PROBES]
         is_known = is_sigmoid(raw, activated) or await _refuses_nonsense(classify)
     except RemoteRefused as error:
         raise UnfitModel(f"the vLLM server does not classify: {error}") from error
@@ -43,7 +43,7 @@ async def refuse_ignorance(classify: Classify) -> None:
 
 async def _refuses_nonsense(classify: Classify) -> bool:
     try:
-        await classify(_PROBES[0], "neither")
+        await classify(PROBES[0], "neither")
     except RemoteRefused:
         return True
     return False

@@ -11,7 +11,8 @@ import pytest
 from engine_calls import ids, run
 from vllm_stand_in import StandIn, refused, running_stand_in, sigmoid
 
-from reward_server.reward_model.vllm.engine import VllmEngine
+from reward_server.reward_model.remote.engine import RemoteEngine
+from reward_server.reward_model.remote.kinds import Vllm
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_model_with_an_activation_of_its_own_is_served_where_the_switch_is_kno
     server.activation = math.tanh
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             assert await engine.score(ids(50), ids(50)) == 1.0
 
     run(body)
@@ -56,7 +57,7 @@ def test_a_model_without_activation_is_served(server: StandIn) -> None:
     server.activates = False
 
     async def body() -> None:
-        async with VllmEngine.connected(server.url) as engine:
+        async with RemoteEngine.connected(Vllm(), server.url) as engine:
             assert await engine.score(ids(50), ids(0)) == 0.5
 
     run(body)

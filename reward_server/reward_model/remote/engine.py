@@ -1,13 +1,11 @@
-"""The reward model on a vLLM server: `POST /classify` with token ids. The way to scale: many GPUs, tensor parallel.
-
-    vllm serve MODEL --runner pooling --convert classify --served-model-name rm
+"""The reward model on a vLLM or SGLang server: `POST /classify` with token ids. The way to scale: many GPUs.
 
 One request a sample: a retry or a refusal then costs one sample, and the server's own prefix cache shares the prompts.
-What it does not promise: bitwise repeatable scores. A cold and a warm prefix cache were seen to differ by 0.009.
+What they do not promise: bitwise repeatable scores. With vLLM a cold and a warm prefix cache were seen to differ by
+0.009.
 
-`use_activation` had another name in earlier versions, and each version ignores the other's: the score would be a
-sigmoid, in silence. So the switch is tried out at start (`vllm_switch`). Text is never sent: the server would add a
-second BOS.
+`use_activation` had another name in earlier versions of vLLM, and each version ignores the other's: the score would be
+a sigmoid, in silence. So the switch is tried out at start (`vllm_switch.py`).
 """
 
 from __future__ import annotations
@@ -35,9 +33,9 @@ from reward_server.reward_model.engine import (
     checked,
     ignore_batch,
 )
-from reward_server.reward_model.vllm.served_models import chosen_model, served_models
-from reward_server.reward_model.vllm.shared_calls import SharedCalls
-from reward_server.reward_model.vllm.switch import refuse_ignorance
+from reward_server.reward_model.remote.kinds import Kind
+from reward_server.reward_model.remote.served_models import chosen_model, served_models
+from reward_server.reward_model.remote.shared_calls import SharedCalls
 from reward_server.types import BatchReport
 
 _RETRIED = frozenset({502, 503, 504})
@@ -62,33 +60,36 @@ HEALTH_TIMEOUT_S = 5.0
 """Between two questions for the server's `/health`, and for each."""
 
 
-class VllmEngine:
-    """An Engine over HTTP. Open it with `async with VllmEngine.connected(url)`.
+class RemoteEngine:
+    """An Engine over HTTP. Open it with `async with RemoteEngine.connected(kind, url)`.
 
     `max_tokens`: the length of the server's model. `config`: what is known here of what can change a score; the
     weights and versions behind the URL are not.
     """
 
-    def __init__(self, client: httpx.AsyncClient, on_batch: OnBatch) -> None:
+    def __init__(self, kind: Kind, client: httpx.AsyncClient, on_batch: OnBatch) -> None:
+        self._kind = kind
+        self._server = f"the {kind.NAME} server"
         self._client = client
         self._address = client.base_url.copy_with(userinfo=b"")  # for messages: a password may stand in it
         self._calls = SharedCalls(self._scored, max_in_flight=MAX_IN_FLIGHT)
         self._on_batch = on_batch
-        self._unready: str | None = "the vLLM server was not asked yet"
+        self._unready: str | None = f"{self._server} was not asked yet"
         self._rate = Rate(keep=0.98)
         self.max_tokens = 0
-        self.config: dict[str, str | int] = {"engine": "vllm"}
+        self.config: dict[str, str | int] = {"engine": kind.ENGINE}
 
     @classmethod
     @asynccontextmanager
     async def connected(
         cls,
+        kind: Kind,
         url: str,
         *,
         served_name: str | None = None,
         api_key: str | None = None,
         on_batch: OnBatch = ignore_batch,
-    ) -> AsyncIterator[VllmEngine]:
+    ) -> AsyncIterator[RemoteEngine]:
         """Raises UnfitModel when the server answers but cannot give right scores, RemoteUnavailable when it does
         not answer.
 
@@ -101,14 +102,14 @@ class VllmEngine:
         async with httpx.AsyncClient(
             base_url=url, headers=headers, limits=limits, timeout=timeout, trust_env=False
         ) as client:
-            engine = cls(client, on_batch)
+            engine = cls(kind, client, on_batch)
             try:
                 await engine._find_model(served_name)
-                await refuse_ignorance(engine._classify)
+                await kind.try_out(engine._classify)
             except RemoteForbids as error:
                 raise UnfitModel(str(error)) from error
             engine._unready = None
-            watch = asyncio.create_task(engine._watch(), name="vLLM health")
+            watch = asyncio.create_task(engine._watch(), name="health of the reward model")
             try:
                 yield engine
             finally:
@@ -165,19 +166,12 @@ class VllmEngine:
         )
 
     async def _classify(self, ids: list[int], use_activation: object = False) -> float:
-        body = {
-            "model": self.config.get("model"),
-            "input": [ids],
-            "use_activation": use_activation,
-            "add_special_tokens": False,
-        }
+        body = self._kind.body(str(self.config["model"]), ids, use_activation)
         answer = await self._ask("POST", "/classify", body, seed=bytes(str(ids), "ascii"))
         try:
-            (entry,) = answer["data"]
-            (number,) = entry["probs"]
-            score = float(number)
+            score = self._kind.number(answer)
         except (KeyError, TypeError, ValueError) as error:
-            raise RemoteRefused(f"the vLLM server's answer has no single score: {str(answer)[:300]}") from error
+            raise RemoteRefused(f"{self._server}'s answer has no single score: {str(answer)[:300]}") from error
         return checked(score)
 
     async def _ask(self, method: str, path: str, body: object = None, seed: bytes = b"") -> Any:
@@ -193,16 +187,27 @@ class VllmEngine:
                 continue
             is_last = attempt + 1 == ATTEMPTS
             if response.status_code not in _RETRIED and (response.status_code != _ANY_FAULT or is_last):
-                return _json_of(response, path)
+                return self._json_of(response, path)
             trouble = _in_words(response)
-        raise RemoteUnavailable(f"the vLLM server {self._address} failed {ATTEMPTS} times: {trouble}")
+        raise RemoteUnavailable(f"{self._server} {self._address} failed {ATTEMPTS} times: {trouble}")
+
+    def _json_of(self, response: httpx.Response, path: str) -> Any:
+        if response.status_code in _WHOLE_SERVER:
+            hint = "; rm_api_key must be the key that it was started with" if response.status_code in _WRONG_KEY else ""
+            raise RemoteForbids(f"{self._server} refuses {path}: {_in_words(response)}{hint}")
+        if not response.is_success:
+            raise RemoteRefused(f"{self._server} refuses the request: {_in_words(response)}")
+        try:
+            return response.json()
+        except ValueError as error:
+            raise RemoteRefused(f"{self._server}'s answer is not JSON: {response.text[:300]!r}") from error
 
     async def _find_model(self, wanted: str | None) -> None:
         try:
             models = served_models(await self._ask("GET", "/v1/models"))
         except (KeyError, TypeError, ValueError, AttributeError, RemoteRefused) as error:
-            raise UnfitModel(f"{self._address} is not a vLLM server: {error}") from error
-        model = chosen_model(models, wanted)
+            raise UnfitModel(f"{self._address} is no {self._kind.NAME} server: {error}") from error
+        model = chosen_model(models, wanted, self._server)
         self.max_tokens = model.max_tokens
         self.config["model"] = model.name
 
@@ -211,9 +216,9 @@ class VllmEngine:
             await asyncio.sleep(HEALTH_INTERVAL_S)
             try:
                 response = await self._client.get("/health", timeout=HEALTH_TIMEOUT_S)
-                self._unready = None if response.is_success else f"the vLLM server's /health: {_in_words(response)}"
+                self._unready = None if response.is_success else f"{self._server}'s /health: {_in_words(response)}"
             except httpx.TransportError as error:
-                self._unready = f"the vLLM server does not answer: {type(error).__name__} {error}".strip()
+                self._unready = f"{self._server} does not answer: {type(error).__name__} {error}".strip()
 
 
 def retry_delay_s(attempt: int, seed: bytes) -> float:
@@ -223,18 +228,6 @@ def retry_delay_s(attempt: int, seed: bytes) -> float:
     """
     share = int.from_bytes(blake2b(seed + bytes([attempt]), digest_size=4).digest(), "big") / 2**32
     return float(min(8.0, 0.25 * 2 ** (attempt - 1))) * (0.5 + share / 2)
-
-
-def _json_of(response: httpx.Response, path: str) -> Any:
-    if response.status_code in _WHOLE_SERVER:
-        hint = "; rm_api_key must be the key that it was started with" if response.status_code in _WRONG_KEY else ""
-        raise RemoteForbids(f"the vLLM server refuses {path}: {_in_words(response)}{hint}")
-    if not response.is_success:
-        raise RemoteRefused(f"the vLLM server refuses the request: {_in_words(response)}")
-    try:
-        return response.json()
-    except ValueError as error:
-        raise RemoteRefused(f"the vLLM server's answer is not JSON: {response.text[:300]!r}") from error
 
 
 def _in_words(response: httpx.Response) -> str:

@@ -1,4 +1,4 @@
-"""Which model of a vLLM server is asked: one by its name, or the only one that the server has (`GET /v1/models`)."""
+"""Which model of a server is asked: one by its name, or the only one that the server has (`GET /v1/models`)."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def served_models(answer: Any) -> list[ServedModel]:
     ]
 
 
-def chosen_model(models: Sequence[ServedModel], wanted: str | None) -> ServedModel:
-    """The one of that name. Without a name the first, where all are names of one model.
+def chosen_model(models: Sequence[ServedModel], wanted: str | None, server: str) -> ServedModel:
+    """The one of that name. Without a name the first, where all are names of one model. `server`: for messages.
 
     Raises UnfitModel where there is none of the name, and where several models could be meant: an adapter stands
     behind the model that it was trained on, which would score too.
     """
     names = ", ".join(model.name for model in models) or "none"
     if wanted is None and len({model.root for model in models}) > 1:
-        raise UnfitModel(f"the vLLM server has several models ({names}): name the reward model by rm_served_name")
+        raise UnfitModel(f"{server} has several models ({names}): name the reward model by rm_served_name")
     for model in models:
         if wanted in (None, model.name):
             return model
     asked = "no model" if wanted is None else f"no model {wanted!r} (rm_served_name)"
-    raise UnfitModel(f"the vLLM server has {asked}; it serves {names}")
+    raise UnfitModel(f"{server} has {asked}; it serves {names}")
 
 
 def _max_tokens(entry: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> int:

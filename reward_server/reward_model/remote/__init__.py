@@ -1,0 +1,1 @@
+"""The reward model behind a URL: a vLLM or an SGLang server."""

@@ -1,1 +1,0 @@
-"""The reward model behind a URL: a vLLM server."""
