@@ -38,7 +38,7 @@ class Admission:
     def oldest_s(self) -> float:
         """Seconds since the oldest request that is still under work was admitted; 0 when there is none."""
         now = time.monotonic()
-        return now - next(iter(self._admitted_at.values()), now)
+        return now - next(iter(list(self._admitted_at.values())), now)  # whole at once: a thread may ask
 
     def check(self, samples: int, wait_s: float) -> None:
         """Raises Overloaded where that many samples would not be let in; `wait_s`: the length of the queue they need.

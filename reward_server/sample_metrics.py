@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from reward_server.kit.counters import Info
 from reward_server.opinions import opinions
-from reward_server.rewards.found import Derivation, leaves_of
+from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
 from reward_server.sample_counts import Counts, Families
 from reward_server.types import Sample
@@ -73,11 +73,7 @@ class SampleMetrics:
             key = (plan.name, plan.config, samples[0].flip)
             counts = self._counts.get(key) or self._begun(plan, samples[0].flip)
             counts.count(samples, derivations, is_batch=is_batch)
-            if any(needs.model for needs in plan.all_needs()):
-                counts.count_calibrated(
-                    [each.score for each in leaves_of(derivations) if "model_score" in each.score.parts]
-                )
-            if samples[0].flip and any(needs.reference for needs in plan.all_needs()):
+            if samples[0].flip and _asks_opinions(plan):
                 counts.count_opinions(opinions(plan, samples, derivations))
 
     def _begun(self, plan: Plan, is_train: bool) -> Counts:
@@ -128,3 +124,9 @@ class SampleMetrics:
             del self._counts[name, of, is_train]
         for family in (*self._families.all, self._info):
             family.forget("config", config)
+
+
+def _asks_opinions(plan: Plan) -> bool:
+    if not plan.parts:
+        return plan.needs.reference is not None
+    return any(needs.reference for needs in plan.all_needs())

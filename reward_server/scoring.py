@@ -272,7 +272,7 @@ class Scorer:
         metrics.count_samples(plan, samples, derivations)
         metrics.escapes_eaten.inc(sum([derivation.found.reading.has_eaten_escape for derivation in derivations]))
         metrics.repaired.inc(count_repaired(plan, samples, derivations))
-        if any(needs.model for needs in plan.all_needs()):
+        if plan.parts or plan.needs.model is not None:
             leaves = leaves_of(derivations)
             metrics.count_model_scores([each.score.parts for each in leaves if "model_score" in each.score.parts])
         self._count_lost(plan, samples)

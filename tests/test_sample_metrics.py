@@ -50,6 +50,14 @@ def configs(registry: CollectorRegistry) -> set[str]:
     return found
 
 
+def counts_on(registry: CollectorRegistry) -> dict[str, float]:
+    """All series but those of draws, which one-sample requests do not tell."""
+    lines = [
+        line for line in generate_latest(registry).decode().splitlines() if line[0] != "#" and "_draws" not in line
+    ]
+    return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
+
+
 def test_two_runs_and_an_evaluation_have_series_of_their_own(server: RunningServer) -> None:
     body = {"completions": ["\\boxed{4}"] * 8, "ground_truths": ["4"] * 8, "groups": [0, 0, 1, 1, 2, 2, 3, 3]}
     judged = {**body, "ground_truths": [{"ground_truth": "4", "flip": False}] * 8}
@@ -187,6 +195,23 @@ def test_lengths_are_those_of_the_own_turn_and_of_nothing_lost(registry: Collect
     assert registry.get_sample_value("reward_completion_chars_sum", labels) == 300
     assert registry.get_sample_value("reward_completion_chars_count", labels) == 1
     assert registry.get_sample_value("reward_completion_chars_bucket", {**labels, "le": "512.0"}) == 1
+
+
+def test_samples_one_by_one_count_as_they_do_together() -> None:
+    plan = CATALOG.resolve("flip", "false_negative_prob=0.3&false_positive_prob=0.5&correction=backward&seed=5")
+    completions = ("\\boxed{4}", "\\boxed{5}", "no end", "", "  ", "x" * 300 + "</s>rest", "\ud800")
+    outcomes = (Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNANSWERED, Outcome.UNGRADABLE, Outcome.ERROR)
+    samples = [
+        Sample(completion, None, ("4",), f"q{number}", number, flip=number % 3 > 0, is_lost=number == 3)
+        for number, completion in enumerate(completions * 8)
+    ]
+    derivations = [scored(plan, sample, outcomes[number % 5]) for number, sample in enumerate(samples)]
+    together, alone = CollectorRegistry(), CollectorRegistry()
+    SampleMetrics(together).count(plan, samples, derivations)
+    metrics = SampleMetrics(alone)
+    for row in range(len(samples)):
+        metrics.count(plan, samples[row : row + 1], derivations[row : row + 1])
+    assert counts_on(alone) == pytest.approx(counts_on(together))
 
 
 def test_threads_that_begin_a_config_at_once_lose_nothing(registry: CollectorRegistry) -> None:

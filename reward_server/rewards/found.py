@@ -75,7 +75,7 @@ def parts_of(derivation: Derivation) -> Mapping[str, Derivation]:
 
 def leaves_of(derivations: Sequence[Derivation]) -> Sequence[Derivation]:
     """Those of rewards that are not made of others: themselves, or in their place those of their parts."""
-    if not any(isinstance(each.found, Joined) for each in derivations[:1]):
+    if not derivations or not isinstance(derivations[0].found, Joined):
         return derivations
     return [leaf for each in derivations for leaf in _leaves(each)]
 
