@@ -296,6 +296,14 @@ def parts() -> list[Panel]:
             {"killed": q.happened("reward_worker_kills_total"), "died": q.happened("reward_worker_deaths_total")},
         ),
         lines(
+            "The record",
+            "Bytes a second, if record_dir is set; lines that could not be written should stay at 0.",
+            {
+                "bytes a second": q.rate("reward_record_bytes_total"),
+                "lines dropped": q.happened("reward_record_dropped_total"),
+            },
+        ),
+        lines(
             "Memory",
             "Of the server's process, without its workers.",
             {"{{instance}}": f"process_resident_memory_bytes{{{PROCESS},{q.SERVER}}}"},
