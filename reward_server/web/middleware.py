@@ -29,6 +29,8 @@ log = logging.getLogger("reward_server.requests")
 Endpoint = Callable[[Request], Awaitable[Response]]
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 AGENT = re.compile(rb"[\x20-\x7e]{1,128}")
+TRACE = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+"""`traceparent` as W3C's Trace Context has it: version, trace, span, flags."""
 PROCESS_ID = secrets.token_hex(4)
 NUMBERS = count(1)
 """A request without an id of its own gets the process's and a number."""
@@ -107,6 +109,8 @@ class Exchange:
         self.request_id = given.decode() if given and REQUEST_ID.fullmatch(given) else f"{PROCESS_ID}-{next(NUMBERS)}"
         self.status = 0
         self.fields: dict[str, Any] = {}
+        if b"traceparent" in self.headers and (trace := TRACE.fullmatch(self.headers[b"traceparent"])):
+            self.fields["trace_id"] = trace[1].decode()
         scope.setdefault("state", {})["exchange"] = self
         self._send = send
 
