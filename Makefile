@@ -11,7 +11,7 @@ PIP_OPTIONS ?=
 INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm experiment-rm openrlhf-run vllm-check trainers docker-test scan lock reference dashboard prometheus fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test test-view docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm experiment-rm openrlhf-run vllm-check trainers docker-test scan lock reference dashboard prometheus fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,9 @@ serve: $(VENV)/$(EXTRA)  ## install and start the server on 127.0.0.1:8000; ARGS
 TEST_PROCESSES ?= 3
 test: $(VENV)/installed .venv-trainers/installed  ## run the tests, everything but long experiments; ARGS="-k flip" for some
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(ARGS)
+
+test-view: $(VENV)/installed .venv-view/installed  ## the page of `reward-server view` in a real browser (Playwright, Debian's chromium), half a minute
+	.venv-view/bin/python -m pytest tests/view/test_browser.py $(ARGS)
 
 docs: .venv-docs/installed  ## build the documentation as a site, strict, into site/; open site/index.html
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
@@ -127,7 +130,7 @@ audit: .venv-audit/installed  ## known vulnerabilities of the pinned packages (p
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## remove what the other targets installed
-	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-trl-* .venv-recipes .venv-vllm .venv-openrlhf .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .fuzz .schemathesis .rendered .prometheus site
+	rm -rf .venv .venv-trainers .venv-verifiers .venv-nemo-gym .venv-trl-* .venv-recipes .venv-vllm .venv-openrlhf .venv-scan .venv-fuzz .venv-http .venv-audit .venv-lock .venv-docs .venv-view .fuzz .schemathesis .rendered .prometheus site
 
 # One environment for the server and for the tests. Who installs more stamps the less too, so that `make serve` has nothing
 # to do after `make test`. No step takes anything away.
@@ -157,6 +160,19 @@ $(BIN)/pip:
 .venv-docs/installed .venv-scan/installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip $(INSTALL) --requirement $<
+	touch $@
+
+# Playwright drives Debian's chromium, which is installed by apt where it is missing and we are root. axe-core, which tells
+# contrasts, comes by npm. Tests of what is not there are skipped, with the reason.
+PLAYWRIGHT = 1.65.2
+AXE = 4.14.1
+.venv-view/installed: | $(VENV)/installed
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip $(INSTALL) playwright==$(PLAYWRIGHT)
+	for packages in $(@D)/lib/python3*/site-packages; do \
+	  printf '%s\n' $(CURDIR)/$(VENV)/lib/python3*/site-packages $(CURDIR) > $$packages/ours.pth; done
+	command -v chromium > /dev/null || { test $$(id -u) = 0 && apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium; } || true
+	! command -v npm > /dev/null || { cd $(@D) && npm pack --silent axe-core@$(AXE) > /dev/null && tar -xzf axe-core-$(AXE).tgz --strip-components=1 package/axe.min.js; } || true
 	touch $@
 
 # A third party's build of vLLM for CPUs. It pulls in builds of torchvision and others that do not fit its torch, and vLLM

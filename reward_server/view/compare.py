@@ -64,6 +64,15 @@ def replay_files(folder: Path) -> list[str]:
     return sorted(name for name in names if name != labels.NAME and not FILE.fullmatch(name))
 
 
+def first_with(index: Index, names: list[str], run: int) -> str:
+    """The first of the files that has rows of a run; empty where none has."""
+    for name in names:
+        where = "file = ? AND run = ?"
+        if index.query(f"SELECT 1 FROM replayed WHERE {where} LIMIT 1", refresh(index, name), run):
+            return name
+    return ""
+
+
 def refresh(index: Index, name: str) -> int:
     """Reads what is new in a file of the record's folder; returns its number. Raises OSError."""
     path = index.folder / name

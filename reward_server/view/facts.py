@@ -78,7 +78,7 @@ def facts_of(row: Row) -> Facts:
         parts.get("flip_draw"),
         noise.get("threshold"),
         bool(noise.get("exposed")),
-        parts.get("rm"),
+        parts.get("rm") if "calibrated" in parts else None,  # a part of a mix may be called so too
         number(row.answer or ""),
         row.chars,
         signs,

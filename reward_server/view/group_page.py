@@ -30,13 +30,14 @@ class Cell:
 
 @dataclass(slots=True)
 class Column:
-    """One occurrence of the question: a visit, and where it came. `draws`: those that are not for each completion.
+    """One occurrence of the question: a visit, and where it came, `begin` to `arrival`. `draws`: how often each.
 
     `is_repeated`: its draw was there before, in another occurrence: old noise is a wrong label.
     """
 
     visit: int | None
     unit: int
+    begin: int
     arrival: int
     config: int
     is_train: bool
@@ -56,8 +57,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`answers`: text, how often it was given, how often it was paid as right. `left_out`: older rows."""
+    """`name`: its group, or its prompt. `answers`: text, how often it was given, how often it was right.
 
+    `left_out`: older rows.
+    """
+
+    name: str
     columns: list[Column]
     answers: list[tuple[str, int, int]]
     truths: list[str]
@@ -112,6 +117,7 @@ def group_of_question(index: Index, run: int, group: str) -> Question | None:
         right[cell.answer] += cell.clean == 1
     _note_repeated(columns)
     return Question(
+        group if last is None else last.group or str(last.prompt or group),
         columns,
         [(answer, given, right[answer]) for answer, given in answers.most_common(20)],
         list(truths_in(last)) if last else [],
@@ -130,7 +136,7 @@ def _column(columns: list[Column], unit: int, arrival: int, config: int, visit: 
         if is_same and is_near:
             open.arrival = arrival
             return open
-    columns.append(Column(visit, unit, arrival, config, bool(train)))
+    columns.append(Column(visit, unit, arrival, arrival, config, bool(train)))
     return columns[-1]
 
 

@@ -63,6 +63,11 @@ def sign(character: str) -> str:
     return "\u2421" if code == 0x7F else f"U+{code:04X}"
 
 
+def seen(text: str) -> str:
+    """A short text with such signs in it, without marks."""
+    return UNSEEN.sub(lambda match: sign(match.group()), text)
+
+
 def _cut(text: str, start: int, end: int, shown: Sequence[tuple[int, int]], kinds: str, title: str) -> Iterator[Piece]:
     """One stretch under the same marks, as far as it is shown."""
     done = start

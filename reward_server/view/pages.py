@@ -165,7 +165,7 @@ class Pages:
         """A replay beside the record."""
         query = request.query_params
         run, names = self._run(query.get("run", "")), compare.replay_files(self._index.folder)
-        name = query.get("file", "") or next(iter(names), "")
+        name = query.get("file", "") or compare.first_with(self._index, names, run.number)
         asked = {key: query.get(key, "") for key in ("old", "new", "change")}
         context: dict[str, Any] = {"run": run, "names": names, "name": name, "asked": asked, **self._record()}
         if name not in names:

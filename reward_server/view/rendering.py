@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from reward_server.records.row import Row
 from reward_server.view.facts import truths_in
+from reward_server.view.marks import seen
 
 NOTHING = "–"
 
@@ -30,7 +33,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(number=number, share=share, count=count, when=when, text=text, brief=brief, truth=truth)
+    made.filters.update(number=number, share=share, count=count, when=when, text=text)
+    made.filters.update(brief=brief, truth=truth, code=code, seen=seen, urlencode=url)
     return made
 
 
@@ -58,13 +62,26 @@ def when(seconds: float) -> str:
 
 def brief(value: object, chars: int = 60) -> str:
     """The beginning of a text, in one line."""
-    line = " ".join(str(value).split())
+    line = seen(" ".join(str(value)[: 10 * chars].split()))
     return line if len(line) <= chars else line[: chars - 1] + "…"
+
+
+def url(value: object) -> str:
+    """Any text as a part of a URL."""
+    return quote(str(value), safe="", errors="surrogatepass")
 
 
 def truth(row: Row) -> str:
     """Its ground truths, as one text."""
     return " or ".join(truths_in(row))
+
+
+def code(sentence: str) -> Markup:
+    """A sentence, what stands in `backticks` as code."""
+    parts = seen(sentence).split("`")
+    if len(parts) % 2 == 0:
+        return escape(seen(sentence))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def text(value: object) -> str:
