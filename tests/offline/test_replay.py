@@ -309,3 +309,13 @@ def test_two_rewards_of_one_sample_are_both_in_the_receipt(record: Path, tmp_pat
     assert (found["recorded"]["contradicted"], found["now"]["contradicted"]) == (1, 0)
     assert found["recorded"]["receipt"] == receipt_by_hand([both])
     assert found["now"] == report(copy, "--receipt")["receipts"]["now"]
+
+
+def test_of_whom_a_second_opinion_was_asked_is_no_difference(tmp_path: Path) -> None:
+    """It goes by the other rollouts in the request, and a recorded request may have been a single sample."""
+    rows = rows_of("verifier", "check=string&reference=math")
+    assert {row.parts["reference"] for row in rows} == {None}
+    write_record(tmp_path, rows)
+    found = report(tmp_path, "-o", tmp_path / "again.jsonl")
+    assert (found["rows"]["same"], found["rows"]["differs"]) == (len(rows), 0)
+    assert '"reference":1.0' in (tmp_path / "again.jsonl").read_text().replace(" ", "")

@@ -64,7 +64,9 @@ def state_of(old: Row, new: Row | None, choice: Choice, *, is_paid: bool) -> Sta
 
 
 def _told(row: Row) -> tuple[object, ...]:
-    return row.paid, row.outcome, row.parts
+    """Without the second opinion: of which rollout of a question it is asked goes by the others in the request."""
+    parts = {name: value for name, value in row.parts.items() if name.rpartition("/")[2] != "reference"}
+    return row.paid, row.outcome, parts
 
 
 def _is_rounding(old: Row, new: Row) -> bool:
