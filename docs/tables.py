@@ -93,6 +93,8 @@ def _values(schema: Mapping[str, Any]) -> str:
     """The choices or the range, in words; of several types the first."""
     schema = next(each for each in schema.get("anyOf", [schema]) if each.get("type") != "null")
     schema = schema.get("oneOf", [schema])[0]
+    if "examples" in schema:
+        return "".join(f"`{value}`, " for value in schema["examples"]) + "…"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))

@@ -6,6 +6,9 @@ A reward is one of `table.py`, or a variant that `rewards.toml` names:
     base = "flip"
     flip_prob = 0.4
 
+    [checks.mine]           # a check of one's own, for `check=mine`
+    python = "my_checks:mine"
+
     [phrases]               # lists for the parameter `phrases`
     mine = ["wait", "let me check"]
 
@@ -29,7 +32,10 @@ import tomllib
 from pydantic import ValidationError
 
 from reward_server import __version__
+from reward_server.checks.spec import AnyCheck
+from reward_server.checks.table import BadCheck, read_checks
 from reward_server.errors import CommandError, InvalidRequest, UnknownReward, shortened
+from reward_server.grading.reading import BUILT_IN_CHECKS
 from reward_server.rewards.composite import Composite
 from reward_server.rewards.found import Needs
 from reward_server.rewards.mix import MixReward
@@ -73,16 +79,42 @@ class Chosen:
         return sum(part.leaves for part in self.parts.values()) if self.parts else 1
 
 
+@dataclass(frozen=True)
+class Tables:
+    """What `rewards.toml` holds: checks of one's own, lists of phrases, and variants with what they set."""
+
+    checks: Mapping[str, AnyCheck]
+    lists: Mapping[str, PhraseList]
+    variants: Mapping[str, tuple[str, dict[str, object]]]
+
+    @classmethod
+    def read(cls, settings: Settings) -> Tables:
+        """Raises BadCatalog when it is wrong."""
+        tables = _read(settings.config)
+        folder = settings.config.parent if settings.config else Path()
+        try:
+            checks = read_checks(tables.pop("checks", {}), folder, request_timeout_s=settings.request_timeout_s)
+        except BadCheck as error:
+            raise BadCatalog(f"rewards.toml: {error}") from None
+        lists = {name: load_phrases(name) for name in PACKAGED_LISTS} | _phrase_lists(tables.pop("phrases", {}))
+        return cls(checks, lists, {name: _variant(name, table) for name, table in tables.items()})
+
+
 class Catalog:
     """The rewards of one server. Raises BadCatalog when `rewards.toml` is wrong."""
 
-    def __init__(self, settings: Settings, model: Callable[[], object] = lambda: None) -> None:
-        """`model()`: all of the reward model that can change a score; it may raise while that is not known."""
+    def __init__(
+        self, settings: Settings, model: Callable[[], object] = lambda: None, tables: Tables | None = None
+    ) -> None:
+        """`model()`: all of the reward model that can change a score; it may raise while that is not known.
+
+        `tables`: of `rewards.toml`, where they were read before.
+        """
         self._settings = settings
         self._model = model
-        tables = _read(settings.config)
-        self._lists = {name: load_phrases(name) for name in PACKAGED_LISTS} | _phrase_lists(tables.pop("phrases", {}))
-        self._variants = {name: _variant(name, table) for name, table in tables.items()}
+        tables = tables or Tables.read(settings)
+        self.checks, self._lists, self._variants = tables.checks, tables.lists, tables.variants
+        self.check_names = (*BUILT_IN_CHECKS, *self.checks)
         self.names = (*REWARDS, *self._variants)
         self.resolve = lru_cache(maxsize=1024)(self._resolve)
         for name in self._variants:
@@ -131,12 +163,32 @@ class Catalog:
         values: dict[str, object] = {}
         for layer in layers:
             values = kind.merged(values, layer)
-        reward = _validated(kind, values, name, where)
+        reward = self._with_check(_validated(kind, values, name, where), where)
         if isinstance(reward, Reward) and reward.phrases not in self._lists:
             raise InvalidRequest(
                 f"{where}phrases: no list is called {shortened(reward.phrases, 100)!r}; known: {', '.join(self._lists)}"
             )
         return Chosen(name, reward)
+
+    def checks_of(self, plan: Plan) -> dict[str, AnyCheck]:
+        """The checks of one's own that a plan asks."""
+        asked = {name for needs in plan.all_needs() for name in (needs.check, needs.reference)}
+        return {name: check for name, check in self.checks.items() if name in asked}
+
+    def _with_check(self, reward: R, where: str) -> R:
+        """The reward, its answer read where its check reads it unless `answer` was set. Raises InvalidRequest for a
+        check that is not known."""
+        for field_name in reward.asks_checks:
+            name = getattr(reward, field_name)
+            if name is not None and name not in self.check_names:
+                raise InvalidRequest(
+                    f"{where}{field_name}: no check is called {shortened(name, 100)!r}; known:"
+                    f" {', '.join(self.check_names)}"
+                )
+        own = self.checks.get(getattr(reward, "check", ""))
+        if own is None or "answer" in reward.model_fields_set:
+            return reward
+        return reward.model_copy(update={"answer": own.reads})
 
     def _composed(
         self, name: str, kind: type[Composite], layers: Sequence[Layer], where: str, within: tuple[str, ...]
@@ -191,8 +243,12 @@ class Catalog:
             "parameters": reward.counted(),
             "phrases": phrases.phrases,
         }
+        asked = [getattr(reward, field_name) for field_name in reward.asks_checks]
+        if own := {name: self.checks[name].digest for name in asked if name in self.checks}:
+            all_that_counts["checks"] = own
         if needs.check is not None:
-            all_that_counts["graders"] = {name: version(name) for name in GRADERS}
+            if any(name in BUILT_IN_CHECKS for name in asked):
+                all_that_counts["graders"] = {name: version(name) for name in GRADERS}
             all_that_counts["budget"] = self._settings.model_dump(
                 include={"soft_timeout_s", "hard_timeout_s", "worker_memory_mb"}
             )

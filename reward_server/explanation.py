@@ -13,7 +13,7 @@ from reward_server.grading.text.normalise import normalise
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.reward import Reward
-from reward_server.types import Outcome, Sample, Score
+from reward_server.types import CHECK_TIER, Outcome, Sample, Score, Verdict
 from reward_server.why import why
 
 MEANINGS = {
@@ -89,8 +89,16 @@ def _verdict(sample: Sample, derivation: Derivation) -> dict[str, object]:
             "tier": verdict.tier,
             "ground_truth_form": form(verdict.ground_truth_form),
             "answer_form": form(verdict.answer_form),
+            **_check(verdict),
         },
     }
+
+
+def _check(verdict: Verdict) -> dict[str, object]:
+    """Of a check of one's own: which one decided, and what it said."""
+    if not verdict.tier.startswith(CHECK_TIER):
+        return {}
+    return {"check": verdict.tier.removeprefix(CHECK_TIER), "score": verdict.clean, "reason": verdict.reason}
 
 
 def _noise(score: Score) -> dict[str, object]:

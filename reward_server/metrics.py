@@ -98,6 +98,12 @@ class Metrics:
             "reward_verdicts", "Answers graded, by the rule that decided.", ["tier"], registry=registry
         )
         self.cache = Counter("reward_verdict_cache", "Look-ups: hit, joined, miss.", ["result"], registry=registry)
+        self.nondeterministic = Counter(
+            "reward_nondeterministic",
+            "Verdicts of checks of one's own that were computed again and differed.",
+            ["check"],
+            registry=registry,
+        )
         self.worker_kills = Counter("reward_worker_kills", "Workers killed at their time limit.", registry=registry)
         self.demoted = Counter(
             "reward_demoted", "Answers that did not end within their slice and began again.", registry=registry
@@ -178,11 +184,13 @@ class Metrics:
         for name, function in read.items():
             Gauge(name, GAUGES[name], registry=self.registry).set_function(function)
 
-    def begin(self, rewards: Sequence[str]) -> None:
+    def begin(self, rewards: Sequence[str], checks: Iterable[str] = ()) -> None:
         """Starts at 0 what alerts look at: from a series that begins at 5, Prometheus cannot see an increase of 5."""
         for reward in rewards:
             self.unscored.labels(reward)
             self.lost.labels(reward)
+        for check in checks:
+            self.nondeterministic.labels(check)
         for error in (InternalError, Unavailable, Overloaded, Draining, DeadlineExceeded):
             self.rejected.labels(error.code)
 
@@ -197,6 +205,10 @@ class Metrics:
     def count_lost(self, reward: str, number: int) -> None:
         """Counts completions that cannot be told from their prompt."""
         self.lost.labels(reward).inc(number)
+
+    def count_difference(self, check: str) -> None:
+        """Counts one verdict of a check that contradicts the one that is kept."""
+        self.nondeterministic.labels(check).inc()
 
     def count_lookup(self, result: str) -> None:
         """Counts one look-up of a verdict: hit, joined, miss."""

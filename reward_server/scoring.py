@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
+from types import MappingProxyType
 from typing import TypeVar, TypeVarTuple, Unpack
 
 from reward_server.admission import Admission
+from reward_server.checks.checks import Checks
+from reward_server.checks.events import CheckEvents
+from reward_server.checks.pool_worker import prepare_worker_with_checks
+from reward_server.checks.spec import AnyCheck
 from reward_server.errors import InvalidRequest, Unavailable
 from reward_server.grading.process import prepare_worker
 from reward_server.grading.reading import Check, Reading, read
@@ -40,6 +45,7 @@ Args = TypeVarTuple("Args")
 log = logging.getLogger(__name__)
 INLINE_CHARS = 65_536
 """More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
+NO_CHECKS: Mapping[str, AnyCheck] = MappingProxyType({})
 WORK_OF_A_CHAR = 16
 """A character of an answer or a ground truth costs as much work as so many others: it may be a member of a list."""
 
@@ -47,8 +53,14 @@ WORK_OF_A_CHAR = 16
 class Scorer:
     """Scores samples; owns the workers and the reward model. Open it with `async with scorer.running()`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, count_requests: Callable[[], int] = lambda: 0) -> None:
-        """`count_requests`: as for Admission."""
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        count_requests: Callable[[], int] = lambda: 0,
+        checks: Mapping[str, AnyCheck] = NO_CHECKS,
+    ) -> None:
+        """`count_requests`: as for Admission. `checks`: those of one's own, by name."""
         self._settings = settings
         self.model_slot = ModelSlot(settings, metrics.count_model_batch)
         self._token_limit = TokenLimit(settings.rm_max_queued_tokens)
@@ -70,6 +82,8 @@ class Scorer:
             cache_size=settings.verdict_cache_size,
             events=VerdictEvents(on_lookup=metrics.count_lookup, on_verdicts=metrics.count_tiers),
         )
+        told = CheckEvents(on_lookup=metrics.count_lookup, on_difference=metrics.count_difference)
+        self.checks = Checks(checks, settings, told)
         self.admission = Admission(
             max_pending_samples=settings.max_pending_samples,
             max_pending_bytes=settings.max_pending_mb * 2**20,
@@ -83,10 +97,15 @@ class Scorer:
         """Starts the worker processes, the thread, and the loading of the model; ends them at exit.
 
         The workers can wait for the first answer that needs one: each takes seconds to start, and most answers do not.
+        The examples of checks of one's own are tried before. Raises BadCheck where one fails.
         """
+        await self.checks.try_out()
+        memory_mb, targets = self._settings.worker_memory_mb, self.checks.targets
+        warm_up = (prepare_worker_with_checks, memory_mb, targets) if targets else (prepare_worker, memory_mb)
         with ThreadPoolExecutor(1, thread_name_prefix="rewards") as self._thread:
             async with (
-                self._pool.running(prepare_worker, self._settings.worker_memory_mb, at_once=workers_at_once),
+                self._pool.running(*warm_up, at_once=workers_at_once),
+                self.checks.running(self._pool),
                 self.model_slot.filling(),
             ):
                 yield
@@ -116,6 +135,9 @@ class Scorer:
             return max(waits)
         request = self._model_request(plan.needs)
         _refuse_incomplete(plan, samples, rows, name)
+        for check in (plan.needs.check, plan.needs.reference):
+            if check is not None:
+                self.checks.refuse_incomplete(check, samples, rows)
         if request is not None:
             request.admit()
         return self._queue_s(plan.needs)
@@ -191,7 +213,8 @@ class Scorer:
         """How long the queue is that the reward needs."""
         if needs.model is not None:
             return self.model_slot.wait_s
-        return self._pool.estimated_wait_s if "math" in (needs.check, needs.reference) else 0.0
+        waits = [self.checks.wait_s(name) for name in (needs.check, needs.reference) if name is not None]
+        return max([*waits, self._pool.estimated_wait_s if "math" in (needs.check, needs.reference) else 0.0])
 
     def _model_request(self, needs: Needs) -> ModelRequest | None:
         """Raises NoRewardModel, Loading or Unavailable where the reward asks a model that is not there."""
@@ -213,6 +236,10 @@ class Scorer:
     async def _grade(
         self, check: Check, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times
     ) -> Sequence[Verdict | None]:
+        if check in self.checks:
+            verdicts = await self._timed("grade", times, self.checks.grade(check, samples, readings))
+            self._metrics.count_tiers(verdicts)
+            return verdicts
         asked = [pair_of(*row, plan.needs.ordered) for row in zip(samples, readings, strict=True)]
         pairs = [pair for pair in asked if isinstance(pair, Pair)]
         texts = (text for pair in pairs for text in (*pair.ground_truths, pair.answer, pair.row or ""))

@@ -192,6 +192,16 @@ class Settings(BaseSettings):
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
 
+def secret_in(variable: str) -> SecretStr:
+    """The key that a variable of the environment holds, which a file names. Raises CommandError where there is none."""
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise CommandError(f"the variable {variable} holds no key (api_key_env of rewards.toml names it)")
+    if not re.fullmatch("[!-~]+", key):
+        raise CommandError(f"the variable {variable} holds a key with blanks, or with what is not ASCII")
+    return SecretStr(key)
+
+
 def _is_service_link(name: str) -> bool:
     """Of a Service named reward-server Kubernetes tells every container REWARD_SERVER_PORT and a dozen others."""
     end = "_SERVICE_HOST"

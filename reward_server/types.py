@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -24,6 +25,18 @@ WantedEndsAt = Literal["auto", EndsAt]
 WantedHead = Literal["auto", "lm_head"]
 """Where the head of a reward model is: `auto` by its name in the weights, or `lm_head` row 0 of the language model's.
 """
+
+
+class JsonTruth(str):
+    """A ground truth that is a JSON object or list, as canonical text. Only checks of one's own can read it: for all
+    others it is unusable."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, value: object) -> JsonTruth:
+        """Sorted keys, no spaces. Raises TypeError, ValueError, RecursionError for what is no JSON."""
+        return cls(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
 
 
 class Outcome(StrEnum):
@@ -61,6 +74,10 @@ class Outcome(StrEnum):
         A `timeout` is neither: a policy must not be paid for bombs.
         """
         return self in (Outcome.CORRECT, Outcome.PARTIAL, Outcome.INCORRECT, Outcome.UNPARSEABLE)
+
+
+CHECK_TIER = "check:"
+"""What the tier of a check of one's own begins with; its name follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ def _noisy(noise: Noise, sample: Sample) -> str:
 def _is_topped_up(score: Score) -> bool:
     """Of `verifier` and `flip`: RPR is paid where nothing else was earned."""
     clean = score.parts.get("clean")
-    return clean is not None and score.parts.get("rpr") is not None and score.reward not in (0.0, 1.0)
+    is_asked = clean is not None and score.parts.get("rpr") is not None and score.outcome is not Outcome.PARTIAL
+    return is_asked and score.reward not in (0.0, 1.0)
 
 
 def _lifted(plan: Plan, score: Score) -> Iterator[str]:

@@ -43,7 +43,7 @@ def test_every_row_says_what_it_means() -> None:
 def test_a_table_says_which_values_there_are_and_which_is_the_default() -> None:
     made = tables()
     assert "| `flip_prob` |  | 0 … 1 | " in made["parameters of flip"]
-    assert "| `check` | `math` | `math`, `string` | " in made["parameters of verifier"]
+    assert "| `check` | `math` | `math`, `string`, … | " in made["parameters of verifier"]
     assert "| `sigma` | `1` | number > 0 | " in made["parameters of rm"]
     assert "| `verifier_workers` | cores + 1 | integer ≥ 1 | " in made["settings of the server"]
     assert "| 503 | `loading` | yes | " in made["errors"]

@@ -21,6 +21,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"rewards"},
     {"measuring"},
     {"reward_model"},
+    {"checks"},
     {"grading"},
     {"processes"},
     {"kit"},

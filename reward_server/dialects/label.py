@@ -2,10 +2,11 @@
 
 Trainers pass a dataset's label cell through untouched, so a cell may be an object, or a string that holds one, of
 these keys only: `ground_truth` (required), `wrong_ground_truth`, `group`, `visit`, `prompt`, `flip`, `ordered`, `step`.
-What stands in a label wins over what the trainer sends beside it: somebody wrote it there for this row. An object with
-other keys is an unusable ground truth, however it is written: its text would be one that no answer matches, a reward of
-0 for everybody. A key whose value is null says nothing, whatever its name: Arrow writes them for every key that another
-row has.
+What stands in a label wins over what the trainer sends beside it: somebody wrote it there for this row. An object
+without the key `ground_truth` is a ground truth itself, for checks of one's own: for all others it is unusable, since
+its text would be one that no answer matches, a reward of 0 for everybody. With `ground_truth` and a key that is none of
+these it is unusable for all. A key whose value is null says nothing, whatever its name: Arrow writes them for every key
+that another row has.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from reward_server.dialects.json_outline import outline
 from reward_server.dialects.json_text import JsonNumber, read_json
 from reward_server.dialects.messages import without_media
 from reward_server.errors import InvalidRequest
-from reward_server.types import Sample
+from reward_server.types import JsonTruth, Sample
 
 LABEL_KEYS = frozenset({"ground_truth", "wrong_ground_truth", "group", "visit", "prompt", "flip", "ordered", "step"})
 MAX_ALTERNATIVES = 1000
@@ -33,7 +34,8 @@ def labelled(sample: Sample, label: object) -> Sample:
     label = object_in(label)
     if not (isinstance(label, dict) and _is_label_object(label)):
         # replace() takes five times as long, for every sample
-        given = sample.completion, sample.prompt, ground_truths_of(label), sample.group, sample.visit, sample.flip
+        truths = ground_truths_of(label) if _is_truth(label) else ()
+        given = sample.completion, sample.prompt, truths, sample.group, sample.visit, sample.flip
         return Sample(*given, is_lost=sample.is_lost, ordered=sample.ordered)
     wrong = label.get("wrong_ground_truth")
     return replace(
@@ -73,8 +75,11 @@ def truths_of_text(label: object) -> tuple[str, ...] | None:
 
 
 def ground_truths_of(value: object) -> tuple[str, ...]:
-    """A text, a number (its JSON text) or a list of those; everything else is unusable: ()."""
+    """A text, a number (its JSON text) or a list of those. An object, or a list that has an object or a list in it, is
+    one JsonTruth. Everything else is unusable: ()."""
     check_alternatives(value)
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict | list) for item in value)):
+        return _json_truth(value)
     alternatives = value if isinstance(value, list) else [value]
     texts = tuple(_ground_truth_text(item) for item in alternatives)
     return texts if all(text.strip() for text in texts) else ()
@@ -143,6 +148,23 @@ def object_in(label: object) -> object:
 
 def _is_label_object(label: dict[str, object]) -> bool:
     return "ground_truth" in label and all(key in LABEL_KEYS or value is None for key, value in label.items())
+
+
+def _is_truth(label: object) -> bool:
+    """False for an object that was meant for a label object: it has one of its keys too many, or none but those."""
+    if not isinstance(label, dict):
+        return True
+    return label.get("ground_truth") is None and not label.keys() <= LABEL_KEYS
+
+
+def _json_truth(value: object) -> tuple[str, ...]:
+    """Numbers are numbers again. Unusable: an object of nulls, numbers beyond a float, what is nested too deeply."""
+    if is_null(value):
+        return ()
+    try:
+        return (JsonTruth.of(_with_numbers(value)),)
+    except (InvalidRequest, ValueError, RecursionError):
+        return ()
 
 
 def _check_size(label: str) -> None:

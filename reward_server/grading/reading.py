@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TypeAlias
 
 from reward_server.grading.answer import Answer, last_box
 from reward_server.grading.places import Place, finder
@@ -12,9 +12,12 @@ from reward_server.grading.string_check import string_box
 from reward_server.grading.text.damaged import repaired
 from reward_server.grading.tiers import MAX_GROUND_TRUTH_CHARS
 from reward_server.grading.turn import Turn, has_eaten_escape, own_turn
+from reward_server.types import JsonTruth
 
-Check = Literal["math", "string"]
-"""By which rule an answer is found and graded: mathematics, or the paper's string equality."""
+Check: TypeAlias = str
+"""By which rule an answer is graded: mathematics (`math`), the paper's string equality (`string`), or a check of one's
+own, by its name in rewards.toml. Boxes are found by the paper's rule for `string`."""
+BUILT_IN_CHECKS = ("math", "string")
 CLOSING = tuple(".!?…。！？)]}>\"'”’»$*`")
 """What whole texts end in."""
 
@@ -56,5 +59,6 @@ def repairs(ground_truths: Sequence[str] | None, check: Check | None) -> list[st
     """The ground truths that are read otherwise than they stand, as they are read; `check=string` repairs none."""
     if check != "math":
         return []
-    read_as = [(truth, repaired(truth)) for truth in ground_truths or () if len(truth) <= MAX_GROUND_TRUTH_CHARS]
+    texts = [truth for truth in ground_truths or () if not isinstance(truth, JsonTruth)]
+    read_as = [(truth, repaired(truth)) for truth in texts if len(truth) <= MAX_GROUND_TRUTH_CHARS]
     return [meant for truth, meant in read_as if meant is not None and meant != truth]

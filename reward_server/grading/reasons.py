@@ -9,7 +9,7 @@ from __future__ import annotations
 from reward_server.grading.math_verify_tier import TIER as MATH_VERIFY
 from reward_server.grading.numbers.exact_number import read_number
 from reward_server.grading.places import Place
-from reward_server.types import Outcome, Verdict
+from reward_server.types import CHECK_TIER, Outcome, Verdict
 
 _RIGHT, _WRONG = Outcome.CORRECT, Outcome.INCORRECT
 _BUDGET = "the CPU time or the memory that grading one answer may take"
@@ -72,6 +72,15 @@ _NOWHERE: dict[Place, str] = {
 }
 CONTAINED = "The text of the ground truth stands in the answer, beside something else."
 """What is added then: the commonest of wrong verdicts that a person would not have given."""
+_OWN: dict[Outcome, str] = {
+    _RIGHT: "gives the answer 1",
+    Outcome.PARTIAL: "gives the answer {score:.4g}",
+    _WRONG: "gives the answer 0",
+    Outcome.UNGRADABLE: "cannot use the ground truth",
+    Outcome.TIMEOUT: "used up its budget of time or memory",
+    Outcome.ERROR: "failed",
+}
+"""What a check of one's own did."""
 _SHOWN_CHARS = 80
 
 
@@ -81,6 +90,10 @@ def reason(verdict: Verdict, place: Place) -> str:
     >>> print(reason(Verdict(Outcome.INCORRECT, "choice", "B", "C"), "box"))
     The ground truth is a choice letter, `B`, and the answer `C` does not choose it alone.
     """
+    if verdict.tier.startswith(CHECK_TIER):
+        said = _OWN[verdict.outcome].format(score=verdict.score)
+        told = f" It says: {verdict.reason}" if verdict.reason else ""
+        return f"The check `{verdict.tier.removeprefix(CHECK_TIER)}` {said}.{told}"
     sentence = REASONS.get((verdict.tier, verdict.outcome), f"It was decided by the rule `{verdict.tier}`.")
     wanted, given = _short(verdict.ground_truth_form), _short(verdict.answer_form)
     otherwise = _NOT_WRITTEN_OUT if read_number(verdict.answer_form) is None else _ANOTHER

@@ -19,10 +19,10 @@ from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import judge_with_math_verify
 from reward_server.grading.reading import Check, Reading
 from reward_server.grading.tiers import judge_cheaply, judge_string
-from reward_server.kit.kept import Kept
-from reward_server.processes.job import Job, WorkerDied, WorkerKilled
+from reward_server.processes.job import WorkerDied, WorkerKilled
+from reward_server.processes.kept_jobs import KeptJobs
 from reward_server.processes.pool import QUICK_SHARE, ProcessPool
-from reward_server.types import Outcome, Sample, Verdict
+from reward_server.types import JsonTruth, Outcome, Sample, Verdict
 
 log = logging.getLogger(__name__)
 CHEAP_RULES: dict[Check, Callable[[str, str, bool], Verdict | None]] = {
@@ -84,10 +84,8 @@ class Verdicts:
         self._judge_quickly = partial(
             judge_with_math_verify, soft_timeout_s=soft_timeout_s * QUICK_SHARE, is_whole_budget=False
         )
-        self._cache: Kept[bytes, Finding] = Kept(cache_size)
-        self._killed: Kept[bytes, bool] = Kept(cache_size)
-        self._in_flight: dict[bytes, Job[Verdict]] = {}
         self._events = events or VerdictEvents()
+        self._jobs: KeptJobs[Verdict, Finding] = KeptJobs(pool, cache_size, _finding, self._events.on_lookup)
 
     async def complete(self, judged: Sequence[Verdict | Pair]) -> list[Verdict]:
         """What `judge_at_once` decided, and Math-Verify's verdicts of the pairs that it left, in order."""
@@ -110,7 +108,7 @@ class Verdicts:
                 return await self._math_verify(truth, given, ordered)
 
         ruled = [_ruled("math", *each, ordered) for each in asked]
-        return await _first_right([verdict or graded(*each) for verdict, each in zip(ruled, asked, strict=True)])
+        return await first_right([verdict or graded(*each) for verdict, each in zip(ruled, asked, strict=True)])
 
     async def _math_verify(self, ground_truth: str, answer: str, ordered: bool) -> Verdict:
         outcome, tier = await self._kept_or_graded(ground_truth, answer, ordered)
@@ -118,22 +116,12 @@ class Verdicts:
 
     async def _kept_or_graded(self, ground_truth: str, answer: str, ordered: bool) -> Finding:
         key = _key(ground_truth, answer, ordered)
-        known = self._cache.get(key)
+        known = self._jobs.known(key)
         if known is not None:
-            self._events.on_lookup("hit")
             return known
-        job = self._in_flight.get(key)
-        if job is not None and job.future.cancelled():  # dropped a moment ago, since its callers had left
-            job = None
-        self._events.on_lookup("miss" if job is None else "joined")
-        if job is None:
-            judge, quickly = (partial(call, ordered=ordered) for call in (self._judge, self._judge_quickly))
-            job = self._in_flight[key] = self._pool.submit(
-                judge, ground_truth, answer, quick_call=quickly, is_slow=key in self._killed
-            )
-            job.future.add_done_callback(partial(self._landed, key, job))
+        judge, quickly = (partial(call, ordered=ordered) for call in (self._judge, self._judge_quickly))
         try:
-            return _finding(await job.result())
+            return await self._jobs.result(key, judge, quickly, ground_truth, answer)
         except WorkerKilled:
             return Outcome.TIMEOUT, "killed"
         except WorkerDied:
@@ -142,20 +130,10 @@ class Verdicts:
             log.exception("grading failed; the sample has no reward")
         return Outcome.ERROR, "error"
 
-    def _landed(self, key: bytes, job: Job[Verdict], future: asyncio.Future[Verdict]) -> None:
-        if self._in_flight.get(key) is job:
-            del self._in_flight[key]
-        if future.cancelled():
-            return
-        if (error := future.exception()) is None:
-            self._cache.put(key, _finding(future.result()))
-        elif isinstance(error, WorkerKilled):
-            self._killed.put(key, True)
-
 
 def pair_of(sample: Sample, reading: Reading, ordered: bool) -> Pair | Verdict:
     """What is asked about one sample; a verdict where nothing can be. What its label says of the order wins."""
-    if not sample.ground_truths:
+    if not sample.ground_truths or isinstance(sample.ground_truths[0], JsonTruth):
         return NO_GROUND_TRUTH
     if reading.answer is None or not reading.is_answered:
         return NO_ANSWER
@@ -186,7 +164,7 @@ def best(verdicts: Iterable[Verdict]) -> Verdict:
     return min(verdicts, key=lambda each: ((*PRECEDENCE, each.outcome).index(each.outcome), -(each.clean or 0)))
 
 
-async def _first_right(verdicts: Sequence[Verdict | Coroutine[None, None, Verdict]]) -> Verdict:
+async def first_right(verdicts: Sequence[Verdict | Coroutine[None, None, Verdict]]) -> Verdict:
     """As `best`, without waiting for the rest once one is right: no other verdict can change that."""
     tasks = [asyncio.ensure_future(verdict) for verdict in verdicts if not isinstance(verdict, Verdict)]
     try:

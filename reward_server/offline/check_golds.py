@@ -34,7 +34,7 @@ from reward_server.processes.job import WorkerKilled
 from reward_server.processes.pool import QUICK_SHARE, ProcessPool
 from reward_server.settings import Settings
 from reward_server.system import check_system
-from reward_server.types import Outcome, Sample
+from reward_server.types import JsonTruth, Outcome, Sample
 
 EXAMPLES, SHOWN_CHARS = 4, 60
 AT_ONCE = 64
@@ -203,7 +203,8 @@ def _ground_truths(row: JsonBody, key: str | None) -> tuple[str, ...] | None:
         if not isinstance(value, dict) or part not in value:
             return None
         value = value[part]
-    return ground_truths_of(value) if inner else labelled(Sample(""), value).ground_truths or ()
+    texts = ground_truths_of(value) if inner else labelled(Sample(""), value).ground_truths or ()
+    return () if texts and isinstance(texts[0], JsonTruth) else texts
 
 
 def findings_table(ground_truths: int, found: list[FoundInRow]) -> str:

@@ -9,12 +9,13 @@ an output made with another configuration is refused rather than mixed.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
-from reward_server.catalog import Catalog
+from reward_server.catalog import Catalog, Tables
+from reward_server.checks.spec import AnyCheck
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.json_text import read_object
 from reward_server.dialects.row import sample_of
@@ -22,7 +23,7 @@ from reward_server.errors import CommandError, InvalidRequest, RewardServerError
 from reward_server.metrics import Metrics
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
-from reward_server.scoring import Scorer
+from reward_server.scoring import NO_CHECKS, Scorer
 from reward_server.settings import Settings
 from reward_server.system import check_system
 from reward_server.types import Sample, Score
@@ -47,17 +48,22 @@ class BadRow(CommandError, ValueError):
 @asynccontextmanager
 async def offline_scorer(settings: Settings, reward: str, query: str) -> AsyncIterator[tuple[Scorer, Plan]]:
     """A running scorer and its plan; the reward model is loaded for `rm` alone. Raises as Catalog and ModelSlot do."""
-    checked = Catalog(settings).resolve(reward, query)
-    async with running_scorer(settings, with_model=checked.asks_a_model) as scorer:
-        yield scorer, Catalog(settings, scorer.model_slot.config).resolve(reward, query)
+    tables = Tables.read(settings)
+    catalog = Catalog(settings, tables=tables)
+    checked = catalog.resolve(reward, query)
+    with_model, checks = checked.asks_a_model, catalog.checks_of(checked)
+    async with running_scorer(settings, with_model=with_model, checks=checks) as scorer:
+        yield scorer, Catalog(settings, scorer.model_slot.config, tables).resolve(reward, query)
 
 
 @asynccontextmanager
-async def running_scorer(settings: Settings, *, with_model: bool) -> AsyncIterator[Scorer]:
-    """A running scorer, its reward model loaded. Raises as ModelSlot does."""
+async def running_scorer(
+    settings: Settings, *, with_model: bool, checks: Mapping[str, AnyCheck] = NO_CHECKS
+) -> AsyncIterator[Scorer]:
+    """A running scorer, its reward model loaded and its checks tried. Raises as ModelSlot and Checks do."""
     needless = {"verifier_workers": 1} if with_model else {"rm_model": None}
     check_system()
-    scorer = Scorer(settings.model_copy(update=needless), Metrics())
+    scorer = Scorer(settings.model_copy(update=needless), Metrics(), checks=checks)
     async with scorer.running(workers_at_once=False):
         if with_model:
             await scorer.model_slot.filled()

@@ -30,11 +30,15 @@ class WorkerDied(Exception):
 
 @dataclass(eq=False)
 class Job(Shared[R]):
-    """One call, queued or running. Any number of callers may await its `result`."""
+    """One call, queued or running. Any number of callers may await its `result`.
+
+    `counts_waiting`: it is killed at its limit though it hardly used the CPU, unless it could not get at one.
+    """
 
     call: Callable[..., R]
     quick_call: Callable[..., R]
     args: tuple[object, ...]
+    counts_waiting: bool = False
     queued_at: float = field(default_factory=time.monotonic)
 
 

@@ -110,16 +110,22 @@ class ProcessPool:
                 self._keepers = [asyncio.create_task(place.keep()) for place in self._places]
 
     def submit(
-        self, call: Callable[..., R], *args: object, quick_call: Callable[..., R] | None = None, is_slow: bool = False
+        self,
+        call: Callable[..., R],
+        *args: object,
+        quick_call: Callable[..., R] | None = None,
+        is_slow: bool = False,
+        counts_waiting: bool = False,
     ) -> Job[R]:
         """Queues `call(*args)`; all must pickle, and the call's module must be light.
 
         Awaiting the job raises what the call raises, WorkerKilled or WorkerDied; CancelledError for a dropped job.
 
         `quick_call` is what the quick lane runs instead: the same with less of a budget, raising Unfinished where that
-        is not enough. `is_slow` sends a job that is known for it straight to the slow lane.
+        is not enough. `is_slow` sends a job that is known for it straight to the slow lane. `counts_waiting`: as
+        in Job.
         """
-        job: Job[R] = Job(asyncio.get_running_loop().create_future(), call, quick_call or call, args)
+        job: Job[R] = Job(asyncio.get_running_loop().create_future(), call, quick_call or call, args, counts_waiting)
         self._lanes.add(job, is_slow=is_slow)
         self._dispatch()
         return job
@@ -149,7 +155,7 @@ class ProcessPool:
             (job.quick_call, self._hard_timeout_s * QUICK_WALL_SHARE) if is_sliced else (job.call, self._hard_timeout_s)
         )
         try:
-            job.future.set_result(await self._attempt(call, job.args, seconds))
+            job.future.set_result(await self._attempt(call, job, seconds))
         except asyncio.CancelledError:
             job.future.cancel()
             raise
@@ -168,11 +174,11 @@ class ProcessPool:
         job.queued_at = time.monotonic()
         self._lanes.add(job, is_slow=True)
 
-    async def _attempt(self, call: Callable[..., R], args: tuple[object, ...], limit_s: float) -> R:
+    async def _attempt(self, call: Callable[..., R], job: Job[R], limit_s: float) -> R:
         for is_last in (False, True):
             place = self._free_place()
             try:
-                return await self._within(limit_s, await place.worker(), call, args)
+                return await self._within(limit_s, await place.worker(), call, job)
             except WorkerKilled as error:
                 self._events.on_kill()
                 if not error.is_machine or limit_s < self._hard_timeout_s:  # the slow lane is the second try
@@ -199,19 +205,19 @@ class ProcessPool:
             await place.decided()
         self._idle.append(place)
 
-    async def _within(
-        self, limit_s: float, worker: WorkerProcess, call: Callable[..., R], args: tuple[object, ...]
-    ) -> R:
+    async def _within(self, limit_s: float, worker: WorkerProcess, call: Callable[..., R], job: Job[R]) -> R:
         """The call's result within `limit_s`; a job that hardly ran until then goes on until the hard limit."""
         ends_at = time.monotonic() + self._hard_timeout_s
-        cpu_s_before = worker.cpu_seconds()
-        running = asyncio.ensure_future(worker.run(call, args))
+        began, usage = time.monotonic(), worker.usage()
+        running = asyncio.ensure_future(worker.run(call, job.args))
         try:
             while True:
                 await asyncio.wait({running}, timeout=limit_s)
                 if running.done():
                     return running.result()
-                is_machine = worker.cpu_seconds() - cpu_s_before < BUSY_SHARE * limit_s
+                used = worker.usage() - usage
+                busy_s = time.monotonic() - began - used.starved_s if job.counts_waiting else used.cpu_s
+                is_machine = busy_s < BUSY_SHARE * limit_s
                 if not is_machine or time.monotonic() >= ends_at:
                     raise WorkerKilled(f"no result after {limit_s:g} s; the worker was killed", is_machine)
         finally:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import signal
 import sys
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -26,6 +28,17 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 class WorkerLost(Exception):
     """The process ended, or was killed, before it replied."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of a process: seconds on the CPU, and seconds that it waited for one."""
+
+    cpu_s: float
+    starved_s: float
+
+    def __sub__(self, before: Usage) -> Usage:
+        return Usage(self.cpu_s - before.cpu_s, self.starved_s - before.starved_s)
 
 
 class WorkerProcess:
@@ -44,7 +57,9 @@ class WorkerProcess:
         `warm_up` raises; then there is no process."""
         command = (sys.executable, "-m", "reward_server.processes.worker_process")
         environment = {**os.environ, **ENVIRONMENT}  # noqa: TID251 - handed on as it is, and read by nobody here
-        process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, env=environment, start_new_session=True
+        )
         # asyncio's types leave both open; PIPE is what makes them streams
         worker = cls(process, cast("StreamWriter", process.stdin), cast("StreamReader", process.stdout))
         try:
@@ -78,13 +93,24 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         return self._process.returncode is None
 
-    def cpu_seconds(self) -> float:
-        """User and system time of the process so far; 0 when it is gone."""
+    def usage(self) -> Usage:
+        """Of the process so far; nothing when it is gone."""
+        return Usage(self._cpu_seconds(), self._starved_seconds())
+
+    def _cpu_seconds(self) -> float:
+        """User and system time."""
         try:
             fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+    def _starved_seconds(self) -> float:
+        """Time that it could have run and had no CPU; 0 where the kernel does not count it."""
+        try:
+            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
+        except (OSError, IndexError, ValueError):
+            return 0.0
 
     async def gone(self) -> None:
         """Returns when the process has ended."""
@@ -95,7 +121,7 @@ class WorkerProcess:
         self.is_ended = True
         if self._process.returncode is None:
             with suppress(ProcessLookupError):  # it ended just now
-                self._process.kill()
+                os.killpg(self._process.pid, signal.SIGKILL)  # and what a check of one's own has started in it
         await asyncio.shield(self._process.wait())
 
 
@@ -123,8 +149,14 @@ def _serve(pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
         pipe_out.flush()
 
 
+def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The two pipes to the parent, where neither a call nor a program that it starts can write into them."""
+    pipes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")  # dup: not inherited by programs
+    with open(os.devnull, "r+b") as nothing:
+        for standard in (0, 1, 2):
+            os.dup2(nothing.fileno(), standard)
+    return pipes
+
+
 if __name__ == "__main__":
-    own_in, own_out = sys.stdin.buffer, sys.stdout.buffer
-    with open(os.devnull) as nothing, open(os.devnull, "w") as nowhere:
-        sys.stdin, sys.stdout, sys.stderr = nothing, nowhere, nowhere
-        _serve(own_in, own_out)
+    _serve(*_own_pipes())

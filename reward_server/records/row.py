@@ -24,7 +24,7 @@ from reward_server.grading.reading import Reading
 from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.noise import group_of_prompt
 from reward_server.rewards.plan import Plan
-from reward_server.types import Message, Sample
+from reward_server.types import JsonTruth, Message, Sample
 
 VERSION = 1
 DEFAULT_RUN = "default"
@@ -33,7 +33,7 @@ ANSWER_CHARS = 1000
 """So much of an answer is kept beside its completion, or without it. A longer one is not graded."""
 _ID = re.compile(r"[A-Za-z0-9._:/@-]{1,64}")
 """A group that is kept without texts: anything else may be a question."""
-GroundTruth = str | list[str] | dict[str, object] | None
+GroundTruth = str | list[object] | dict[str, object] | None
 
 
 class NoText(ValueError):
@@ -245,23 +245,28 @@ def _ground_truth(sample: Sample) -> GroundTruth | UnsetType:
     if sample.ground_truths is None:
         return UNSET
     truths = _alternatives(sample.ground_truths)
-    if sample.ordered is None and sample.wrong_ground_truths is None:
+    if sample.ordered is None and sample.wrong_ground_truths is None and not isinstance(truths, dict):
         return truths
     label: dict[str, object] = {"ground_truth": truths}
     if sample.wrong_ground_truths is not None:
         # null would say nothing there, and an unusable one is a list without texts
-        label["wrong_ground_truth"] = list(sample.wrong_ground_truths)
+        label["wrong_ground_truth"] = _alternatives(sample.wrong_ground_truths) or []
     return label if sample.ordered is None else {**label, "ordered": sample.ordered}
 
 
-def _alternatives(truths: tuple[str, ...]) -> str | list[str] | None:
-    """A list, too, for what would be read as an object that a text holds."""
+def _alternatives(truths: tuple[str, ...]) -> GroundTruth:
+    """A list, too, for what would be read as an object that a text holds. JSON that is a ground truth is itself."""
     if not truths:
         return None
-    return truths[0] if len(truths) == 1 and not truths[0].lstrip().startswith("{") else list(truths)
+    if isinstance(truths[0], JsonTruth):
+        value: GroundTruth = json.loads(truths[0])
+        return value
+    return truths[0] if len(truths) == 1 and not truths[0].lstrip().startswith("{") else [*truths]
 
 
 def _truths(value: object) -> tuple[str, ...]:
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict | list) for item in value)):
+        return (JsonTruth.of(value),)
     return (value,) if isinstance(value, str) else tuple(map(str, value)) if isinstance(value, list) else ()
 
 

@@ -23,6 +23,8 @@ ANSWER = (
     " start, in the first of these that there is, or everywhere."
 )
 """What the parameter `answer` of several rewards means."""
+CHECK = "How answers are graded: math, string (the paper's rule), or a check that rewards.toml names in [checks]."
+"""What the parameter `check` means."""
 
 
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -67,6 +69,8 @@ class AnyReward(BaseModel):
     """Parameters that are not in the digest. `fallback_reward` is: it is paid."""
     came_later: ClassVar[frozenset[str]] = frozenset()
     """Parameters that are in the digest only where they are set, so that digests of older runs stay."""
+    asks_checks: ClassVar[tuple[str, ...]] = ()
+    """Parameters that name a check: a built-in one, or one of `[checks]` in rewards.toml."""
 
     @abstractmethod
     def needs(self) -> Needs:

@@ -10,16 +10,18 @@ accuracy then is the share of answers on the side of 0.5 that their own scores a
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from reward_server.grading.places import Place
-from reward_server.grading.reading import Check
+from reward_server.grading.reading import BUILT_IN_CHECKS, Check
 from reward_server.rewards.found import Found, Needs, asked
 from reward_server.rewards.grid import calibrated, to_grid
 from reward_server.rewards.judge import judged
 from reward_server.rewards.key import answer_form, group_of, lacks_key
 from reward_server.rewards.noise import is_right, judge_draw
-from reward_server.rewards.reward import ANSWER, Reward, small_alpha
+from reward_server.rewards.reward import ANSWER, CHECK, Reward, small_alpha
 from reward_server.types import Sample, Score
 
 
@@ -38,9 +40,11 @@ class RmSimReward(Reward):
     monotone: bool = Field(
         False, description="Lift a score to the threshold at most. As published, RPR may lift it past a better one."
     )
-    check: Check = Field("math", description="How the truth is found: as mathematics, or as strings (paper's rule).")
+    check: Check = Field("math", description=CHECK, examples=[*BUILT_IN_CHECKS])
     answer: Place = Field("box", description=ANSWER)
     ordered: bool = Field(False, description="Must bare lists such as 1,1,0 have the ground truth's order?")
+
+    asks_checks: ClassVar[tuple[str, ...]] = ("check",)
 
     def lacks(self, sample: Sample) -> str | None:
         """A ground truth, or a key for the judge's errors."""

@@ -16,20 +16,20 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from reward_server.grading.places import Place
-from reward_server.grading.reading import Check
+from reward_server.grading.reading import BUILT_IN_CHECKS, Check
 from reward_server.rewards.found import Found, Needs, asked
 from reward_server.rewards.grid import on_grid, topped_up
 from reward_server.rewards.key import lacks_key
 from reward_server.rewards.reasoning import Rpr
 from reward_server.rewards.reference import chosen_rows, opinion
-from reward_server.rewards.reward import ANSWER, Reward, small_alpha
+from reward_server.rewards.reward import ANSWER, CHECK, Reward, small_alpha
 from reward_server.types import Outcome, Sample, Score
 
 
 class VerifierReward(Reward):
     """Is the final answer right?"""
 
-    check: Check = Field("math", description="How answers are compared: as mathematics, or as strings (paper's rule).")
+    check: Check = Field("math", description=CHECK, examples=[*BUILT_IN_CHECKS])
     answer: Place = Field("box", description=ANSWER)
     ordered: bool = Field(False, description="Must bare lists such as 1,1,0 have the ground truth's order?")
     alpha: float = Field(
@@ -48,6 +48,7 @@ class VerifierReward(Reward):
     )
     seed: int = Field(0, description="Seed of which questions the second opinion is asked about.")
 
+    asks_checks: ClassVar[tuple[str, ...]] = ("check", "reference")
     came_later: ClassVar[frozenset[str]] = Reward.came_later | {
         *("ordered", "answer", "rpr_until_visit", "reference", "reference_share", "seed")
     }

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from reward_server import __version__
-from reward_server.catalog import Catalog
+from reward_server.catalog import Catalog, Tables
 from reward_server.errors import RewardServerError
 from reward_server.metrics import Metrics
 from reward_server.records.recorder import Recorder, RecordEvents, Recording
@@ -29,9 +29,10 @@ def create_app(settings: Settings, count_requests: Callable[[], int] = lambda: 0
     BadCatalog when `rewards.toml` is wrong, BadRecordDir when nothing can be written there.
     """
     metrics = Metrics()
-    scorer = Scorer(settings, metrics, count_requests)
-    catalog = Catalog(settings, scorer.model_slot.config)
-    metrics.begin(catalog.names)
+    tables = Tables.read(settings)
+    scorer = Scorer(settings, metrics, count_requests, tables.checks)
+    catalog = Catalog(settings, scorer.model_slot.config, tables)
+    metrics.begin(catalog.names, tables.checks)
     service = Service(settings, metrics, catalog, scorer, _recorder(settings, metrics, catalog))
     metrics.export({"reward_ready": lambda: float(service.is_ready)})
 

@@ -71,7 +71,7 @@ def rewards(catalog: Catalog) -> list[dict[str, Any]]:
             "base": catalog.base(name),
             "meaning": (REWARDS[catalog.base(name)].__doc__ or "").strip(),
             "sets": catalog.defaults(name),
-            "parameters": REWARDS[catalog.base(name)].model_json_schema()["properties"],
+            "parameters": _properties(catalog, name),
         }
         for name in catalog.names
     ]
@@ -88,9 +88,19 @@ def _route(catalog: Catalog, name: str, summary: str, body: dict[str, Any]) -> R
     }
 
 
+def _properties(catalog: Catalog, name: str) -> dict[str, dict[str, Any]]:
+    """The parameters as JSON schema; those that name a check with the names that there are."""
+    kind = REWARDS[catalog.base(name)]
+    properties: dict[str, dict[str, Any]] = kind.model_json_schema()["properties"]
+    for parameter in kind.asks_checks:
+        names = next((each for each in properties[parameter].get("anyOf", []) if each.get("type") == "string"), None)
+        (names if names is not None else properties[parameter])["enum"] = list(catalog.check_names)
+    return properties
+
+
 def _query_parameters(catalog: Catalog, name: str) -> list[dict[str, Any]]:
     """One entry a parameter; a variant's own settings are its defaults."""
-    properties = REWARDS[catalog.base(name)].model_json_schema()["properties"]
+    properties = _properties(catalog, name)
     sets = catalog.defaults(name)
     parameters = []
     for parameter, schema in properties.items():

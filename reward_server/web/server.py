@@ -81,6 +81,10 @@ class DrainingServer(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         self._on_started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
+    async def try_checks(self) -> None:
+        """Runs the examples of checks of one's own. Raises BadCheck where one does not come out."""
+        await self._service.scorer.checks.try_out()
+
     @property
     def refusal(self) -> UnfitModel | None:
         """Why the reward model was refused, if it was; that ends the server."""
@@ -117,13 +121,15 @@ class DrainingServer(uvicorn.Server):
 def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
     """Runs until a signal; returns when everything admitted is answered. SystemExit or OSError when it cannot start.
 
-    Raises UnfitModel when the reward model was refused, which ends the server too, and as `check_system` does.
+    Raises UnfitModel when the reward model was refused, which ends the server too, and as `check_system` does. Raises
+    BadCheck, before anything is started, where an example of a check of one's own does not come out.
     """
     check_system()
     _raise_file_limit()
     if not settings.api_keys and not settings.is_loopback:
         log.warning("listening on %s without api_keys: everybody who reaches the port can use it", settings.host)
     server = DrainingServer(settings, on_started)
+    asyncio.run(server.try_checks())
     server.run(_sockets(settings))
     if server.refusal is not None:
         raise server.refusal

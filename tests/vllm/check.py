@@ -28,6 +28,7 @@ import httpx
 import torch
 from tiny_models import make_tokenizer, new_model, token_ids
 
+from reward_server.kit import retry
 from reward_server.reward_model.engine import EngineUnavailable, Group, UnfitModel
 from reward_server.reward_model.local.model import TransformersModel
 from reward_server.reward_model.remote import engine as vllm_engine
@@ -152,7 +153,7 @@ async def try_without_switch(url: str) -> None:
 
 
 async def kill_in_a_burst(url: str, process: subprocess.Popen[bytes]) -> None:
-    vllm_engine.ATTEMPTS, vllm_engine.MAX_IN_FLIGHT, vllm_engine.HEALTH_INTERVAL_S = 4, 8, 0.5
+    retry.ATTEMPTS, vllm_engine.MAX_IN_FLIGHT, vllm_engine.HEALTH_INTERVAL_S = 4, 8, 0.5
     async with RemoteEngine.connected(Vllm(), url) as engine:
         calls = [asyncio.create_task(engine.score(token_ids(200, 1), token_ids(300, n))) for n in range(200)]
         await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)

@@ -16,6 +16,7 @@ from reward_server.offline.replay.plans import Config, Resolve, fixed_plan, reco
 from reward_server.offline.replay.receipt import Receipts
 from reward_server.offline.replay.recorded import Recorded, Source
 from reward_server.offline.score_file import running_scorer
+from reward_server.rewards.plan import Plan
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 
@@ -58,8 +59,11 @@ class Replay:
 
         Returns which plan each configuration had. Raises what Catalog, ModelSlot, Source and `kept` raise.
         """
-        with_model = self._asks_a_model(census)
-        async with running_scorer(self._task.settings, with_model=with_model) as scorer:
+        catalog = Catalog(self._task.settings)
+        plans = self._plans(catalog, census)
+        with_model = any(plan.asks_a_model for plan in plans)
+        checks = {name: check for plan in plans for name, check in catalog.checks_of(plan).items()}
+        async with running_scorer(self._task.settings, with_model=with_model, checks=checks) as scorer:
             resolve = self._resolver(scorer)
             rows = iter(self._task.source)
             if output is not None and output.exists():
@@ -73,13 +77,13 @@ class Replay:
                 self._enter(new)
         return resolve
 
-    def _asks_a_model(self, census: Census) -> bool:
-        """Without one, rows of `rm` are left out, unless all are to be paid by it."""
-        catalog = Catalog(self._task.settings)
+    def _plans(self, catalog: Catalog, census: Census) -> list[Plan]:
+        """By what rows are paid. Without a model, rows of `rm` are left out, unless all are to be paid by it."""
         if self._task.reward is not None:
-            return catalog.resolve(self._task.reward, self._task.query).asks_a_model
-        plans = [recorded_plans(catalog)(config).plan for config in census.configs]
-        return self._task.settings.rm_model is not None and any(plan and plan.asks_a_model for plan in plans)
+            return [catalog.resolve(self._task.reward, self._task.query)]
+        resolve, has_model = recorded_plans(catalog), self._task.settings.rm_model is not None
+        plans = [plan for config in census.configs if (plan := resolve(config).plan) is not None]
+        return [plan for plan in plans if has_model or not plan.asks_a_model]
 
     def _resolver(self, scorer: Scorer) -> Resolve:
         catalog = Catalog(self._task.settings, scorer.model_slot.config)

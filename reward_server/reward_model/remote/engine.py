@@ -14,13 +14,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from hashlib import blake2b
 from typing import Any
 
 import httpx
 
 from reward_server.kit.rate import Rate
+from reward_server.kit.retry import ANY_FAULT, ATTEMPTS, RETRIED, Trouble, tried
+from reward_server.kit.shared_calls import CallersLeft, SharedCalls
 from reward_server.reward_model.engine import (
+    EngineUnavailable,
     Mode,
     NotFinite,
     OnBatch,
@@ -35,12 +37,9 @@ from reward_server.reward_model.engine import (
 )
 from reward_server.reward_model.remote.kinds import Kind
 from reward_server.reward_model.remote.served_models import chosen_model, served_models
-from reward_server.reward_model.remote.shared_calls import SharedCalls
+from reward_server.reward_model.sample_key import KEPT_SCORES, sample_key
 from reward_server.types import BatchReport
 
-_RETRIED = frozenset({502, 503, 504})
-_ANY_FAULT = 500
-"""A server that shuts down, or a sample that it cannot take: retried too, and at last an error of the sample."""
 _WRONG_KEY = frozenset({401, 403})
 _WHOLE_SERVER = _WRONG_KEY | {404, 405}
 """Answers that are not about the sample: a wrong key, URL or model name."""
@@ -48,9 +47,6 @@ _WHOLE_SERVER = _WRONG_KEY | {404, 405}
 
 MAX_IN_FLIGHT = 64
 """Requests at a time. The backlog waits here, where it is counted, and not on the server."""
-
-ATTEMPTS = 6
-"""For each request: with the pauses between them about 8 s of trouble are passed over."""
 
 TIMEOUT_S = 60.0
 """For each attempt."""
@@ -72,7 +68,9 @@ class RemoteEngine:
         self._server = f"the {kind.NAME} server"
         self._client = client
         self._address = client.base_url.copy_with(userinfo=b"")  # for messages: a password may stand in it
-        self._calls = SharedCalls(self._scored, max_in_flight=MAX_IN_FLIGHT)
+        self._calls: SharedCalls[TokenIds[int], float] = SharedCalls(
+            self._scored, max_in_flight=MAX_IN_FLIGHT, limit=KEPT_SCORES, weigh=len
+        )
         self._on_batch = on_batch
         self._unready: str | None = f"{self._server} was not asked yet"
         self._rate = Rate(keep=0.98)
@@ -126,7 +124,7 @@ class RemoteEngine:
     @property
     def queued_tokens(self) -> int:
         """Tokens of the texts that wait for room on the server."""
-        return self._calls.queued_tokens
+        return self._calls.queued
 
     @property
     def tokens_per_s(self) -> float:
@@ -138,7 +136,11 @@ class RemoteEngine:
 
         Raises SampleError, and RemoteUnavailable when the server does not answer after every attempt.
         """
-        return await self._calls.score(prompt + completion)
+        ids = prompt + completion
+        try:
+            return await self._calls.answer(sample_key(TokenIds("i"), ids, "deterministic"), ids)
+        except CallersLeft as error:
+            raise EngineUnavailable(str(error)) from None
 
     async def _scored(self, ids: TokenIds[int], queue_s: float) -> float:
         started = time.perf_counter()
@@ -176,20 +178,20 @@ class RemoteEngine:
 
     async def _ask(self, method: str, path: str, body: object = None, seed: bytes = b"") -> Any:
         """The answer's JSON, retried. Raises RemoteUnavailable, or RemoteRefused for an answer about this request."""
-        trouble = ""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(retry_delay_s(attempt, seed))
+
+        async def attempt(is_last: bool) -> Any:
             try:
                 response = await self._client.request(method, path, json=body)
             except httpx.TransportError as error:
-                trouble = f"{type(error).__name__} {error}".strip()
-                continue
-            is_last = attempt + 1 == ATTEMPTS
-            if response.status_code not in _RETRIED and (response.status_code != _ANY_FAULT or is_last):
-                return self._json_of(response, path)
-            trouble = _in_words(response)
-        raise RemoteUnavailable(f"{self._server} {self._address} failed {ATTEMPTS} times: {trouble}")
+                raise Trouble(f"{type(error).__name__} {error}".strip()) from None
+            if response.status_code in RETRIED or (response.status_code == ANY_FAULT and not is_last):
+                raise Trouble(_in_words(response))
+            return self._json_of(response, path)
+
+        try:
+            return await tried(attempt, seed)
+        except Trouble as trouble:
+            raise RemoteUnavailable(f"{self._server} {self._address} failed {ATTEMPTS} times: {trouble}") from None
 
     def _json_of(self, response: httpx.Response, path: str) -> Any:
         if response.status_code in _WHOLE_SERVER:
@@ -219,15 +221,6 @@ class RemoteEngine:
                 self._unready = None if response.is_success else f"{self._server}'s /health: {_in_words(response)}"
             except httpx.TransportError as error:
                 self._unready = f"{self._server} does not answer: {type(error).__name__} {error}".strip()
-
-
-def retry_delay_s(attempt: int, seed: bytes) -> float:
-    """Seconds before attempt 1, 2, …: 0.25, 0.5, 1, … up to 8, times a share of 0.5 … 1 that differs between samples.
-
-    A hash instead of a random number: the share only has to differ between callers.
-    """
-    share = int.from_bytes(blake2b(seed + bytes([attempt]), digest_size=4).digest(), "big") / 2**32
-    return float(min(8.0, 0.25 * 2 ** (attempt - 1))) * (0.5 + share / 2)
 
 
 def _in_words(response: httpx.Response) -> str:

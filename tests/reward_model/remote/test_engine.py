@@ -11,9 +11,10 @@ from engine_calls import ids, run, scores, until
 from vllm_stand_in import MAX_LENGTH, StandIn, refused, running_stand_in
 
 from reward_server.kit import shared
+from reward_server.kit.retry import retry_delay_s
 from reward_server.reward_model.engine import NotFinite, RemoteRefused, RemoteUnavailable
 from reward_server.reward_model.remote import engine as engine_module
-from reward_server.reward_model.remote.engine import RemoteEngine, retry_delay_s
+from reward_server.reward_model.remote.engine import RemoteEngine
 from reward_server.reward_model.remote.kinds import Vllm
 from reward_server.types import BatchReport
 
