@@ -10,10 +10,13 @@ from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import TIER as MATH_VERIFY
 from reward_server.grading.reading import repairs
 from reward_server.grading.text.normalise import normalise
-from reward_server.rewards.found import Derivation
+from reward_server.rewards.found import Derivation, parts_of
+from reward_server.rewards.mix import MixReward
 from reward_server.rewards.plan import Plan
+from reward_server.rewards.recipe import NOT_OF_A_PART
 from reward_server.rewards.reward import Reward
-from reward_server.types import CHECK_TIER, Outcome, Sample, Score, Verdict
+from reward_server.rewards.route import RouteReward
+from reward_server.types import CHECK_TIER, JoinedScore, Outcome, Sample, Score, Verdict
 from reward_server.why import why
 
 MEANINGS = {
@@ -43,15 +46,32 @@ def explanation(
 
     `warnings`: of how the sample was asked for, before those of the sample itself.
     """
-    reading, score = derivation.found.reading, derivation.score
+    said = [*_sample_warnings(sample, derivation), *_warnings(plan, sample, derivation)]
     return {
+        **_steps(plan, sample, derivation),
+        "milliseconds": milliseconds,
+        "warnings": [*warnings, *said],
+        "parameters": plan.reward.model_dump(),
+        "version": __version__,
+        "config": plan.config,
+    }
+
+
+def _steps(plan: Plan, sample: Sample, derivation: Derivation) -> dict[str, object]:
+    reading, score = derivation.found.reading, derivation.score
+    steps = {
         "reward": plan.name,
         "value": score.reward,
         "outcome": score.outcome,
-        "meaning": _LOST if sample.is_lost else MEANINGS[score.outcome],
+        "meaning": _meaning(sample, score),
         "why": why(plan, sample, derivation),
         "parts": score.parts,
         "turn": {"characters": len(reading.text), "ignored_characters": len(sample.completion) - len(reading.text)},
+    }
+    if isinstance(score, JoinedScore):
+        return {**steps, **_joined(plan, sample, derivation, score)}
+    return {
+        **steps,
         "answer": _answer(sample, derivation),
         **_verdict(sample, derivation),
         **_noise(score),
@@ -59,12 +79,33 @@ def explanation(
         **_reference(plan, derivation),
         **_rpr(plan, derivation),
         **_model(derivation),
-        "milliseconds": milliseconds,
-        "warnings": [*warnings, *_warnings(plan, sample, derivation)],
-        "parameters": plan.reward.model_dump(),
-        "version": __version__,
-        "config": plan.config,
     }
+
+
+def _meaning(sample: Sample, score: Score) -> str:
+    if sample.is_lost:
+        return _LOST
+    return (score.reason if isinstance(score, JoinedScore) else "") or MEANINGS[score.outcome]
+
+
+def _joined(plan: Plan, sample: Sample, derivation: Derivation, score: JoinedScore) -> dict[str, object]:
+    """What each part came to, and how they were joined."""
+    asked = parts_of(derivation)
+    parts = {name: _steps(plan.parts[name], sample, part) | _set(plan.parts[name]) for name, part in asked.items()}
+    if isinstance(plan.reward, RouteReward):
+        route: dict[str, object] = {"source": sample.source, "known": dict(plan.reward.rewards)}
+        return {"route": route, "components": score.components, "made_of": parts}
+    mix: dict[str, object] = {}
+    if isinstance(plan.reward, MixReward):
+        paid = {name: part.score for name, part in asked.items()}
+        mix = {"weights": dict(plan.reward.weights), "gate": plan.reward.gate or None}
+        mix["is_closed"] = score.reward is not None and plan.reward.is_closed(paid)
+    return {"mix": {**mix, "unrounded": score.unrounded}, "components": score.components, "made_of": parts}
+
+
+def _set(plan: Plan) -> dict[str, object]:
+    """A part's parameters and the digest of all of it."""
+    return {"parameters": plan.reward.model_dump(exclude=set(NOT_OF_A_PART)), "config": plan.config}
 
 
 def _answer(sample: Sample, derivation: Derivation) -> dict[str, object] | None:
@@ -159,15 +200,24 @@ def _model(derivation: Derivation) -> dict[str, object]:
     }
 
 
-def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
-    reading = derivation.found.reading
-    warnings = list(plan.reward.warnings(sample))
+def _sample_warnings(sample: Sample, derivation: Derivation) -> list[str]:
+    """Of the completion, whatever the reward."""
+    reading, warnings = derivation.found.reading, []
     if reading.has_eaten_escape:
         warnings.append("a JSON escape ate a backslash; write \\\\boxed")
-    for meant in repairs(sample.ground_truths, plan.needs.check):
-        warnings.append(f"the ground truth is damaged (a backslash lost to JSON, or the like); read as {meant}")
     if len(reading.text) < len(sample.completion.rstrip()) - 32:
         warnings.append(f"what follows character {len(reading.text)} is after the end of the turn and does not count")
+    return warnings
+
+
+def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
+    """Of the reward; those of a part have its name in front."""
+    reading = derivation.found.reading
+    warnings = list(plan.reward.warnings(sample))
+    for name, part in parts_of(derivation).items():
+        warnings += [f"{name}: {text}" for text in _warnings(plan.parts[name], sample, part)]
+    for meant in repairs(sample.ground_truths, plan.needs.check):
+        warnings.append(f"the ground truth is damaged (a backslash lost to JSON, or the like); read as {meant}")
     wants_box = plan.needs.check is not None and plan.needs.place in ("box", "auto")
     if wants_box and not reading.is_answered and "boxed" in reading.text:
         warnings.append("there is a box, but it is empty or never closed")

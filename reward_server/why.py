@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from reward_server.grading.reasons import reason
 from reward_server.reward_model.answer_format import AnswerFormat
-from reward_server.rewards.found import Derivation
+from reward_server.rewards.found import Derivation, parts_of
+from reward_server.rewards.mix import MixReward
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.reward import Reward
 from reward_server.rewards.rm import RmReward
-from reward_server.types import Noise, Outcome, Sample, Score
+from reward_server.rewards.route import RouteReward
+from reward_server.types import JoinedScore, Noise, Outcome, Sample, Score
 
 LOST = (
     "The completion cannot be told from its prompt: the query does not begin with the prompt, and where the prompt"
@@ -28,7 +30,33 @@ def why(plan: Plan, sample: Sample, derivation: Derivation) -> str:
     """One to four sentences; each says a fact that the rest of the explanation has in numbers."""
     if sample.is_lost:
         return LOST
+    if isinstance(derivation.score, JoinedScore):
+        return " ".join(_joined(plan, sample, derivation, derivation.score))
     return " ".join([*_graded(plan, sample, derivation), *_settled(plan, sample, derivation)])
+
+
+def _joined(plan: Plan, sample: Sample, derivation: Derivation, score: JoinedScore) -> Iterator[str]:
+    """Of a reward that is made of others."""
+    parts = parts_of(derivation)
+    if score.reason:
+        yield f"There is no reward: {score.reason}."
+    elif isinstance(plan.reward, RouteReward):
+        for source, part in parts.items():
+            yield f"Its source {source!r} is paid by {plan.parts[source].name}."
+            yield why(plan.parts[source], sample, part)
+    elif score.reward is None:
+        without = [name for name, part in parts.items() if part.score.reward is None]
+        yield f"The part {without[0]} has no reward, so the whole has none, instead of a 0."
+        yield f"{without[0]}: {why(plan.parts[without[0]], sample, parts[without[0]])}"
+    elif isinstance(plan.reward, MixReward):
+        if plan.reward.is_closed({name: part.score for name, part in parts.items()}):
+            yield f"The gate {plan.reward.gate} is paid 0, so the sample is."
+        else:
+            weighted = plan.reward.weights.items()
+            sums = [f"{_number(weight)} · {_number(score.parts[name])} ({name})" for name, weight in weighted]
+            yield f"It is {' + '.join(sums)} = {_number(score.unrounded)}."
+        for name, part in parts.items():
+            yield f"{name}: {why(plan.parts[name], sample, part)}"
 
 
 def _graded(plan: Plan, sample: Sample, derivation: Derivation) -> Iterator[str]:

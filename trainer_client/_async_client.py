@@ -33,6 +33,7 @@ class AsyncRewardClient(BaseClient):
         visits: Column | None = None,
         flips: Column | None = None,
         steps: Column | None = None,
+        sources: Column | None = None,
     ) -> Rewards:
         """As `RewardClient.score`."""
         given = {
@@ -42,6 +43,7 @@ class AsyncRewardClient(BaseClient):
             "visits": visits,
             "flips": flips,
             "steps": steps,
+            "sources": sources,
         }
         batch = self._batch(completions, given)
         async with aclosing(self._each(batch)) as chunks:
@@ -57,6 +59,7 @@ class AsyncRewardClient(BaseClient):
         visits: Column | None = None,
         flips: Column | None = None,
         steps: Column | None = None,
+        sources: Column | None = None,
     ) -> AsyncGenerator[ScoredChunk, None]:
         """As `RewardClient.score_iter`. Close it (`contextlib.aclosing`) where it is not read to its end."""
         given = {
@@ -66,6 +69,7 @@ class AsyncRewardClient(BaseClient):
             "visits": visits,
             "flips": flips,
             "steps": steps,
+            "sources": sources,
         }
         return self._each(self._batch(completions, given))
 
@@ -78,9 +82,11 @@ class AsyncRewardClient(BaseClient):
         group: str | int | None = None,
         visit: int | None = None,
         flip: bool | None = None,
+        source: str | None = None,
     ) -> dict[str, Any]:
         """As `RewardClient.explain`."""
         given = {"prompt": prompt, "ground_truth": ground_truth, "group": group, "visit": visit, "flip": flip}
+        given["source"] = source
         return await self._run(self._explain({"completion": completion, **given}))
 
     async def ready(self) -> Readiness:

@@ -53,7 +53,7 @@ def join(chunks: Sequence[ScoredChunk], request_id: str) -> Rewards:
     """All chunks of one call as one. Raises BadReply when they are of different rewards."""
     replies = [chunk.rewards for chunk in chunks]
     first = replies[0]
-    if any(reply.reward != first.reward or reply.parts.keys() != first.parts.keys() for reply in replies):
+    if any(_kind(reply) != _kind(first) for reply in replies):
         raise BadReply("the server answered parts of one batch with different rewards")
     rows = [row for chunk in chunks for row in chunk.rows]
     places = sorted(range(len(rows)), key=rows.__getitem__)
@@ -67,10 +67,16 @@ def join(chunks: Sequence[ScoredChunk], request_id: str) -> Rewards:
         rewards=joined(reply.rewards for reply in replies),
         outcomes=joined(reply.outcomes for reply in replies),
         parts={name: joined(reply.parts[name] for reply in replies) for name in first.parts},
+        components={name: joined(reply.components[name] for reply in replies) for name in first.components},
+        scores=joined(reply.scores for reply in replies) if first.scores else [],
         version=_all_of(reply.version for reply in replies),
         config=_all_of(reply.config for reply in replies),
         request_id=_common_id([reply.request_id for reply in replies], request_id),
     )
+
+
+def _kind(reply: Rewards) -> tuple[object, ...]:
+    return reply.reward, reply.parts.keys(), reply.components.keys(), bool(reply.scores)
 
 
 def read_reply(reply: Any, size: int, request_id: str = "") -> Rewards:
@@ -80,7 +86,9 @@ def read_reply(reply: Any, size: int, request_id: str = "") -> Rewards:
             reward=str(reply["reward"]),
             rewards=_numbers("rewards", reply["rewards"], size),
             outcomes=[str(outcome) for outcome in _sized("outcomes", reply["outcomes"], size)],
-            parts={name: _numbers(name, part, size) for name, part in reply["parts"].items()} if size else {},
+            parts=_table(reply["parts"], size),
+            components=_table(reply.get("components", {}), size),
+            scores=_numbers("scores", reply["scores"], size) if "scores" in reply else [],
             version=str(reply["version"]),
             config=str(reply["config"]),
             request_id=request_id,
@@ -115,6 +123,10 @@ def _common_id(ids: Sequence[str], call: str) -> str:
 
 def _all_of(values: Iterable[str]) -> str:
     return "+".join(dict.fromkeys(values))
+
+
+def _table(columns: dict[str, Any], size: int) -> dict[str, list[float | None]]:
+    return {name: _numbers(name, column, size) for name, column in columns.items()} if size else {}
 
 
 def _numbers(name: str, values: Any, size: int) -> list[float | None]:

@@ -32,12 +32,13 @@ class RewardClient(BaseClient):
         visits: Column | None = None,
         flips: Column | None = None,
         steps: Column | None = None,
+        sources: Column | None = None,
     ) -> Rewards:
         """Scores N samples; every column has one entry a sample, and the result is in their order.
 
         A completion is what the policy wrote, without its prompt; a prompt is text or chat messages. `groups` name the
         question (default: its prompt), `visits` count its visits, `flips` False pays the clean score (evaluation),
-        `steps` are recorded with them and change no reward.
+        `steps` are recorded with them and change no reward, `sources` name data sets (for `route`).
         Raises BadBatch before anything is sent, RequestRefused, BadReply, Unavailable: all of the batch or nothing, but
         `answered` of the error has the chunks that were answered.
         """
@@ -48,6 +49,7 @@ class RewardClient(BaseClient):
             "visits": visits,
             "flips": flips,
             "steps": steps,
+            "sources": sources,
         }
         batch = self._batch(completions, given)
         return batch.joined(list(self._each(batch)))
@@ -62,6 +64,7 @@ class RewardClient(BaseClient):
         visits: Column | None = None,
         flips: Column | None = None,
         steps: Column | None = None,
+        sources: Column | None = None,
     ) -> Iterator[ScoredChunk]:
         """As `score`, a chunk (of at most `max_samples`) at a time, in order: to show the progress of a long batch.
 
@@ -74,6 +77,7 @@ class RewardClient(BaseClient):
             "visits": visits,
             "flips": flips,
             "steps": steps,
+            "sources": sources,
         }
         return self._each(self._batch(completions, given))
 
@@ -86,9 +90,11 @@ class RewardClient(BaseClient):
         group: str | int | None = None,
         visit: int | None = None,
         flip: bool | None = None,
+        source: str | None = None,
     ) -> dict[str, Any]:
         """The whole derivation of one sample's reward, for people: why did this score so?"""
         given = {"prompt": prompt, "ground_truth": ground_truth, "group": group, "visit": visit, "flip": flip}
+        given["source"] = source
         return self._run(self._explain({"completion": completion, **given}))
 
     def ready(self) -> Readiness:

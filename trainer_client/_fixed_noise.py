@@ -38,11 +38,17 @@ def is_renewed(url: RewardUrl) -> bool:
 def look_at(adapter: str, rewards: Rewards, columns: Mapping[str, Sequence[object]], rows: Sequence[int]) -> None:
     """Warns where noise inverted a score that has no visit, neither in its column nor in its label. `rewards` are those
     of the batch's `rows`."""
-    flipped = rewards.parts.get("flipped")
+    flipped = flipped_in(rewards.parts)
     if flipped:
         visits, labels = columns.get("visits"), columns.get("ground_truths")
         visited = ((visits and visits[row] is not None) or (labels and has_visit(labels[row])) for row in rows)
         warn(adapter, flipped, (bool(known) for known in visited))
+
+
+def flipped_in(parts: Mapping[str, Sequence[float | None]]) -> list[float]:
+    """Of each sample, was its score inverted, or that of a part (`right/flipped`)? Empty where nothing is."""
+    columns = [column for name, column in parts.items() if name.rpartition("/")[2] == "flipped"]
+    return [max(flip or 0.0 for flip in row) for row in zip(*columns, strict=True)] if columns else []
 
 
 def warn(adapter: str, flipped: Iterable[float | None], visited: Iterable[bool]) -> None:

@@ -14,8 +14,10 @@ class Rewards:
     `partial`, `incorrect`, `unanswered`, `ungradable`, …). `parts` are the components of the reward by name, each of
     shape (N,), None where a part does not apply. `config` is the server's digest of all that can change a value; where
     replicas of different configurations answered parts of the batch it has all their digests, joined by `+` (`version`
-    likewise). `request_id`: under which the server logged the request. A batch in chunks has it with `-1`, `-2`, … in
-    the log (or, where a gateway writes ids of its own, all of those, joined by `+`).
+    likewise). Of a reward that is made of others (`mix`, `route`) `components` has what each adds, each of shape (N,):
+    their sum is the reward before it was rounded to 1/1024. `scores` is then what may be filtered by, in 0 … 1. Both
+    are empty for any other. `request_id`: under which the server logged the request. A batch in chunks has it with
+    `-1`, `-2`, … in the log (or, where a gateway writes ids of its own, all of those, joined by `+`).
     """
 
     reward: str
@@ -25,6 +27,8 @@ class Rewards:
     version: str
     config: str
     request_id: str = field(default="", compare=False)  # the same samples get the same rewards, asked twice
+    components: dict[str, list[float | None]] = field(default_factory=dict)
+    scores: list[float | None] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -36,8 +40,13 @@ class Rewards:
 
     def mean(self, part: str) -> float | None:
         """The mean of a part over the samples that have it; None when none has."""
-        values = [value for value in self.parts[part] if value is not None]
-        return sum(values) / len(values) if values else None
+        return mean_of(self.parts[part])
+
+
+def mean_of(column: Sequence[float | None]) -> float | None:
+    """The mean of those that are there; None where none is."""
+    values = [value for value in column if value is not None]
+    return sum(values) / len(values) if values else None
 
 
 @dataclass(frozen=True)

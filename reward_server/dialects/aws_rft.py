@@ -27,6 +27,7 @@ from reward_server.dialects.label import (
     is_null,
     labelled,
     object_in,
+    source_of,
 )
 from reward_server.dialects.reply import Echo, Reply, to_json
 from reward_server.errors import InvalidRequest
@@ -116,6 +117,7 @@ def _sample(row: Row) -> Sample:
         group=None if row.get("group") is None else checked_group(row["group"]),
         visit=0 if row.get("visit") is None else checked_visit(row["visit"]),
         flip=True if row.get("flip") is None else checked_flip(row["flip"]),
+        source=source_of(row),
     )
 
 

@@ -1,16 +1,17 @@
 """A label cell: what the answer is compared with, and what the trainer itself cannot carry.
 
-Trainers pass a dataset's label cell through untouched, so a cell may be an object, or a string that holds one, of
-these keys only: `ground_truth` (required), `wrong_ground_truth`, `group`, `visit`, `prompt`, `flip`, `ordered`, `step`.
-What stands in a label wins over what the trainer sends beside it: somebody wrote it there for this row. An object
-without the key `ground_truth` is a ground truth itself, for checks of one's own: for all others it is unusable, since
-its text would be one that no answer matches, a reward of 0 for everybody. With `ground_truth` and a key that is none of
-these it is unusable for all. A key whose value is null says nothing, whatever its name: Arrow writes them for every key
-that another row has.
+Trainers pass a dataset's label cell through untouched, so a cell may be an object, or a string that holds one, of these
+keys only: `ground_truth` (required), `wrong_ground_truth`, `group`, `visit`, `prompt`, `flip`, `ordered`, `step`,
+`source`. What stands in a label wins over what the trainer sends beside it: somebody wrote it there for this row. An
+object without the key `ground_truth` is a ground truth itself, for checks of one's own: for all others it is unusable,
+since its text would be one that no answer matches, a reward of 0 for everybody. With `ground_truth` and a key that is
+none of these it is unusable for all. A key whose value is null says nothing, whatever its name: Arrow writes them for
+every key that another row has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import cast
@@ -21,11 +22,15 @@ from reward_server.dialects.messages import without_media
 from reward_server.errors import InvalidRequest
 from reward_server.types import JsonTruth, Sample
 
-LABEL_KEYS = frozenset({"ground_truth", "wrong_ground_truth", "group", "visit", "prompt", "flip", "ordered", "step"})
+LABEL_KEYS = frozenset(
+    {"ground_truth", "wrong_ground_truth", "group", "visit", "prompt", "flip", "ordered", "step", "source"}
+)
 MAX_ALTERNATIVES = 1000
 LARGE_CHARS = 65_536
 MAX_MARKS = 16_384
 """Commas, colons and opening brackets of a label that is a text of over `LARGE_CHARS`."""
+SOURCE_KEYS = ("source", "data_source", "datasource")
+"""Columns that name the data set of a row, in the words of several trainers: the first that is a text."""
 INTEGERS = range(-(2**63), 2**63)
 
 
@@ -36,7 +41,7 @@ def labelled(sample: Sample, label: object) -> Sample:
         # replace() takes five times as long, for every sample
         truths = ground_truths_of(label) if _is_truth(label) else ()
         given = sample.completion, sample.prompt, truths, sample.group, sample.visit, sample.flip
-        return Sample(*given, is_lost=sample.is_lost, ordered=sample.ordered)
+        return Sample(*given, is_lost=sample.is_lost, ordered=sample.ordered, source=sample.source)
     wrong = label.get("wrong_ground_truth")
     return replace(
         sample,
@@ -48,6 +53,7 @@ def labelled(sample: Sample, label: object) -> Sample:
         flip=checked_flip(label["flip"]) if label.get("flip") is not None else sample.flip,
         ordered=ordered_of(label["ordered"]) if label.get("ordered") is not None else sample.ordered,
         step=checked_step(label["step"]) if label.get("step") is not None else None,
+        source=checked_source(label["source"]) if label.get("source") is not None else sample.source,
     )
 
 
@@ -115,6 +121,19 @@ def checked_flip(value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidRequest("flip: expected true or false")
     return value
+
+
+def checked_source(value: object) -> str:
+    """The name of a data set."""
+    if isinstance(value, JsonNumber) or not isinstance(value, str):
+        raise InvalidRequest("source: expected a text")
+    return value
+
+
+def source_of(row: Mapping[str, object]) -> str | None:
+    """What a row of somebody's data set says of it, where that is a text."""
+    named = (row.get(key) for key in SOURCE_KEYS)
+    return next((str(value) for value in named if isinstance(value, str) and not isinstance(value, JsonNumber)), None)
 
 
 def ordered_of(value: object) -> bool:

@@ -1,7 +1,9 @@
 """Our own wire format: columns in, columns out, in request order.
 
-Request: `completions` and, all of the same length, `prompts`, `ground_truths`, `groups`, `visits`, `flips`, `steps`.
-Reply: `reward`, `rewards` (null where unscored), `outcomes`, `parts`, `version`, `config`.
+Request: `completions` and, all of the same length, `prompts`, `ground_truths`, `groups`, `visits`, `flips`, `steps`,
+`sources`.
+Reply: `reward`, `rewards` (null where unscored), `outcomes`, `parts`, `version`, `config`. Of a reward that is made of
+others also `components`, whose sum is the reward, and `scores`, what may be filtered by.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from reward_server.errors import InvalidRequest
 from reward_server.types import Message, Sample
 
 NAME = "native"
-COLUMNS = ("completions", "prompts", "ground_truths", "groups", "visits", "flips", "steps")
+COLUMNS = ("completions", "prompts", "ground_truths", "groups", "visits", "flips", "steps", "sources")
 _KNOWN = frozenset(COLUMNS)
 _PROMPT, _GROUP, _INTEGER, _FLIP = str | list[Message] | None, str | int | None, int | None, bool | None
+_SOURCE = str | None
 """Types of the columns' entries. Made once: each takes longer than a short column's reading."""
 SCHEMA: dict[str, object] = {
     "type": "object",
@@ -36,6 +39,7 @@ SCHEMA: dict[str, object] = {
         "visits": {"type": "array", "items": {"type": ["integer", "null"]}},
         "flips": {"type": "array", "items": {"type": ["boolean", "null"]}},
         "steps": {"type": "array", "items": {"type": ["integer", "null"]}},
+        "sources": {"type": "array", "items": {"type": ["string", "null"]}, "description": "For route: data sets."},
     },
     "example": {"completions": ["2 + 2 is \\boxed{4}"], "ground_truths": ["4"], "groups": ["q-17"]},
 }
@@ -76,7 +80,7 @@ def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ..
     groups = _column(body, "groups", _GROUP, completions)
     visits = _column(body, "visits", _INTEGER, completions)
     flips = _column(body, "flips", _FLIP, completions)
-    return [
+    rows = [
         Sample(
             completion,
             prompt=without_media(prompt) if isinstance(prompt, list) else prompt,
@@ -87,6 +91,10 @@ def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ..
         )
         for completion, prompt, truth, group, visit, flip in zip(completions, prompts, truths, groups, visits, flips)  # noqa: B905 - repeat() is endless
     ]
+    if "sources" not in body:
+        return rows
+    sources = _column(body, "sources", _SOURCE, completions)
+    return [replace(row, source=source) for row, source in zip(rows, sources, strict=True)]
 
 
 def _column(body: JsonBody, key: str, kind: Any, completions: list[str]) -> Iterable[Any]:
@@ -112,4 +120,13 @@ def render(reply: Reply, _echo: Echo) -> bytes:
         "version": __version__,
         "config": reply.plan.config,
     }
-    return to_json(columns).encode()
+    return to_json(columns | _joined(reply) if reply.plan.parts else columns).encode()
+
+
+def _joined(reply: Reply) -> dict[str, object]:
+    """The columns of a reward that is made of others."""
+    rows = [reply.components(score) for score in reply.scores]
+    return {
+        "components": {name: [row[name] for row in rows] for name in reply.component_names},
+        "scores": [None if score.reward is None else reply.shown(score) for score in reply.scores],
+    }

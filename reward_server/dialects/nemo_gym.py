@@ -22,8 +22,9 @@ from reward_server.dialects.label import (
     checked_visit,
     is_null,
     labelled,
+    source_of,
 )
-from reward_server.dialects.reply import REASONS, Echo, Reply, to_json
+from reward_server.dialects.reply import COMPONENTS, REASONS, Echo, Reply, to_json
 from reward_server.dialects.rollout import completion_of, prompt_of_params
 from reward_server.errors import shortened
 from reward_server.types import Outcome, Sample, Score
@@ -74,6 +75,7 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
         group=None if row.get("group") is None else checked_group(row["group"]),
         visit=None if row.get("visit") is None else checked_visit(row["visit"]),
         flip=True if row.get("flip") is None else checked_flip(row["flip"]),
+        source=source_of(row),
     )
     key = ground_truth_key(row)
     if key is None:
@@ -84,7 +86,7 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
 
 def render(reply: Reply, row: Echo) -> bytes:
     (score,) = reply.scores
-    row = _without_old_marks(row, score)
+    row = _without_old_marks(row, reply, score)
     paid = {**row, "reward": reply.reward(score)}
     if score.reward is not None:
         return to_json(paid | {name: value for name, value in reply.numbers(score).items() if name != FLIP}).encode()
@@ -95,7 +97,7 @@ def render(reply: Reply, row: Echo) -> bytes:
         "instance_config": {**(config if isinstance(config, dict) else {}), "mask_sample": True},
         FAILURE_CLASS: f"{_OURS}{score.outcome}",
         "failure_kind": score.outcome,
-        "failure_reason": _reason(score.outcome, row),
+        "failure_reason": _reason(reply, score, row),
     }
     return to_json(paid | failure).encode()
 
@@ -106,12 +108,13 @@ def ground_truth_key(row: dict[str, Any]) -> str | None:
     return next((key for key in there if not is_null(row[key])), there[0] if there else None)
 
 
-def _without_old_marks(row: dict[str, Any], score: Score) -> dict[str, Any]:
+def _without_old_marks(row: dict[str, Any], reply: Reply, score: Score) -> dict[str, Any]:
     """The row without what an earlier verification left in it: `gym eval reverify` sends rows with their old replies.
 
     A mask that stands beside no mark of ours is the row's own and stays.
     """
-    kept = {key: value for key, value in row.items() if key not in score.parts or key == FLIP}
+    ours = {*score.parts, *(f"{COMPONENTS}/{name}" for name in reply.components(score))} - {FLIP}
+    kept = {key: value for key, value in row.items() if key not in ours}
     if not str(row.get(FAILURE_CLASS)).startswith(_OURS):
         return kept
     kept = {key: value for key, value in kept.items() if key not in _MARKS}
@@ -120,8 +123,8 @@ def _without_old_marks(row: dict[str, Any], score: Score) -> dict[str, Any]:
     return kept
 
 
-def _reason(outcome: Outcome, row: dict[str, Any]) -> str:
-    key = ground_truth_key(row)
-    if outcome is not Outcome.UNGRADABLE or key is None:
-        return REASONS[outcome]
-    return f"{REASONS[outcome]}: {key} is {shortened(to_json(row[key]), 100)}"
+def _reason(reply: Reply, score: Score, row: dict[str, Any]) -> str:
+    key, reason = ground_truth_key(row), reply.reason(score)
+    if reason != REASONS[Outcome.UNGRADABLE] or key is None:
+        return reason
+    return f"{reason}: {key} is {shortened(to_json(row[key]), 100)}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from reward_server.errors import Unscored
 from reward_server.rewards.plan import Plan
-from reward_server.types import Outcome, Score
+from reward_server.types import JoinedScore, Outcome, Score
 
 Echo = dict[str, Any]
 """What of a body its answer repeats; empty for most dialects. The body's bytes need not be kept while it is scored."""
@@ -17,6 +18,8 @@ Echo = dict[str, Any]
 to_json = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 """ASCII, and NaN is a bug of ours: ValueError. A reply never holds itself. (json.dumps makes an encoder a call.)"""
 
+COMPONENTS = "components"
+"""What stands before the name of a component, where parts and components are keys of one object."""
 DRAWS = frozenset({"flip_draw"})
 """Parts that are uniform draws. Trainers log means, and the mean of a draw says nothing."""
 
@@ -57,10 +60,9 @@ class Reply:
     def _refuse_unscored(self, why: str) -> None:
         if self.unscored:
             row = next(row for row, score in enumerate(self.scores) if score.reward is None)
-            outcome = self.scores[row].outcome
+            outcome, reason = self.scores[row].outcome, self.reason(self.scores[row])
             raise Unscored(
-                f"{self.unscored} of {len(self.scores)} samples have no reward ({why}); sample {row}, from 0:"
-                f" {REASONS[outcome]}",
+                f"{self.unscored} of {len(self.scores)} samples have no reward ({why}); sample {row}, from 0: {reason}",
                 {"row": row, "outcome": outcome, "unscored": self.unscored},
             )
 
@@ -74,8 +76,28 @@ class Reply:
 
     def numbers(self, score: Score) -> dict[str, float]:
         """What a trainer logs, as numbers, the same keys for each sample: it crashes on null, text and missing keys."""
-        parts = {name: value for name, value in score.parts.items() if name not in DRAWS}
-        return {**{name: 0.0 if value is None else value for name, value in parts.items()}, **self.flags(score)}
+        numbers = {name: score.parts[name] or 0.0 for name in self._logged}
+        for name, value in self.components(score).items():
+            numbers[f"{COMPONENTS}/{name}"] = value or 0.0
+        return {**numbers, **self.flags(score)}
+
+    def components(self, score: Score) -> Mapping[str, float | None]:
+        """What the reward is the sum of, where it is made of others; else nothing."""
+        return score.components if isinstance(score, JoinedScore) else {}
+
+    @cached_property
+    def component_names(self) -> tuple[str, ...]:
+        """The same for every sample."""
+        return tuple(self.components(self.scores[0])) if self.scores else ()
+
+    @cached_property
+    def _logged(self) -> tuple[str, ...]:
+        """The parts that are numbers to take the mean of: the same for every sample."""
+        return tuple(name for name in self.scores[0].parts if _last(name) not in DRAWS)
+
+    @cached_property
+    def _has_format(self) -> bool:
+        return any(_last(name) == "rm" for name in self.scores[0].parts)
 
     def flags(self, score: Score) -> dict[str, float]:
         """What became of the sample, as numbers: of a reward model whether it had the format, too."""
@@ -84,4 +106,14 @@ class Reply:
             "unanswered": float(score.outcome is Outcome.UNANSWERED),
             "timeout": float(score.outcome is Outcome.TIMEOUT),
         }
-        return {**flags, "bad_format": float(score.outcome is Outcome.BAD_FORMAT)} if "rm" in score.parts else flags
+        return {**flags, "bad_format": float(score.outcome is Outcome.BAD_FORMAT)} if self._has_format else flags
+
+    def reason(self, score: Score) -> str:
+        """Why a sample has no reward."""
+        said = score.reason if isinstance(score, JoinedScore) else ""
+        return said or REASONS[score.outcome]
+
+
+def _last(name: str) -> str:
+    """Of a part of a part its own name: `right/clean` is a `clean`."""
+    return name.rpartition("/")[2]

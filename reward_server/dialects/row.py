@@ -19,11 +19,18 @@ from urllib.parse import parse_qsl, urlencode
 from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.json_text import JsonNumber
-from reward_server.dialects.label import checked_flip, checked_group, checked_prompt, checked_visit, labelled
+from reward_server.dialects.label import (
+    checked_flip,
+    checked_group,
+    checked_prompt,
+    checked_source,
+    checked_visit,
+    labelled,
+)
 from reward_server.errors import InvalidRequest, shortened
 from reward_server.types import Sample
 
-SAMPLE_KEYS = ("completion", "prompt", "ground_truth", "group", "visit", "flip")
+SAMPLE_KEYS = ("completion", "prompt", "ground_truth", "group", "visit", "flip", "source")
 _QUERY = "query"
 """In place of `completion`, where there is a prompt."""
 _PLUS = re.compile(r"(?:^|&)ground_truth=[^&]*\+")
@@ -42,6 +49,7 @@ SCHEMA: dict[str, object] = {
         "group": {"type": ["string", "integer"]},
         "visit": {"type": "integer"},
         "flip": {"type": "boolean"},
+        "source": {"type": "string"},
     },
     "example": {"completion": "2 + 2 is \\boxed{4}", "ground_truth": "4"},
 }
@@ -133,5 +141,6 @@ def _sample(completion: str, values: dict[str, object]) -> Sample:
         group=checked_group(present["group"]) if "group" in present else None,
         visit=checked_visit(present["visit"]) if "visit" in present else None,
         flip=checked_flip(present["flip"]) if "flip" in present else True,
+        source=checked_source(present["source"]) if "source" in present else None,
     )
     return labelled(sample, values["ground_truth"]) if "ground_truth" in values else sample

@@ -35,8 +35,8 @@ TABLES = {"mix": "parts", "route": "routes"}
 MAX_WEIGHT = 1e6
 """So that no sum is infinite."""
 TAKEN = frozenset(
-    {
-        *("clean", "flipped", "unscored", "unanswered", "timeout", "bad_format"),  # what replies say beside the parts
+    {  # what replies say beside the parts
+        *("components", "clean", "flipped", "unscored", "unanswered", "timeout", "bad_format"),
         *("reward", "rewards", "score", "scores", "overall", "accuracy", "acc"),
         *("completion", "completions", "prompt", "response", "responses_create_params", "instance_config"),
         *("ground_truth", "expected_answer", "answer", "label", "group", "visit", "source", "step", "id"),

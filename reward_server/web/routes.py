@@ -24,7 +24,7 @@ from reward_server.explanation import explanation
 from reward_server.records.recorder import Paid
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
-from reward_server.types import Sample
+from reward_server.types import JoinedScore, Sample
 from reward_server.web import openapi
 from reward_server.web.body import Works
 from reward_server.web.measured import measured
@@ -198,7 +198,9 @@ class Routes:
         headers = {"X-Reward-Config": reply.plan.config}
         if unscored := reply.unscored:
             headers["X-Reward-Unscored"] = str(unscored)
-            log.warning("%d of %d samples have no reward (%s)", unscored, len(reply.scores), reply.plan.name)
+            reasons = [score.reason for score in reply.scores if isinstance(score, JoinedScore) and score.reason]
+            name = reply.plan.name + "".join(f"; {reason}" for reason in reasons[:1])
+            log.warning("%d of %d samples have no reward (%s)", unscored, len(reply.scores), name)
         return JsonResponse(content, headers=headers)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from trainer_client import AsyncRewardClient, BadBatch, BadConfiguration, RewardClient, Rewards, Unscored
 from trainer_client._json import as_column, without_nan
+from trainer_client._types import mean_of
 
 log = logging.getLogger("trainer_client")
 OnUnscored = Literal["raise", "fallback"]
@@ -18,6 +19,8 @@ DRAWS = ("flip_draw",)
 """Parts that are uniform draws: the mean of one says nothing, so trainers are not given it."""
 FATES = ("unanswered", "timeout")
 """Outcomes that trainers log: where all completions are cut off, a reward of 0 alone looks like a failing policy."""
+SOURCE_KEYS = ("source", "data_source", "datasource")
+"""What a row may call its data set: the first that is a text."""
 ROW_KEYS = {"group": "groups", "visit": "visits", "flip": "flips"}
 """What a row may say beside its ground truth, and the column it becomes."""
 
@@ -55,7 +58,8 @@ def one_text(name: str, text: Any) -> str:
 
 def one_sample(prompt: Any, ground_truths: list[Any], row: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The columns of one sample, without its completion; those that would hold nothing are left out."""
-    given = {"prompts": prompt, **{column: row.get(name) for name, column in ROW_KEYS.items()}}
+    given = {column: row.get(name) for name, column in ROW_KEYS.items()}
+    given |= {"prompts": prompt, "sources": source_of(row)}
     columns = {column: [value] for column, value in given.items() if value is not None}
     return {**columns, "ground_truths": ground_truths} if ground_truths else columns
 
@@ -63,11 +67,19 @@ def one_sample(prompt: Any, ground_truths: list[Any], row: Mapping[str, Any]) ->
 def table(columns: Mapping[str, Any], ground_truth_column: str | None) -> dict[str, Any]:
     """The same of a batch, from a dataset's columns: each row has the first ground truth that is not null in it."""
     sent = {column: columns[name] for name, column in ROW_KEYS.items() if columns.get(name) is not None}
+    sources = next((columns[name] for name in SOURCE_KEYS if columns.get(name) is not None), None)
+    if sources is not None:
+        sent["sources"] = [each if isinstance(each, str) else None for each in as_column("source", sources)]
     names = GROUND_TRUTH_KEYS if ground_truth_column is None else (ground_truth_column,)
     there = [name for name in names if columns.get(name) is not None]
     if there:
         sent["ground_truths"] = _first_of_each_row({name: as_column(name, columns[name]) for name in there})
     return sent
+
+
+def source_of(row: Mapping[str, Any]) -> str | None:
+    """The data set that a row is from, which `route` goes by."""
+    return next((str(row[name]) for name in SOURCE_KEYS if isinstance(row.get(name), str)), None)
 
 
 def with_step(columns: dict[str, Any], step: int | None, size: int) -> dict[str, Any]:
@@ -109,12 +121,23 @@ def paid(rewards: Rewards, fallback_reward: float, on_unscored: OnUnscored) -> l
 
 def fates_of(rewards: Rewards) -> tuple[str, ...]:
     """The outcomes to log: of a reward model `bad_format` too, which a text that is cut off becomes there."""
-    return (*FATES, "bad_format") if "rm" in rewards.parts else FATES
+    return (*FATES, "bad_format") if any(_last(name) == "rm" for name in rewards.parts) else FATES
+
+
+def logged(rewards: Rewards) -> dict[str, list[float | None]]:
+    """The parts of which a mean says something, and the components (`components/right`)."""
+    parts = {name: column for name, column in rewards.parts.items() if _last(name) not in DRAWS}
+    return parts | {f"components/{name}": column for name, column in rewards.components.items()}
+
+
+def _last(name: str) -> str:
+    """Of a part of a part its own name: `right/clean` is a `clean`."""
+    return name.rpartition("/")[2]
 
 
 def numbers(rewards: Rewards, row: int) -> dict[str, float]:
     """The parts of one sample and what became of it: the same keys for every sample of a reward, never None."""
-    parts = {name: values[row] or 0.0 for name, values in rewards.parts.items() if name not in DRAWS}
+    parts = {name: values[row] or 0.0 for name, values in logged(rewards).items()}
     outcome = rewards.outcomes[row]
     fates = {name: float(outcome == name) for name in fates_of(rewards)}
     return {**parts, "unscored": float(rewards.rewards[row] is None), **fates}
@@ -123,7 +146,7 @@ def numbers(rewards: Rewards, row: int) -> dict[str, float]:
 def means(rewards: Rewards) -> dict[str, float | None]:
     """The same of a batch of at least one sample: the mean of each part over the samples that have it, None where none
     has, and shares of all samples."""
-    parts = {name: rewards.mean(name) for name in rewards.parts if name not in DRAWS}
+    parts = {name: mean_of(values) for name, values in logged(rewards).items()}
     fates = {name: rewards.outcomes.count(name) / len(rewards) for name in fates_of(rewards)}
     return {**parts, "unscored": len(rewards.unscored) / len(rewards), **fates}
 
@@ -131,6 +154,9 @@ def means(rewards: Rewards) -> dict[str, float | None]:
 def shown(rewards: Rewards, row: int, reward: float) -> float:
     """What a trainer may filter by, in 0 … 1: the noisy outcome of `flip`, so that clean labels do not leak."""
     parts = rewards.parts
+    if rewards.scores:
+        score = rewards.scores[row]
+        return min(1.0, max(0.0, reward)) if score is None else score
     if rewards.rewards[row] is not None and "flipped" in parts:
         return abs((parts["clean"][row] or 0.0) - (parts["flipped"][row] or 0.0))
     return min(1.0, max(0.0, reward))

@@ -61,4 +61,6 @@ def _joined(several: list[Rewards]) -> Rewards:
         {name: [value for each in several for value in each.parts[name]] for name in first.parts},
         first.version,
         first.config,
+        components={name: [value for each in several for value in each.components[name]] for name in first.components},
+        scores=[score for each in several for score in each.scores],
     )

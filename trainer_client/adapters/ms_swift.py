@@ -15,6 +15,14 @@ slow to grade, ask for functions that are trained on with weight 0:
 
     --reward_funcs reward_server reward_server_clean reward_server_unanswered reward_server_timeout \\
     --reward_weights 1 0 0 0
+
+So is a component of a `mix`, in a file of one's own that stands after this one in --external_plugins (`--scale_rewards
+gdpo` normalises each by itself; they are weighted already, and their sum is the reward):
+
+    class Style(Component):
+        component = "style"
+
+    orms["style"] = Style                            # --reward_funcs reward_server style --reward_weights 0 1
 """
 
 from __future__ import annotations
@@ -54,15 +62,34 @@ class RewardServer(ORM):  # type: ignore[misc, unused-ignore]  # untyped where m
         return paid(rewards, self._client.url.fallback_reward, self.on_unscored)
 
 
+def _last(completions: list[str], name: str) -> Rewards:
+    rewards = RewardServer.last
+    if rewards is None or len(rewards) != len(completions):
+        raise BadConfiguration(f"{name} stands after reward_server in --reward_funcs")
+    return rewards
+
+
 class _Part(ORM):  # type: ignore[misc, unused-ignore]  # as above
     """A number that `reward_server` found of each completion. ms-swift logs the mean of every function, as
     `rewards/Unanswered/mean`, and with weight 0 it trains on none of it."""
 
     def __call__(self, completions: list[str], **_: Any) -> list[float]:
-        name, rewards = type(self).__name__.lower(), RewardServer.last
-        if rewards is None or len(rewards) != len(completions):
-            raise BadConfiguration(f"reward_server_{name} stands after reward_server in --reward_funcs")
+        name = type(self).__name__.lower()
+        rewards = _last(completions, f"reward_server_{name}")
         return [numbers(rewards, row).get(name, 0.0) for row in range(len(rewards))]
+
+
+class Component(_Part):
+    """What one component of a `mix` adds to the reward; to be subclassed."""
+
+    component: ClassVar[str]
+
+    def __call__(self, completions: list[str], **_: Any) -> list[float]:
+        rewards = _last(completions, self.component)
+        if len(rewards) and self.component not in rewards.components:
+            known = ", ".join(rewards.components) or "none: it is no mix"
+            raise BadConfiguration(f"{rewards.reward} has no component {self.component!r}; it has {known}")
+        return [value or 0.0 for value in rewards.components.get(self.component, [])]
 
 
 class Clean(_Part):

@@ -29,7 +29,7 @@ from fastapi import HTTPException, Request
 from nemo_gym.base_resources_server import BaseResourcesServerConfig, SimpleResourcesServer
 
 from trainer_client import RequestRefused
-from trainer_client._fixed_noise import has_visit, is_renewed, warn
+from trainer_client._fixed_noise import flipped_in, has_visit, is_renewed, warn
 from trainer_client._rollout import without_ballast
 from trainer_client.adapters._shared import GROUND_TRUTH_KEYS, async_client
 
@@ -58,5 +58,6 @@ class RewardServerProxy(SimpleResourcesServer):  # type: ignore[misc, unused-ign
             raise HTTPException(refusal.status, refusal.message) from None
         has_own = row.get("visit") is not None or any(has_visit(row.get(key)) for key in GROUND_TRUTH_KEYS)
         if is_renewed(client.url):
-            warn("nemo-gym", [answer.get("flipped")], [has_own])
+            numbers = {name: [value] for name, value in answer.items() if isinstance(value, float)}
+            warn("nemo-gym", flipped_in(numbers), [has_own])
         return {**answer, **{key: row[key] for key in ("responses_create_params", "response") if key in row}}

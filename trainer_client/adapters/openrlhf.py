@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer_client._fixed_noise import has_visit, is_renewed, warn
+from trainer_client._fixed_noise import flipped_in, has_visit, is_renewed, warn
 from trainer_client._messages import label_texts_only
 from trainer_client.adapters._shared import sync_client
 
@@ -33,5 +33,5 @@ def reward_from(url: str | None, queries: list[str], prompts: list[str], labels:
     client = sync_client(url, adapter="openrlhf")
     reply: dict[str, Any] = client.post(body)
     if is_renewed(client.url):
-        warn("openrlhf", reply.get("extra_logs", {}).get("flipped", []), map(has_visit, labels))
+        warn("openrlhf", flipped_in(reply.get("extra_logs", {})), map(has_visit, labels))
     return reply

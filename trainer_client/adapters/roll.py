@@ -68,7 +68,7 @@ class RewardServerWorker(Worker):  # type: ignore[misc, unused-ignore]  # untype
 
     def _columns(self, data: Any, size: int) -> dict[str, Any]:
         rows, step = data.non_tensor_batch, data.meta_info.get("global_step")
-        columns = table(rows, None)
+        columns = table({"source": rows.get("tag"), **rows}, None)
         columns["prompts"] = rows["prompt"] if "prompt" in rows else self._texts(data.batch["prompts"])
         return with_step(columns, step, size)
 

@@ -4,6 +4,11 @@
 
     GRPOTrainer(..., reward_funcs=[RewardFunction("http://127.0.0.1:8000/score/flip?flip_prob=0.4")])
 
+A `mix` may also be given component by component, for `multi_objective_aggregation="normalize_then_sum"` (GDPO). They
+share one request, and are weighted already: their sum is the reward, and `reward_weights` weight what was normalised:
+
+    GRPOTrainer(..., reward_funcs=component_functions("http://127.0.0.1:8000/score/blend", "right", "style"))
+
 On the command line:
 
     export REWARD_URL='http://127.0.0.1:8000/score/flip?flip_prob=0.4'
@@ -27,7 +32,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from trainer_client import AsyncRewardClient, BadBatch, RewardClient, Rewards
+from trainer_client import AsyncRewardClient, BadBatch, BadConfiguration, RewardClient, Rewards
 from trainer_client._json import as_column
 from trainer_client._messages import joined_texts
 from trainer_client.adapters._shared import OnUnscored, log, means, paid, table, with_step
@@ -95,12 +100,24 @@ class RewardFunction(_RewardFunction):
     ) -> None:
         super().__init__(ground_truth_column, name, on_unscored)
         self._client = RewardClient(url, deadline_s=deadline_s, adapter="trl")
+        self._last: tuple[dict[str, Any], Rewards] | None = None
 
     def __call__(self, prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         """One reward for each completion. One that could not be scored is None, unless `on_unscored` says otherwise."""
-        rewards = self._client.score(**self._request(prompts, completions, columns))
-        self._log(rewards, columns)
+        rewards = self._answer(self._request(prompts, completions, columns), columns)
         return self._paid(rewards, self._client.url.fallback_reward)
+
+    def scored(self, prompts: list[Any], completions: list[Any], columns: Mapping[str, Any]) -> Rewards:
+        """What the batch earned; of the batch that was asked about last without another request."""
+        request = {name: list(column) for name, column in self._request(prompts, completions, columns).items()}
+        if self._last is None or self._last[0] != request:
+            self._last = request, self._answer(request, columns)
+        return self._last[1]
+
+    def _answer(self, request: dict[str, Any], columns: Mapping[str, Any]) -> Rewards:
+        rewards = self._client.score(**request)
+        self._log(rewards, columns)
+        return rewards
 
 
 class AsyncRewardFunction(_RewardFunction):
@@ -123,6 +140,31 @@ class AsyncRewardFunction(_RewardFunction):
         rewards = await self._client.score(**self._request(prompts, completions, columns))
         self._log(rewards, columns)
         return self._paid(rewards, self._client.url.fallback_reward)
+
+
+class ComponentFunction:
+    """What one component of a `mix` adds to the reward. TRL asks one function after the other about the same batch."""
+
+    def __init__(self, whole: RewardFunction, component: str) -> None:
+        self._whole = whole
+        self._component = component
+        self.__name__ = component
+
+    def __call__(self, prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
+        """One number for each completion, None where the sample has no reward. Raises BadConfiguration for a component
+        that the reward has not."""
+        rewards = self._whole.scored(prompts, completions, columns)
+        if len(rewards) and self._component not in rewards.components:
+            known = ", ".join(rewards.components) or "none: it is no mix"
+            raise BadConfiguration(f"{rewards.reward} has no component {self._component!r}; it has {known}")
+        column = rewards.components.get(self._component, [])
+        return [None if reward is None else value or 0.0 for value, reward in zip(column, rewards.rewards, strict=True)]
+
+
+def component_functions(url: str | None, *components: str, **options: Any) -> list[ComponentFunction]:
+    """Entries of `reward_funcs`, one a component. `options`: as of `RewardFunction`, but `on_unscored`."""
+    whole = RewardFunction(url, **options)
+    return [ComponentFunction(whole, component) for component in components]
 
 
 def reward_server(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:

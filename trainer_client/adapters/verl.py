@@ -40,7 +40,7 @@ async def compute_score(
     """
     completion, row = one_text("solution_str", solution_str), extra_info or {}
     client = async_client(url, deadline_s, adapter="verl")
-    row = {**row, "group": _group(data_source, row)}
+    row = {**row, "group": _group(data_source, row), "source": data_source}
     rewards = await client.score([completion], **one_sample(row.get("raw_prompt"), [ground_truth], row))
     count(rewards)
     (reward,) = paid(rewards, client.url.fallback_reward, on_unscored)
