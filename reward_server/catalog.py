@@ -210,6 +210,7 @@ class Catalog:
                 reward = reward.of({part: each.weight for part, each in made.parts.items()})
             except ValueError as error:
                 raise InvalidRequest(f"{where}{error}") from None
+            _refuse_corrected(reward.gate, parts, where)
         chosen = Chosen(name, reward, parts, made.parts)
         if chosen.leaves > MAX_LEAVES:
             raise InvalidRequest(f"{where}{name}: it is made of {chosen.leaves} rewards; {MAX_LEAVES} are the most")
@@ -261,6 +262,12 @@ class Catalog:
             self.chosen(name)
         except (InvalidRequest, UnknownReward) as error:
             raise BadCatalog(f"rewards.toml: [{name}]: {error.message}") from None
+
+
+def _refuse_corrected(gate: str, parts: Mapping[str, Chosen], where: str) -> None:
+    """A gate that is never paid 0 would never close. Raises InvalidRequest."""
+    if gate and getattr(parts[gate].reward, "correction", "none") != "none":
+        raise InvalidRequest(f"{where}gate={gate}: under its correction it is never paid 0, so it would never close")
 
 
 def _digested(all_that_counts: Mapping[str, object]) -> str:

@@ -18,6 +18,7 @@ from reward_server.catalog import Catalog
 from reward_server.offline.calibrate import Labelled, report
 from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
 from reward_server.offline.score_file import offline_scorer, rows_done, score_rows
+from reward_server.offline.url import named
 from reward_server.options import (
     MODEL,
     RECORDED,
@@ -86,7 +87,7 @@ def serve(**options: Any) -> None:
 @ends_clearly
 def score(
     file: Annotated[
-        str, typer.Argument(help="JSONL: completion, ground_truth, prompt, group, visit, flip; - is stdin.")
+        str, typer.Argument(help="JSONL: completion, ground_truth, prompt, group, visit, flip, source; - is stdin.")
     ],
     reward: RewardOption = "verifier",
     output: Annotated[
@@ -103,7 +104,7 @@ def score(
     Example: reward-server score rollouts.jsonl --reward flip --flip-prob 0.4 --seed 17 -o scored.jsonl
     """
     settings = settings_of(config=config, **model_options(options))
-    asyncio.run(_score(settings, reward, query_of(options), file, output))
+    asyncio.run(_score(settings, *named(reward, query_of(options)), file, output))
 
 
 @app.command()
@@ -117,6 +118,7 @@ def explain(
     prompt: Annotated[str | None, typer.Option(help="The prompt, as text.")] = None,
     group: Annotated[str | None, typer.Option(help="The question's id.")] = None,
     visit: Annotated[int, typer.Option(help="Which visit of the question.")] = 0,
+    source: Annotated[str | None, typer.Option(help="The data set, which route goes by.")] = None,
     config: ConfigOption = None,
     **options: Any,
 ) -> None:
@@ -126,8 +128,13 @@ def explain(
     """
     settings = settings_of(config=config, **model_options(options))
     text = sys.stdin.buffer.read() if completion == "-" else Path(completion).read_bytes()
-    row = {"completion": text.decode("utf-8", "replace"), "ground_truth": ground_truth, "prompt": prompt}
-    derived = asyncio.run(_explain(settings, reward, query_of(options), {**row, "group": group, "visit": visit}))
+    row: dict[str, object] = {
+        "completion": text.decode("utf-8", "replace"),
+        "ground_truth": ground_truth,
+        "prompt": prompt,
+    }
+    row |= {"group": group, "visit": visit, "source": source}
+    derived = asyncio.run(_explain(settings, *named(reward, query_of(options)), row))
     print(json.dumps(derived, indent=2))  # noqa: T201 - its output
 
 

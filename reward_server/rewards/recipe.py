@@ -43,7 +43,7 @@ TAKEN = frozenset(
     }
 )
 """Names that mean something else in a reply: NeMo-Gym's holds the parts beside the columns of its row."""
-NOT_OF_A_PART = ("reply", "fallback_reward", "unscored")
+NOT_OF_A_PART = ("reply", "fallback_reward", "unscored", "run", "step")
 """What is done with a reward, which is the mix's or the route's to say."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _WEIGHT = TypeAdapter(Annotated[float, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT, allow_inf_nan=False)])
@@ -82,6 +82,8 @@ def recipe(base: str, layers: Collection[Layer], own: Collection[str], known: Co
 def _add(made: Recipe, base: str, layer: Layer, own: Collection[str], known: Collection[str]) -> None:
     table = layer.get(TABLES[base])
     is_fixed = bool(made.parts)  # a variant's parts can be changed, and not be added to
+    if table is not None and not isinstance(table, Mapping):
+        raise ValueError(f"{TABLES[base]}: expected a table, [NAME.{TABLES[base]}] in rewards.toml")
     if isinstance(table, Mapping):
         made.parts |= {str(name): _of_table(base, str(name), entry) for name, entry in table.items()}
         is_fixed = True
@@ -95,7 +97,7 @@ def _add(made: Recipe, base: str, layer: Layer, own: Collection[str], known: Col
         elif not is_fixed and (key if base == "mix" else value) in known:
             made.parts[_named(base, key)] = _of_query(base, key, value)
         else:
-            part, parameter = _dotted(made, base, key, value)
+            part, parameter = _dotted(made, base, key, None if is_fixed else value)
             inner.setdefault(part, {})[parameter] = value
     for part, parameters in inner.items():
         made.parts[part].layers.append(parameters)
@@ -119,11 +121,14 @@ def _of_query(base: str, key: str, value: object) -> Ingredient:
 
 
 def _dotted(made: Recipe, base: str, key: str, value: object) -> tuple[str, str]:
-    """The part and its parameter; a source may hold dots itself, and the longest that fits counts."""
+    """The part and its parameter; a source may hold dots itself, and the longest that fits counts.
+
+    `value`: of a key that might have been a new part, None where there can be none.
+    """
     fitting = [name for name in made.parts if key.startswith(f"{name}.")]
     if not fitting:
         name = value if base == "route" else key
-        no_reward = "" if made.parts or "." in key else f", and no reward is called {shortened(str(name), 100)!r}"
+        no_reward = "" if value is None or "." in key else f", and no reward is called {shortened(str(name), 100)!r}"
         raise ValueError(f"{shortened(key, 100)}: no such parameter{no_reward} ({_how(base, made)})")
     part = max(fitting, key=len)
     parameter = key[len(part) + 1 :]

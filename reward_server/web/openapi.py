@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi.responses import PlainTextResponse
 
-from reward_server.catalog import Catalog
+from reward_server.catalog import Catalog, Chosen
 from reward_server.dialects import DIALECTS, nemo_gym
 from reward_server.dialects.row import SCHEMA as EXPLAIN_SCHEMA
+from reward_server.rewards.mix import MixReward
+from reward_server.rewards.recipe import NOT_OF_A_PART
+from reward_server.rewards.reward import AnyReward
 from reward_server.rewards.table import REWARDS
 
 ERROR_SCHEMA: dict[str, Any] = {
@@ -71,10 +75,30 @@ def rewards(catalog: Catalog) -> list[dict[str, Any]]:
             "base": catalog.base(name),
             "meaning": (REWARDS[catalog.base(name)].__doc__ or "").strip(),
             "sets": catalog.defaults(name),
-            "parameters": _properties(catalog, name),
+            "parameters": _parameters(catalog, name),
         }
         for name in catalog.names
     ]
+
+
+def _parameters(catalog: Catalog, name: str) -> dict[str, dict[str, Any]]:
+    """The schema of each parameter; of a variant that is made of others, those of its parts too: `right.flip_prob`."""
+    own = _properties(catalog, REWARDS[catalog.base(name)])
+    return own | (dict(_of_parts(catalog, catalog.chosen(name))) if name not in REWARDS else {})
+
+
+def _of_parts(catalog: Catalog, chosen: Chosen) -> Iterator[tuple[str, dict[str, Any]]]:
+    for part, of in chosen.parts.items():
+        if isinstance(chosen.reward, MixReward):
+            weight = chosen.reward.weights[part]
+            meaning = f"Weight of the part {part}, which is {of.name}."
+            yield part, {"type": "number", "default": weight, "description": meaning}
+        values = of.reward.model_dump(mode="json")
+        for parameter, schema in _properties(catalog, type(of.reward)).items():
+            if parameter not in NOT_OF_A_PART:
+                yield f"{part}.{parameter}", {**schema, "default": values[parameter]}
+        for inner, schema in _of_parts(catalog, of):
+            yield f"{part}.{inner}", schema
 
 
 def _route(catalog: Catalog, name: str, summary: str, body: dict[str, Any]) -> Route:
@@ -88,9 +112,8 @@ def _route(catalog: Catalog, name: str, summary: str, body: dict[str, Any]) -> R
     }
 
 
-def _properties(catalog: Catalog, name: str) -> dict[str, dict[str, Any]]:
+def _properties(catalog: Catalog, kind: type[AnyReward]) -> dict[str, dict[str, Any]]:
     """The parameters as JSON schema; those that name a check with the names that there are."""
-    kind = REWARDS[catalog.base(name)]
     properties: dict[str, dict[str, Any]] = kind.model_json_schema()["properties"]
     for parameter in kind.asks_checks:
         names = next((each for each in properties[parameter].get("anyOf", []) if each.get("type") == "string"), None)
@@ -100,10 +123,9 @@ def _properties(catalog: Catalog, name: str) -> dict[str, dict[str, Any]]:
 
 def _query_parameters(catalog: Catalog, name: str) -> list[dict[str, Any]]:
     """One entry a parameter; a variant's own settings are its defaults."""
-    properties = _properties(catalog, name)
     sets = catalog.defaults(name)
     parameters = []
-    for parameter, schema in properties.items():
+    for parameter, schema in _parameters(catalog, name).items():
         meaning = schema.pop("description", "")
         if parameter in sets:
             schema["default"] = sets[parameter]
