@@ -174,11 +174,11 @@ def test_nemo_rl_leaves_out_what_could_not_be_scored(server: RunningServer) -> N
         ({"ground_truth": None, "expected_answer": 4}, 1.0),
         ({"ground_truth": {"ground_truth": None, "group": None}, "answer": "4"}, 1.0),
         ({"ground_truth": {}, "answer": "4"}, 1.0),
-        ({"answer": {"ground_truth": "4", "group": None, "source": None}}, 1.0),
-        ({"answer": '{"ground_truth": "4", "source": null}'}, 1.0),
+        ({"answer": {"ground_truth": "4", "group": None, "origin": None}}, 1.0),
+        ({"answer": '{"ground_truth": "4", "origin": null}'}, 1.0),
         ({"ground_truth": "", "answer": "4"}, None),  # an empty text is a value
         ({"ground_truth": [], "answer": "4"}, None),
-        ({"answer": {"ground_truth": "4", "source": "a"}}, None),
+        ({"answer": {"ground_truth": "4", "origin": "a"}}, None),
         ({"answer": {"ground_truth": None, "group": "q"}}, None),
     ],
 )
