@@ -25,7 +25,7 @@ class Setting:
 
     `shared`: one softmax for all questions, started near .05; else one a question, started at .25. `batch`: questions a
     step, none twice. `group`: samples a question. `whiten`: divide advantages by the group's standard deviation.
-    `fresh`: the visit is the step, else 0 always.
+    `clip`: the longest gradient, whose direction is kept. `fresh`: the visit is the step, else 0 always.
     `until`: end as soon as the mean accuracy reaches it.
     """
 
@@ -36,6 +36,7 @@ class Setting:
     batch: int = QUESTIONS
     group: int = GROUP
     adam: bool = False
+    clip: float = float("inf")
     whiten: bool = True
     fresh: bool = True
     until: float = 2.0
@@ -75,7 +76,8 @@ def train(
         if curve[-1].mean() >= setting.until:
             break
         questions_SB = np.stack([_chosen(rng, setting.batch, len(is_right)) for rng in rngs])
-        logits = logits + ascend(_gradient(setting, logits, questions_SB, step, rngs, rewards_of))
+        gradient = _gradient(setting, logits, questions_SB, step, rngs, rewards_of)
+        logits = logits + ascend(_clipped(gradient, setting.clip))
         curve.append(_accuracy(logits, is_right))
         on_step()
     return np.stack(curve, axis=1)
@@ -105,6 +107,13 @@ def _gradient(
     gradient = np.zeros_like(logits)
     gradient[runs_S, questions_SB] = gradient_SBM
     return gradient
+
+
+def _clipped(gradient: Floats, longest: float) -> Floats:
+    """Of each run, no longer than that."""
+    length = np.sqrt((gradient**2).sum((1, 2), keepdims=True))
+    scaled: Floats = gradient * np.minimum(1, longest / np.maximum(length, 1e-300))
+    return scaled
 
 
 def advantages(rewards_SBG: Floats, whiten: bool) -> Floats:

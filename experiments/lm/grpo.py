@@ -31,7 +31,6 @@ from trainer_client import RewardClient
 from trainer_client.adapters.trl import RewardFunction
 
 EVERY_ARM = ARMS | JUDGE_ARMS
-GROUP, BATCH = 8, 128
 LONGEST = 32
 LOGGED = ("step", "reward", "flip/clean", "rpr/rpr", "rm/rm", "rm/rpr", "rm_sim/clean", "rm_sim/rm",
           "rm_sim/rpr", "frac_reward_zero_std", "entropy",
@@ -83,14 +82,16 @@ def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
     """The result of the run: evaluations, the trainer's log, some completions at the end."""
     words: Any = AutoTokenizer.from_pretrained(options.base, trust_remote_code=False)
     model = AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32, trust_remote_code=False)
+    arm = EVERY_ARM[options.arm]
     config = GRPOConfig(
-        folder, use_cpu=True, bf16=False, max_steps=options.falls_for, per_device_train_batch_size=BATCH,
-        num_generations=GROUP, max_completion_length=LONGEST, beta=0.0, scale_rewards="group",
+        folder, use_cpu=True, bf16=False, max_steps=options.falls_for,
+        per_device_train_batch_size=arm.questions * arm.group, num_generations=arm.group,
+        max_completion_length=LONGEST, beta=0.0, scale_rewards="group",
         optim="sgd", learning_rate=options.lr, lr_scheduler_type="linear", max_grad_norm=0.2, seed=options.seed,
         gradient_checkpointing=False, dataloader_pin_memory=False,
         logging_steps=5, report_to=[], save_strategy="no", disable_tqdm=True,
     )  # fmt: skip
-    url = EVERY_ARM[options.arm].url(options.server, options.seed)
+    url = arm.url(options.server, options.seed)
     evaluation = Evaluation(words, RewardClient(options.server + "/score/verifier"), options.every, options.steps)
     trainer = GRPOTrainer(model, RewardFunction(url), config, rows(), processing_class=words, callbacks=[evaluation])
     began = time.monotonic()
