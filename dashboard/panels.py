@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import common, heatmap, prometheus, stat, table, timeseries
-from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
@@ -52,13 +52,18 @@ def lines(
     top: float | None = None,
     is_stacked: bool = False,
     dashed: Sequence[str] = (),
+    links: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Lines over time; `queries`: by legend. From 0 to `top`. `dashed`: legends of what lines are compared with."""
+    """Lines over time; `queries`: by legend. From 0 to `top`.
+
+    `dashed`: legends of what lines are compared with. `links`: where a click on a line leads, by title.
+    """
     panel = timeseries.Panel().title(title).description(meaning).datasource(SOURCE).height(8).span(8).unit(unit)
     for letter, (legend, expression) in zip("ABCDEF", queries.items(), strict=False):
         panel.with_target(asks(expression, legend, letter).range())
         if legend in dashed:
             panel.override_by_query(letter, _dashed())
+    panel.data_links([DashboardLink(title).url(url).target_blank(True) for title, url in (links or {}).items()])
     if top is not None:
         panel.max(top)
     mode = shapes.StackingMode.NORMAL if is_stacked else shapes.StackingMode.NONE

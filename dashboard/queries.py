@@ -84,6 +84,13 @@ def draw_band(sign: str) -> str:
     return f"clamp({p} {sign} {width}, 0, 1)"
 
 
+def misjudged(paid: str, reference: str) -> str:
+    """Of what the second opinion calls right ("1") or wrong ("0"), the share that was paid otherwise."""
+    against = f'reference="{reference}"'
+    whole = gained("reward_confusion_total", against)
+    return ratio(gained("reward_confusion_total", f'paid="{paid}"', against), whole)
+
+
 def length(quantile: float) -> str:
     """Characters of the policy's own turn."""
     return f"histogram_quantile({quantile}, {gained('reward_completion_chars_bucket', by=f'{RUN}, le')})"

@@ -8,6 +8,7 @@ from dashboard.panels import Panel, lines, listing, number, spread
 RUN = "{{reward}} {{config}}"
 SCORING = 'route=~"/score/.*"'
 PROCESS = 'job="reward-server"'
+SAMPLES = "${view:raw}&config=${__field.labels.config}&outcome=${__field.labels.outcome}"
 OF_MODEL = q.any_of(q.BY_MODEL)
 
 
@@ -87,6 +88,7 @@ def paid() -> list[Panel]:
             {"{{outcome}} {{config}}": f"{q.outcome_shares()} > 0"},
             unit="percentunit",
             top=1,
+            links={"These samples": SAMPLES},
         ),
     ]
 
@@ -145,6 +147,14 @@ def noise() -> list[Panel]:
             unit="percentunit",
             top=1,
             dashed=(promised,),
+        ),
+        lines(
+            "What a second opinion says",
+            "Of rewards that ask one (reference=): the share of wrong answers that were paid, and of right ones that"
+            " were not. Noise on purpose is among them. GET /rewards/NAME/noise has the intervals.",
+            {f"{RUN}: wrong, paid": q.misjudged("1", "0"), f"{RUN}: right, not paid": q.misjudged("0", "1")},
+            unit="percentunit",
+            top=1,
         ),
         lines(
             "Calibrated share",

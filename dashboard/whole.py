@@ -10,6 +10,7 @@ from grafana_foundation_sdk.builders.dashboard import (
     DatasourceVariable,
     QueryVariable,
     Row,
+    TextBoxVariable,
 )
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
@@ -63,7 +64,7 @@ def _dashboard() -> Dashboard:
     board = Dashboard("reward-server").uid("reward-server").tags(["reward-server"]).version(2).editable()
     board.description("What trainers are paid, whether it is right, and whether the server keeps up.")
     board.tooltip(DashboardCursorSync.CROSSHAIR).refresh("30s").timezone("browser").time("now-6h", "now")
-    for variable in (_source(), _reward(), _config(), _rows(), _window(), _instance()):
+    for variable in (_source(), _reward(), _config(), _rows(), _window(), _instance(), _view()):
         board.with_variable(variable)
     for title, panels in rows().items():
         board.with_row(Row(title))
@@ -109,3 +110,13 @@ def _window() -> CustomVariable:
     options = [VariableOption(selected=name == "5m", text=name, value=name) for name in WINDOWS]
     variable = CustomVariable("window").label("Window").values(",".join(WINDOWS)).options(options).current(options[1])
     return variable.description("Every point is over so long: at least the time between two steps.")
+
+
+def _view() -> TextBoxVariable:
+    """Where a click on an outcome leads: the samples, if the run is recorded."""
+    address = "http://127.0.0.1:8100/samples?run=RUN"
+    chosen = VariableOption(selected=True, text=address, value=address)
+    variable = TextBoxVariable("view").label("Samples at").default_value(address).current(chosen).options([chosen])
+    return variable.description(
+        "`reward-server view FOLDER`, with the name of the run: a click on an outcome opens it."
+    )

@@ -83,7 +83,7 @@ def test_a_config_is_told_with_its_parameters_and_the_server_with_its_versions(s
     assert server.metric("reward_config_info", config=config, reward="flip") == 1
     page = {family.name: family for family in text_string_to_metric_families(server.get("/metrics").text)}
     (info,) = [each.labels for each in page["reward_config_info"].samples if each.labels["config"] == config]
-    assert info["parameters"] == "seed=902&flip_prob=0.4@0,0.1@10"
+    assert info["parameters"] == "flip_prob=0.4@0,0.1@10&seed=902"
     (told,) = page["reward_server_info"].samples
     assert (told.labels["version"], told.value) == (__version__, 1)
     assert set(told.labels) == {"version", "python", "math_verify", "latex2sympy2_extended", "sympy"}
@@ -97,7 +97,7 @@ def test_parameters_are_told_in_200_characters(registry: CollectorRegistry) -> N
     counted(SampleMetrics(registry), plan, rows("q"))
     assert plan.shown() in generate_latest(registry).decode()
     mixed = CATALOG.resolve("mix", "flip=0.7&flip.flip_prob=0.4&flip.flip_unanswered=true&rpr=0.3")
-    assert mixed.shown() == "flip=0.7&rpr=0.3&flip.flip_prob=0.4&flip.flip_unanswered=true"
+    assert mixed.shown() == "flip=0.7&flip.flip_prob=0.4&flip.flip_unanswered=true&rpr=0.3"
 
 
 def test_a_series_begins_with_every_outcome_at_0(registry: CollectorRegistry) -> None:

@@ -33,9 +33,13 @@ class Plan:
     parts: Mapping[str, Plan] = field(default_factory=dict)
 
     def shown(self) -> str:
-        """The parameters in the digest that are not at their defaults, as a query string: 200 characters at most."""
+        """The parameters in the digest that are not at their defaults, as a query string.
+
+        In alphabetical order, 200 characters at most.
+        """
         text = urlencode(
-            [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in self._given()], safe=",@"
+            [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in sorted(self._given())],
+            safe=",@",
         )
         return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
 

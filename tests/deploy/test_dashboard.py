@@ -18,7 +18,7 @@ def test_the_dashboard_is_what_the_code_writes() -> None:
 def test_every_variable_of_a_query_is_one_of_the_dashboard() -> None:
     offered = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
     asked = {name for query in all_queries() for name in VARIABLE.findall(query)}
-    assert {name for name in asked if not name.startswith("__")} == offered - {"datasource"}
+    assert {name for name in asked if not name.startswith("__")} == offered - {"datasource", "view"}
 
 
 def test_what_counts_samples_is_asked_for_by_config_and_rows_over_the_window() -> None:

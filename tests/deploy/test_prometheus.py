@@ -94,7 +94,7 @@ def test_the_other_run_has_a_line_and_an_annotation_of_its_own(seen: Seen) -> No
     annotations = {each["name"]: filled(each["expr"]) for each in DASHBOARD["annotations"]["list"]}
     new = {minute: prometheus.ask(annotations["New config"], told.at(minute)) for minute in (0, OTHER_FROM, 13)}
     assert new == {
-        0: {(f"config={told.configs['ours']}", "parameters=seed=17&flip_prob=0.4", "reward=flip"): 1},
+        0: {(f"config={told.configs['ours']}", "parameters=flip_prob=0.4&seed=17", "reward=flip"): 1},
         OTHER_FROM: {(f"config={told.configs['theirs']}", "parameters=flip_prob=0.1&seed=3", "reward=flip"): 1},
         13: {},
     }
@@ -114,6 +114,7 @@ def test_every_query_is_answered(seen: Seen) -> None:
         "reward_server_info",
         "reward_rejected_total",
         "reward_verdict_cache",
+        "reward_confusion_total",
     )
     assert [query for query in empty if not any(name in query for name in silent)] == []
 
