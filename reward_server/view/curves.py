@@ -74,7 +74,7 @@ class Curves:
     def begins(self) -> list[int]:
         return [self.axis.begin(bucket) for bucket in self.buckets]
 
-    def mean(self, total: Field, count: Field, *, evaluation: bool = False) -> Values:
+    def mean(self, total: int, count: int, *, evaluation: bool = False) -> Values:
         """One sum over another, None where there is nothing to divide by."""
         return _ratio(*((self.evaluation if evaluation else self.train)[:, place] for place in (total, count)))
 

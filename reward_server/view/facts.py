@@ -67,7 +67,7 @@ def facts_of(row: Row) -> Facts:
         row.run,
         row.step,
         (row.config, row.version, row.reward, row.query),
-        number(row.question),
+        kept_number(row.question),
         row.visit,
         row.outcome,
         row.tier,
@@ -79,7 +79,7 @@ def facts_of(row: Row) -> Facts:
         noise.get("threshold"),
         bool(noise.get("exposed")),
         parts.get("rm") if "calibrated" in parts else None,  # a part of a mix may be called so too
-        number(row.answer or ""),
+        kept_number(row.answer or ""),
         row.chars,
         signs,
         _suspect(row) if row.outcome in WRONG else 0,
@@ -89,6 +89,10 @@ def facts_of(row: Row) -> Facts:
 def number(text: str) -> int:
     """A text as the 64-bit integer that stands for it in the index."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
+
+
+kept_number = lru_cache(maxsize=2**14)(number)
+"""The rollouts of a question share it, and often their answers."""
 
 
 def truths_in(row: Row) -> Iterable[str]:

@@ -30,7 +30,7 @@ class _State(msgspec.Struct):
     """What the next reading goes on from. `arrivals`: rows so far, by run and reward."""
 
     n: int = 0
-    arrivals: dict[str, int] = msgspec.field(default_factory=dict)
+    arrivals: dict[tuple[int, str], int] = msgspec.field(default_factory=dict)
     still_open: bytes = b""
 
 
@@ -42,6 +42,7 @@ class Index:
         self.lock = Lock()
         self.connection, self.path = store.opened(folder)
         self._names: dict[tuple[str, str], int] = {}
+        self._configs: dict[tuple[str, str, str, str], int] = {}
         self._read_state()
 
     def close(self) -> None:
@@ -127,18 +128,20 @@ class Index:
     def _made_again(self) -> list[RecordFile]:
         for table in store.NAMES:
             self.connection.execute(f"DELETE FROM {table}")
-        self._names = {}
+        self._names, self._configs = {}, {}
         self._read_state()
         return self._files()
 
     def _add(self, batch: _Batch, file: RecordFile, offset: int, size: int, row: Row) -> None:
         facts = facts_of(row)
         run = self.name("run", facts.run)
-        reward = f"{run} {row.reward}"
+        reward = run, row.reward
         arrival = self._state.arrivals.get(reward, 0)
         unit = facts.step if facts.step is not None and facts.step >= 0 else -1 - arrival // UNIT_ROWS
         self._state.arrivals[reward] = arrival + facts.is_train
-        config = self.name("config", "\n".join(facts.config))
+        config = self._configs.get(facts.config)
+        if config is None:
+            config = self._configs[facts.config] = self.name("config", "\n".join(facts.config))
         key = (run, config, int(facts.is_train), unit)
         self._sums.add(key, facts, arrival)
         batch.samples.append(self._sample(key, facts, (self._state.n, file.number, offset, size), arrival))

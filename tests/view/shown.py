@@ -52,5 +52,5 @@ def shown(folder: Path, *options: str) -> Iterator[View]:
 
 
 def text_of(html: str) -> str:
-    """What a reader sees of a page: without tags, with its character references read."""
-    return unescape(re.sub(r"<[^>]*>", "", html))
+    """What a reader sees of a page, in one line: without tags, with its character references read."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())

@@ -19,6 +19,7 @@ function rules(plot) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.strokeStyle = colour("ink");
+  ctx.lineWidth = 1.5 * devicePixelRatio;
   ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
   for (const x of told.rules) {
     const at = Math.round(plot.valToPos(x, "x", true));
@@ -41,8 +42,9 @@ function draw(lines, place) {
   const edges = lines.flatMap((each, at) => (each.form === "edge" ? [at + 1] : []));
   const top = Math.max(...lines.filter((each) => each.share).flatMap((each) => each.values)), full = top > 0.5;
   const say = (plot) => outputs.forEach((output) => {
-    const value = plot.cursor.idx == null ? null : lines[output.dataset.series].values[plot.cursor.idx];
-    output.textContent = value == null ? "" : short(value);
+    const at = plot.cursor.idx, line = lines[output.dataset.series];
+    const value = at == null ? null : line ? line.values[at] : told.x[at];
+    output.textContent = value == null ? "" : line ? short(value) : value.toLocaleString("en");
   });
   const plot = new uPlot({
     width: box.clientWidth, height: 150, legend: { show: false },

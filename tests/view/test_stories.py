@@ -1,0 +1,111 @@
+"""The questions that the page is for, asked of its numbers and its pages."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+from view.made_record import Course, Rollout, plain, record
+from view.shown import View, shown, text_of
+
+from reward_server.cli import app
+from reward_server.records.files import files, rows
+from reward_server.records.text import encode
+from reward_server.view.index import SCORE_BINS
+from reward_server.view.store import NAME
+
+REFUSED = (
+    r"\text{the answer is } {}",
+    r"{} \text{, I think}",
+    r"{} \text{ (see above)}",
+    r"{}\text{ or so}",
+    r"{}, \text{ not } 1",
+)
+"""Ways to write a right number that the verifier does not take for one."""
+
+
+def seldom_refused(rollout: Rollout) -> str:
+    """Right in one of those notations, in 1 % of all completions."""
+    place = rollout.step * 40 + rollout.question % 10 * 4 + rollout.number
+    if place % 100 != 7:
+        return plain(rollout)
+    answer = REFUSED[place // 100 % len(REFUSED)].replace("{}", str(rollout.truth))
+    return f"{rollout.text}$\\boxed{{{answer}}}$<|im_end|>"
+
+
+@pytest.fixture(scope="module")
+def view(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
+    copy = tmp_path_factory.mktemp("stories") / "record"
+    shutil.copytree(made, copy, ignore=shutil.ignore_patterns(NAME))
+    course = Course(run="seldom", reward="verifier", query="", steps=50, questions=10, pool=10, evaluate=0)
+    asyncio.run(record(copy, replace(course, fault=seldom_refused, fault_step=0)))
+    reply = CliRunner().invoke(
+        app, ["replay", str(copy), "--run", "cut", "-r", "verifier", "-o", str(copy / "verifier.jsonl")]
+    )
+    assert reply.exit_code == 0, reply.output
+    with shown(copy) as view:
+        yield view
+
+
+def test_two_presets_list_what_is_right_in_a_refused_notation_on_their_first_page(view: View) -> None:
+    kept = [row for _, row in rows(view.folder, "seldom")]
+    hidden = {row.id for row in kept if row.outcome != "correct" and not (row.answer or "").isdigit()}
+    assert (len(kept), len(hidden)) == (2000, 20)
+    listed = {
+        id
+        for preset in ("in-text", "agreed")
+        for id in re.findall(r'href="/sample/([^"?]+)\?', view.get(f"/samples?run=seldom&preset={preset}").text)
+    }
+    assert len(hidden & listed) >= 18
+
+
+def test_compare_counts_what_a_replay_pays_and_leads_to_the_rows(view: View) -> None:
+    old = [row for _, row in rows(view.folder, "cut")]
+    more = [row for row in old if row.parts["clean"] is not None and row.parts["clean"] > (row.paid or 0)]
+    less = [row for row in old if row.parts["clean"] is not None and row.parts["clean"] < (row.paid or 0)]
+    html = view.get("/compare?run=cut").text
+    text = text_of(html)
+    assert f"{len(old):,} rows of cut" in text
+    assert f"paid more {len(more):,} paid less {len(less):,} paid the same" in text
+    outcomes = Counter(row.outcome for row in old)
+    assert all(f">{count:,}</a>" in html for count in outcomes.values())
+    listed = view.get("/compare?run=cut&change=less").text
+    assert re.findall(r'href="/sample/([^"?]+)"', listed) == [row.id for row in less[:50]]
+    after = re.search(r'rel="next" href="([^"]+)"', listed)
+    assert after is not None
+    rest = view.get(after[1].replace("&amp;", "&")).text
+    assert re.findall(r'href="/sample/([^"?]+)"', rest) == [row.id for row in less[50:100]]
+    assert "What would it have been paid?" in view.get("/compare?run=notation").text
+
+
+def test_calibration_is_that_of_the_recorded_scores(view: View) -> None:
+    kept = [row for _, row in rows(view.folder, "judge") if row.parts["rm"] is not None]
+    bins: dict[int, list[tuple[float, float]]] = {}
+    for row in kept:
+        score, clean = row.parts["rm"], row.parts["clean"]
+        assert score is not None and clean is not None
+        bins.setdefault(min(SCORE_BINS - 1, int(score * SCORE_BINS)), []).append((score, clean))
+    error = sum(abs(sum(clean - score for score, clean in pairs)) for pairs in bins.values()) / len(kept)
+    text = text_of(view.get("/calibration?run=judge").text)
+    assert f"rows with a verdict {len(kept):,} expected calibration error {error:.3f} threshold 0.5" in text
+    assert view.get("/calibration?run=judge").text.count('class="dot"') == len(bins)
+
+
+def test_where_today_pays_otherwise_both_stand_side_by_side(view: View) -> None:
+    (file,) = files(view.folder, "notation")
+    row = next(row for _, row in rows(view.folder, "notation"))
+    changed = msgspec.structs.replace(row, id="changed", paid=0.25, version="0.0.9", config="000000000000")
+    with file.open("ab") as sink:
+        sink.write(encode(changed))
+    text = text_of(view.get("/sample/changed").text)
+    assert "Recorded, and today" in text
+    assert f"paid 0.25 {row.paid:g}" in text
+    assert "recorded by version 0.0.9" in text
