@@ -96,6 +96,8 @@ def test_parameters_are_told_in_200_characters(registry: CollectorRegistry) -> N
     assert plan.shown().endswith("…")
     counted(SampleMetrics(registry), plan, rows("q"))
     assert plan.shown() in generate_latest(registry).decode()
+    strange = CATALOG.resolve("flip", "flip_prob=0.4&flip_if=phrase:\udc80 a")  # a command line may bring such
+    assert strange.shown() == "flip_if=phrase%3A%5Cudc80+a&flip_prob=0.4"
     mixed = CATALOG.resolve("mix", "flip=0.7&flip.flip_prob=0.4&flip.flip_unanswered=true&rpr=0.3")
     assert mixed.shown() == "flip=0.7&flip.flip_prob=0.4&flip.flip_unanswered=true&rpr=0.3"
 

@@ -37,10 +37,8 @@ class Plan:
 
         In alphabetical order, 200 characters at most.
         """
-        text = urlencode(
-            [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in sorted(self._given())],
-            safe=",@",
-        )
+        given = [(key, _as_given(value)) for key, value in sorted(self._given())]
+        text = urlencode(given, safe=",@", errors="backslashreplace")
         return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
 
     def _given(self) -> Iterator[tuple[str, object]]:
@@ -59,6 +57,13 @@ class Plan:
     def asks_a_model(self) -> bool:
         """Does it, or one of its parts, need a reward model's score?"""
         return any(needs.model is not None for needs in self.all_needs())
+
+
+def _as_given(value: object) -> str:
+    """A parameter's value as a query string has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def blank(plan: Plan) -> Score:
