@@ -24,6 +24,7 @@ EXTRA_SERVER = (  # the modules that it brings, but uvloop, which uvicorn can do
     "starlette",
     "sympy",
     "typer",
+    "typing_extensions",
     "uvicorn",
 )
 

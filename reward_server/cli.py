@@ -40,15 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-TRY_THESE = r"""
-reward-server {version} listens on {url}
-
-  curl -s '{url}/score/verifier' -d '{{"completions": ["so \\boxed{{4}}"], "ground_truths": ["4"]}}'
-  curl -s '{url}/score/flip?flip_prob=0.4' -d '{{"query": ["3+3? \\boxed{{6}}"], "prompts": ["3+3?"], "labels": ["6"]}}'
-  curl -s '{url}/explain/verifier' -d '{{"completion": "so \\boxed{{\\frac{{1}}{{2}}}}", "ground_truth": "0.5"}}'
-
-Point a trainer at {url}/score/verifier; every path with its parameters: {url}/docs
-"""
 
 
 def _tell_version(is_asked: bool) -> None:
@@ -78,7 +69,17 @@ def serve(**options: Any) -> None:
 
     settings = settings_of(**options)
     logs.configure(settings)
-    run(settings, lambda url: print(TRY_THESE.format(url=url, version=__version__), flush=True))  # noqa: T201 - its output
+    run(settings, lambda url: print(_told_at_start(url, bool(settings.api_keys)), flush=True))  # noqa: T201 - its output
+
+
+def _told_at_start(url: str, needs_key: bool) -> str:
+    from reward_server.web.try_these import try_these
+
+    lines = "\n".join(f"  {line}" for line in try_these(url, needs_key))
+    return (
+        f"\nreward-server {__version__} listens on {url}\n\n{lines}\n\n"
+        f"Point a trainer at {url}/score/verifier; every path with its parameters: {url}/docs\n"
+    )
 
 
 @app.command()

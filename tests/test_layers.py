@@ -13,7 +13,7 @@ LAYERS = (  # a module may import from its own row and from the rows below
     {"view"},
     {"offline"},
     {"web", "logs"},
-    {"explanation", "why", "records"},
+    {"explanation", "explained", "why", "records"},
     {"dialects"},
     {"scoring"},
     {"work"},

@@ -1,14 +1,14 @@
 """One URL serves every trainer: the shape of the body says who is calling, the reply has that caller's shape.
 
-A dialect is one module: `matches(keys)`, `parse(body) -> samples, echo`, `render(reply, echo) -> bytes`, and the schema
-of its bodies. A new one is that module and its name in DIALECTS. The NeMo-Gym family has paths of its own: it is asked
-for there, and not recognised by shape.
+A dialect is one module: `matches(keys)`, `parse(body) -> samples, echo`, `render(reply, echo) -> bytes`, the schema of
+its bodies and the types of its replies. A new one is that module and its name in DIALECTS. The NeMo-Gym family has
+paths of its own: it is asked for there, and not recognised by shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Any, Protocol
 
 from reward_server.dialects import aws_rft, llama_factory, native, openrlhf, slime
 from reward_server.dialects.json_body import JsonBody
@@ -18,10 +18,11 @@ from reward_server.types import Sample
 
 
 class Dialect(Protocol):
-    """What a dialect's module has. `SCHEMA`: its bodies, for the OpenAPI page."""
+    """What a dialect's module has. `SCHEMA`: its bodies. `REPLIES`: the types of its replies. Both for OpenAPI."""
 
     NAME: str
     SCHEMA: dict[str, object]
+    REPLIES: tuple[Any, ...]
 
     def matches(self, keys: Collection[str]) -> bool:
         """True when a body with these top-level keys is this dialect's."""

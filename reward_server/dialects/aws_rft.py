@@ -14,7 +14,9 @@ functions", and amzn-nova-forge 1.4.10.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
+from typing import Literal, cast
+
+from typing_extensions import TypedDict
 
 from reward_server.dialects.json_body import LIST, LIST_KEYS, JsonBody
 from reward_server.dialects.json_text import JsonNumber, read_json
@@ -29,7 +31,7 @@ from reward_server.dialects.label import (
     object_in,
     source_of,
 )
-from reward_server.dialects.reply import Echo, Reply, to_json
+from reward_server.dialects.reply import Echo, Reply, only_these, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.types import Message, Sample, Score
 
@@ -43,9 +45,17 @@ SCHEMA: dict[str, object] = {
         "type": "object",
         "required": ["messages"],
         "properties": {
-            "id": {"type": ["string", "number"]},
-            "messages": {"type": "array", "items": {"type": "object"}, "description": "The last is the policy's."},
-            "metadata": {"type": "object", "description": f"Columns of the data set: {REFERENCE}, group, visit, flip."},
+            "id": {"type": ["string", "number", "null"]},
+            "messages": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "object"},
+                "description": "The last is the policy's.",
+            },
+            "metadata": {
+                "type": ["object", "null"],
+                "description": f"Columns of the data set: {REFERENCE}, group, visit, flip.",
+            },
             REFERENCE: {"description": "Text, number, list of those, or object."},
         },
     },
@@ -58,6 +68,27 @@ SCHEMA: dict[str, object] = {
     ],
 }
 Row = dict[str, object]
+
+
+@only_these
+class AwsMetric(TypedDict):
+    """The reward itself (type Reward), or one of its parts."""
+
+    name: str
+    value: float
+    type: Literal["Reward", "Metric"]
+
+
+@only_these
+class AwsScore(TypedDict):
+    """One sample's; `id` as it was sent."""
+
+    id: str | float | None
+    aggregate_reward_score: float
+    metrics_list: list[AwsMetric]
+
+
+REPLIES = (list[AwsScore],)
 
 
 def matches(keys: Collection[str]) -> bool:
@@ -80,17 +111,18 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
 
 def render(reply: Reply, echo: Echo) -> bytes:
     rows = zip(echo["ids"], reply.chosen_rewards(), reply.scores, strict=True)
-    answer = [
+    answer: list[AwsScore] = [
         {"id": id, "aggregate_reward_score": reward, "metrics_list": _metrics(reply, reward, score)}
         for id, reward, score in rows
     ]
     return to_json(answer).encode()
 
 
-def _metrics(reply: Reply, reward: float, score: Score) -> list[dict[str, object]]:
+def _metrics(reply: Reply, reward: float, score: Score) -> list[AwsMetric]:
     """The reward itself, and its parts."""
-    paid: dict[str, object] = {"name": reply.plan.name, "value": reward, "type": "Reward"}
-    return [paid, *({"name": n, "value": value, "type": "Metric"} for n, value in reply.numbers(score).items())]
+    paid: AwsMetric = {"name": reply.plan.name, "value": reward, "type": "Reward"}
+    parts: list[AwsMetric] = [{"name": n, "value": v, "type": "Metric"} for n, v in reply.numbers(score).items()]
+    return [paid, *parts]
 
 
 def _row(number: int, entry: object) -> Row:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from typing_extensions import TypedDict
+
 from reward_server.dialects.json_body import JsonBody
-from reward_server.dialects.reply import Echo, Reply, to_json
+from reward_server.dialects.reply import Echo, Reply, only_these, to_json
 from reward_server.dialects.whole_text import parted
 from reward_server.errors import InvalidRequest
 from reward_server.types import Sample
@@ -21,14 +23,25 @@ SCHEMA: dict[str, object] = {
     "type": "object",
     "required": ["messages"],
     "properties": {
-        "model": {"type": "string"},
+        "model": {"description": "Always `model`."},
         "messages": {
             "type": "array",
             "items": {"type": "string"},
             "description": "Prompt and completion in one text, in the policy's chat template.",
         },
     },
+    "example": {"messages": ["<|im_start|>user\n3+3?<|im_end|>\n<|im_start|>assistant\n\\boxed{6}<|im_end|>\n"]},
 }
+
+
+@only_these
+class LlamaFactoryReply(TypedDict):
+    """One score a text, in the order of the request."""
+
+    scores: list[float]
+
+
+REPLIES = (LlamaFactoryReply,)
 
 
 def matches(keys: Collection[str]) -> bool:
@@ -47,7 +60,8 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
 
 
 def render(reply: Reply, _echo: Echo) -> bytes:
-    return to_json({"scores": reply.chosen_rewards()}).encode()
+    answer: LlamaFactoryReply = {"scores": reply.chosen_rewards()}
+    return to_json(answer).encode()
 
 
 def _sample(text: str) -> Sample:

@@ -33,6 +33,10 @@ _PART_KEYS = MEDIA_KEYS | {"bytes": "image", "path": "image", "url": "image", "b
 _FILE_KEYS = ("inline_data", "inlineData", "file_data", "fileData")
 """Gemini's, whose MIME type says what they are."""
 Part = dict[str, object]
+PROMPT_SCHEMA: dict[str, object] = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}, {"type": "null"}],
+    "description": "Text, or messages.",
+}
 
 
 def without_media(messages: list[Message]) -> list[Message]:

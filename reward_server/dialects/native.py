@@ -13,13 +13,15 @@ from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
+from typing_extensions import NotRequired, TypedDict
+
 from reward_server import __version__
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import all_labelled, checked_group, checked_step, checked_visit, truths_of_text
-from reward_server.dialects.messages import without_media
-from reward_server.dialects.reply import Echo, Reply, to_json
+from reward_server.dialects.messages import PROMPT_SCHEMA, without_media
+from reward_server.dialects.reply import Echo, Reply, only_these, to_json
 from reward_server.errors import InvalidRequest
-from reward_server.types import Message, Sample
+from reward_server.types import Message, Outcome, Sample
 
 NAME = "native"
 COLUMNS = ("completions", "prompts", "ground_truths", "groups", "visits", "flips", "steps", "sources")
@@ -33,7 +35,7 @@ SCHEMA: dict[str, object] = {
     "required": ["completions"],
     "properties": {
         "completions": {"type": "array", "items": {"type": "string"}},
-        "prompts": {"type": "array", "items": {"type": ["string", "array"]}, "description": "Text, or messages."},
+        "prompts": {"type": "array", "items": PROMPT_SCHEMA},
         "ground_truths": {"type": "array", "items": {}, "description": "Text, number, list of those, or label object."},
         "groups": {"type": "array", "items": {"type": ["string", "integer", "null"]}},
         "visits": {"type": "array", "items": {"type": ["integer", "null"]}},
@@ -43,6 +45,25 @@ SCHEMA: dict[str, object] = {
     },
     "example": {"completions": ["2 + 2 is \\boxed{4}"], "ground_truths": ["4"], "groups": ["q-17"]},
 }
+
+
+@only_these
+class NativeReply(TypedDict):
+    """Columns, in the order of the request. `rewards`: null where a sample has no reward, and its outcome says why.
+    `parts`: what a reward is made of, the same for every sample. `config`: digest of all that can change a score.
+    `components`, `scores`: of a reward that is made of others."""
+
+    reward: str
+    rewards: list[float | None]
+    outcomes: list[Outcome]
+    parts: dict[str, list[float | None]]
+    version: str
+    config: str
+    components: NotRequired[dict[str, list[float | None]]]
+    scores: NotRequired[list[float | None]]
+
+
+REPLIES = (NativeReply,)
 
 
 def matches(keys: Collection[str]) -> bool:
@@ -112,7 +133,7 @@ def _same_length(key: str, values: list[object], completions: list[str]) -> list
 
 def render(reply: Reply, _echo: Echo) -> bytes:
     names = reply.scores[0].parts if reply.scores else ()
-    columns = {
+    columns: NativeReply = {
         "reward": reply.plan.name,
         "rewards": [score.reward for score in reply.scores],
         "outcomes": [score.outcome for score in reply.scores],
@@ -120,13 +141,13 @@ def render(reply: Reply, _echo: Echo) -> bytes:
         "version": __version__,
         "config": reply.plan.config,
     }
-    return to_json(columns | _joined(reply) if reply.plan.parts else columns).encode()
+    if reply.plan.parts:
+        _join(columns, reply)
+    return to_json(columns).encode()
 
 
-def _joined(reply: Reply) -> dict[str, object]:
-    """The columns of a reward that is made of others."""
+def _join(columns: NativeReply, reply: Reply) -> None:
+    """Adds the columns of a reward that is made of others."""
     rows = [reply.components(score) for score in reply.scores]
-    return {
-        "components": {name: [row[name] for row in rows] for name in reply.component_names},
-        "scores": [None if score.reward is None else reply.shown(score) for score in reply.scores],
-    }
+    columns["components"] = {name: [row[name] for row in rows] for name in reply.component_names}
+    columns["scores"] = [None if score.reward is None else reply.shown(score) for score in reply.scores]

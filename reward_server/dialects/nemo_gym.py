@@ -14,6 +14,9 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from pydantic import ConfigDict, with_config
+from typing_extensions import NotRequired, TypedDict
+
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import (
     check_alternatives,
@@ -42,17 +45,41 @@ SCHEMA: dict[str, object] = {
     "type": "object",
     "required": ["response"],
     "properties": {
-        "responses_create_params": {"type": "object"},
-        "response": {"type": "object", "description": "An OpenAI Responses object."},
+        "responses_create_params": {"description": "What was asked: its `input` is the prompt."},
+        "response": {
+            "type": "object",
+            "required": ["output"],
+            "properties": {"output": {"type": "array"}},
+            "description": "An OpenAI Responses object.",
+        },
         **{key: {} for key in GROUND_TRUTH_KEYS},
-        "group": {"type": ["string", "integer"]},
-        "visit": {"type": "integer"},
-        "flip": {"type": "boolean"},
+        "group": {"type": ["string", "integer", "null"]},
+        "visit": {"type": ["integer", "null"]},
+        "flip": {"type": ["boolean", "null"]},
+    },
+    "example": {
+        "response": {"output": [{"type": "message", "content": [{"type": "output_text", "text": "\\boxed{6}"}]}]},
+        "ground_truth": "6",
     },
 }
 ROLLOUT_PREFIX = re.compile(
     r"(/score/[^/]+)?/ng-rollout/[A-Za-z0-9][A-Za-z0-9._-]*((?:/score/[^/]+)?/(?:verify|seed_session|reverify_mode))"
 )
+
+
+@with_config(ConfigDict(extra="allow"))
+class NemoGymReply(TypedDict):
+    """The row as it was sent, with its reward, and the parts as numbers. `mask_sample` and `failure_…` are there only
+    where a sample has no reward: the fallback is paid then."""
+
+    reward: float
+    unscored: float
+    mask_sample: NotRequired[bool]
+    failure_kind: NotRequired[str]
+    failure_reason: NotRequired[str]
+
+
+REPLIES = (NemoGymReply,)
 
 
 def plain_path(path: str) -> str:

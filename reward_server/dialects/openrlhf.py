@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from typing_extensions import TypedDict
+
 from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import all_labelled
-from reward_server.dialects.reply import Echo, Reply, to_json
+from reward_server.dialects.reply import Echo, Reply, only_these, to_json
 from reward_server.errors import InvalidRequest
 from reward_server.types import Sample
 
@@ -27,7 +29,21 @@ SCHEMA: dict[str, object] = {
         "prompts": {"type": "array", "items": {"type": "string"}},
         "labels": {"type": "array", "items": {}},
     },
+    "example": {"query": ["3+3? \\boxed{6}"], "prompts": ["3+3?"], "labels": ["6"]},
 }
+
+
+@only_these
+class OpenRlhfReply(TypedDict):
+    """Lists in the order of the request. `scores`: what the trainer may filter groups by, in 0 … 1. `extra_logs`: what
+    it logs; it counts samples without a reward in `unscored`, which are paid `fallback_reward`."""
+
+    rewards: list[float]
+    scores: list[float]
+    extra_logs: dict[str, list[float]]
+
+
+REPLIES = (OpenRlhfReply,)
 
 
 def matches(keys: Collection[str]) -> bool:
@@ -54,7 +70,7 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
 def render(reply: Reply, _echo: Echo) -> bytes:
     numbers = [reply.numbers(score) for score in reply.scores]
     names = numbers[0] if numbers else ()
-    answer = {
+    answer: OpenRlhfReply = {
         "rewards": [reply.reward(score) for score in reply.scores],
         "scores": [reply.shown(score) for score in reply.scores],
         "extra_logs": {name: [row[name] for row in numbers] for name in names},

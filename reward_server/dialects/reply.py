@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from pydantic import ConfigDict, with_config
+
 from reward_server.errors import Unscored
 from reward_server.rewards.plan import Plan
 from reward_server.types import JoinedScore, Outcome, Score
+
+only_these = with_config(ConfigDict(extra="forbid"))
+"""Of a reply that is a TypedDict: it has no other fields. mypy holds `render` to it, and a test what is sent."""
 
 Echo = dict[str, Any]
 """What of a body its answer repeats; empty for most dialects. The body's bytes need not be kept while it is scored."""

@@ -27,6 +27,7 @@ from reward_server.dialects.label import (
     checked_visit,
     labelled,
 )
+from reward_server.dialects.messages import PROMPT_SCHEMA
 from reward_server.errors import InvalidRequest, shortened
 from reward_server.types import Sample
 
@@ -37,19 +38,26 @@ _PLUS = re.compile(r"(?:^|&)ground_truth=[^&]*\+")
 SCHEMA: dict[str, object] = {
     "type": "object",
     "additionalProperties": False,
-    "anyOf": [{"required": ["completion"]}, {"required": [_QUERY, "prompt"]}],
+    "anyOf": [
+        {"required": ["completion"], "not": {"required": [_QUERY]}},
+        {
+            "required": [_QUERY, "prompt"],
+            "not": {"required": ["completion"]},
+            "properties": {"prompt": {"type": "string"}},
+        },
+    ],
     "properties": {
         "completion": {"type": "string"},
         _QUERY: {
             "type": "string",
             "description": "OpenRLHF: prompt and completion in one text, instead of the latter.",
         },
-        "prompt": {"type": ["string", "array"], "description": "Text, or messages."},
+        "prompt": PROMPT_SCHEMA,
         "ground_truth": {"description": "Text, number, list of those, or label object."},
-        "group": {"type": ["string", "integer"]},
-        "visit": {"type": "integer"},
-        "flip": {"type": "boolean"},
-        "source": {"type": "string"},
+        "group": {"type": ["string", "integer", "null"]},
+        "visit": {"type": ["integer", "null"]},
+        "flip": {"type": ["boolean", "null"]},
+        "source": {"type": ["string", "null"]},
     },
     "example": {"completion": "2 + 2 is \\boxed{4}", "ground_truth": "4"},
 }

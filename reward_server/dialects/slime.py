@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from typing_extensions import TypedDict
+
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.label import checked_prompt, labelled
-from reward_server.dialects.reply import Echo, Reply, to_json
+from reward_server.dialects.messages import PROMPT_SCHEMA
+from reward_server.dialects.reply import Echo, Reply, only_these, to_json
 from reward_server.types import Sample
 
 NAME = "slime"
@@ -18,10 +21,24 @@ SCHEMA: dict[str, object] = {
     "required": ["response"],
     "properties": {
         "response": {"type": "string"},
-        "prompt": {"type": ["string", "array"], "description": "Text, or messages."},
+        "prompt": PROMPT_SCHEMA,
         "label": {},
     },
+    "example": {"prompt": "3+3?", "response": "\\boxed{6}", "label": "6"},
 }
+
+
+@only_these
+class SlimeReply(TypedDict):
+    """With `reply=object`; else the reply is the reward itself. `unscored`: 1 where the fallback was paid."""
+
+    reward: float
+    score: float
+    clean: float
+    unscored: float
+
+
+REPLIES = (SlimeReply, float)
 
 
 def matches(keys: Collection[str]) -> bool:
@@ -40,7 +57,7 @@ def render(reply: Reply, _echo: Echo) -> bytes:
     if reply.plan.reward.reply == "number":
         return to_json(reward).encode()
     clean = score.parts.get("clean")
-    answer = {
+    answer: SlimeReply = {
         "reward": reward,
         "score": reply.shown(score),
         "clean": reward if clean is None else clean,

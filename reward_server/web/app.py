@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -17,6 +18,7 @@ from reward_server.metrics import Metrics
 from reward_server.records.recorder import Recorder, RecordEvents, Recording
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
+from reward_server.web import openapi
 from reward_server.web.middleware import RequestLayer, answer_error
 from reward_server.web.routes import add_routes
 from reward_server.web.service import Service
@@ -53,9 +55,12 @@ def create_app(settings: Settings, count_requests: Callable[[], int] = lambda: 0
         version=__version__,
         summary="Rewards for reinforcement learning of language models.",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages take their scripts from other hosts; ours are in `routes.py`
         redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,  # the redirect would lead to whatever the Host header names
     )
+    app.openapi = partial(openapi.document, app, bool(settings.api_keys))  # type: ignore[method-assign]
     direct = add_routes(app, service)
     for kind in (RewardServerError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_error)

@@ -27,6 +27,9 @@ from reward_server.rewards.plan import Plan
 from reward_server.types import JoinedScore, Sample
 from reward_server.web import openapi
 from reward_server.web.body import Works
+from reward_server.web.docs_page import docs_page
+from reward_server.web.front_page import front_page
+from reward_server.web.html_page import ICON
 from reward_server.web.measured import measured
 from reward_server.web.middleware import Endpoint, note, request_id_of
 from reward_server.web.responses import NO_SUCH_PATH, JsonResponse, json_response
@@ -50,9 +53,10 @@ def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
         _get(app, f"/score/{name}/reverify_mode", routes.reverify_mode, openapi.reverify_mode(name))
     if service.settings.verify_reward is not None:
         name = service.settings.verify_reward
-        app.post("/verify", **openapi.verify(service.catalog, name))(routes.verify(name))
-        app.post("/seed_session", **openapi.seed_session(service.catalog, name))(routes.seed_session(name))
-        _get(app, "/reverify_mode", routes.reverify_mode, openapi.reverify_mode(name))
+        app.post("/verify", **openapi.verify(service.catalog, name, "verify"))(routes.verify(name))
+        seed_session = openapi.seed_session(service.catalog, name, "seed_session")
+        app.post("/seed_session", **seed_session)(routes.seed_session(name))
+        _get(app, "/reverify_mode", routes.reverify_mode, openapi.reverify_mode(name, "reverify_mode"))
     else:
         app.post("/verify", include_in_schema=False)(_no_root_verify)
         app.post("/seed_session", include_in_schema=False)(_no_root_verify)
@@ -68,6 +72,13 @@ def add_routes(app: FastAPI, service: Service) -> dict[str, Endpoint]:
         ("/metrics", routes.metrics),
     ):
         _get(app, path, plain, openapi.PLAIN[path])
+    for path, page in (
+        ("/", routes.front),
+        ("/docs", routes.docs),
+        ("/openapi.json", routes.openapi),
+        ("/favicon.ico", routes.icon),
+    ):
+        _get(app, path, page)
     return {f"/score/{name}": routes.score(name) for name in service.catalog.names}
 
 
@@ -170,6 +181,22 @@ class Routes:
         """The server takes work; 503 with the reason while it does not."""
         self._service.check_ready()
         return json_response({"status": "ready", "version": __version__})
+
+    async def front(self, request: Request) -> Response:
+        """What this is and what to do first; HTML for a browser."""
+        return front_page(request, self._service)
+
+    async def docs(self, request: Request) -> Response:
+        """The OpenAPI document as a page."""
+        return docs_page(request.app.openapi())
+
+    async def openapi(self, request: Request) -> Response:
+        """The OpenAPI document."""
+        return json_response(request.app.openapi())
+
+    async def icon(self) -> Response:
+        """What browsers look for on every page, JSON too."""
+        return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
     async def metrics(self) -> Response:
         """Prometheus' text format. Of many configs it is written for 50 ms, in a thread of its own."""

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import TypeAdapter
 from running_server import RunningServer, running_server
+
+from reward_server.explained import Explanation
 
 if TYPE_CHECKING:
     pass
@@ -63,6 +66,7 @@ def test_openrlhf_and_explain_read_the_same(model_server: RunningServer) -> None
     query = {"query": [PROMPT + completion], "prompts": [PROMPT], "labels": [""]}
     logs = model_server.post("/score/rm", query).json()["extra_logs"]
     derived = model_server.post("/explain/rm", {"completion": completion, "prompt": PROMPT}).json()
+    assert TypeAdapter(Explanation).validate_python(derived, strict=False)
     assert derived["model"]["score"] == logs["model_score"][0]
     assert derived["model"]["text"].endswith("<|im_start|>assistant\nThe answer is five.<|im_end|>\n")
     assert "User:" not in derived["model"]["text"]

@@ -7,7 +7,7 @@ import pytest
 from running_server import RunningServer
 
 GET_PATHS = [
-    *("/rewards", "/health", "/ready", "/metrics", "/docs", "/openapi.json"),
+    *("/", "/rewards", "/health", "/ready", "/metrics", "/docs", "/openapi.json", "/favicon.ico"),
     *("/score/flip/reverify_mode", "/reverify_mode", "/score/nobody/reverify_mode"),
 ]
 
