@@ -17,6 +17,8 @@ from reward_server.settings import Settings
 _ENCODER = json.JSONEncoder(default=str)
 FIELDS = "fields"
 """The key under `extra` that holds a line's own fields."""
+NAMES = {"uvicorn.error": "uvicorn"}
+"""uvicorn calls so the logger of everything but requests, also of what is no error."""
 _BLANK = logging.makeLogRecord({}).__dict__
 
 
@@ -27,7 +29,7 @@ class JsonLines(logging.Formatter):
         line = {
             "time": _utc(record.created),
             "level": record.levelname.lower(),
-            "logger": record.name,
+            "logger": NAMES.get(record.name, record.name),
             "event": record.getMessage(),
             **getattr(record, FIELDS, {}),
         }

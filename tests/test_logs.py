@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
+
+from reward_server.logs import JsonLines
 
 PROGRAM = """
 import logging, sys
@@ -33,6 +36,11 @@ def test_a_line_written_for_speed_is_the_line_that_logging_writes() -> None:
     assert usual_line.pop("time") <= fast_line.pop("time")
     assert usual_line == fast_line
     assert json.loads(long)["text"] == "x" * 200_000
+
+
+def test_what_uvicorn_says_is_not_called_an_error() -> None:
+    record = logging.LogRecord("uvicorn.error", logging.INFO, "", 0, "Started server process", None, None)
+    assert json.loads(JsonLines().format(record))["logger"] == "uvicorn"
 
 
 def test_the_same_for_people() -> None:

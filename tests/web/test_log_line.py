@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +61,23 @@ def test_a_mean_is_told_in_six_digits(server: RunningServer) -> None:
     said = line(server, "/score/verifier", batch("\\boxed{4}", "\\boxed{5}", "\\boxed{5}"), "log-8")
     assert said["paid"] == 0.333333
     assert math.isclose(said["paid"], 1 / 3, abs_tol=1e-6)
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+def test_the_documentation_draws_a_runs_curve_from_the_log(server: RunningServer, tmp_path: Path) -> None:
+    right, wrong = "\\boxed{4}", "\\boxed{5}"
+    said = line(server, "/score/verifier?fallback_reward=0.125", batch(right, wrong, wrong, wrong), "curve-1")
+    line(server, "/score/verifier?fallback_reward=0.125", batch(right), "curve-2")
+    line(server, "/score/verifier?fallback_reward=0.125", batch(right, right, flip=False), "curve-3")
+    line(server, "/score/verifier", batch(wrong, wrong), "curve-4")
+    shutil.copy(server.log, tmp_path / "server.log")
+    page = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
+    (command,) = re.findall(r"```sh\n(jq.*?)```", page, re.DOTALL)
+    script = command.replace("CONFIG", said["config"])
+    printed = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    minutes = [row.split() for row in printed.splitlines()]
+    assert minutes[0][0] == said["time"][:16]
+    assert [float(mean) for _, mean in minutes] in ([0.4], [0.25, 1.0])  # the minute may turn between the two
 
 
 @pytest.mark.parametrize(
