@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from reward_server import __version__, logs, noise_commands, record_commands, view_command
+from reward_server import __version__, checks_command, logs, noise_commands, record_commands, view_command
 from reward_server.catalog import Catalog
 from reward_server.offline.calibrate import Labelled, report
 from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
@@ -212,6 +212,7 @@ def rewards(config: ConfigOption = None) -> None:
 record_commands.add_to(app)
 noise_commands.add_to(app)
 view_command.add_to(app)
+checks_command.add_to(app)
 
 
 async def _score(settings: Settings, reward: str, query: str, file: str, output: str) -> None:

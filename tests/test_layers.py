@@ -9,7 +9,7 @@ import reward_server
 
 PACKAGE = Path(reward_server.__file__).parent
 LAYERS = (  # a module may import from its own row and from the rows below
-    {"__main__", "cli", "record_commands", "noise_commands", "view_command", "options", "terminal"},
+    {"__main__", "cli", "record_commands", "noise_commands", "view_command", "checks_command", "options", "terminal"},
     {"view"},
     {"offline"},
     {"web", "logs"},

@@ -60,7 +60,7 @@ def load(targets: Sequence[Target]) -> None:
         for answer, ground_truth in target.examples:
             try:
                 function(answer, parsed(ground_truth))
-            except Exception:  # noqa: BLE001 - the trial of the examples says it
+            except (Exception, SystemExit, KeyboardInterrupt):  # noqa: BLE001 - the trial of the examples says it
                 continue
     gc.freeze()
 
