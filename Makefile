@@ -25,7 +25,7 @@ test: $(VENV)/installed .venv-trainers/installed  ## run the tests, everything b
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-view: $(VENV)/installed .venv-view/installed  ## the page of `reward-server view` in a real browser (Playwright, Debian's chromium), half a minute
-	.venv-view/bin/python -m pytest tests/view/test_browser.py $(ARGS)
+	.venv-view/bin/python -m pytest tests/view/test_browser.py tests/web/test_html_pages.py $(ARGS)
 
 docs: .venv-docs/installed  ## build the documentation as a site, strict, into site/; open site/index.html
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
