@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from running_server import HANG_S, RunningServer, until
 
 from reward_server.records.files import rows
 from reward_server.records.row import Row
+from trainer_client.adapters.trl import RewardFunction
 
 VARIANTS = """
 [noisy]
@@ -73,13 +75,17 @@ def test_what_is_paid_is_recorded_of_every_dialect(start_server: Starter, tmp_pa
         refused = server.post("/score/strict", {"completions": [BOX, BOX], "ground_truths": ["4", None]})
         assert refused.status_code == 422
         assert server.post("/score/verifier", {"completions": [BOX]}).status_code == 422
-        until(lambda: server.metric("reward_record_lines_total") == 10)
+        trl = RewardFunction(server.url + "/score/flip?flip_prob=0.4&run=trl")
+        trl(["q"], [BOX], ground_truth=["4"], visit=[3], trainer_state=SimpleNamespace(global_step=70))
+        trl._client.close()
+        until(lambda: server.metric("reward_record_lines_total") == 11)
         assert server.metric("reward_record_dropped_total") == 0
         size = sum(file.stat().st_size for file in record.rglob("*.jsonl"))
         assert server.metric("reward_record_bytes_total") == size
         assert server.stop() == 0
     found = recorded(record)
-    assert len(found) == 10 and len({row.id for row in found}) == 10
+    assert len(found) == 11 and len({row.id for row in found}) == 11
+    assert [(row.run, row.visit, row.step) for row in found if row.run == "trl"] == [("trl", 3, 70)]
     lines = of_request(found, "native")
     assert [row.paid for row in lines] == native["rewards"] and [row.outcome for row in lines] == native["outcomes"]
     assert {name: [row.parts[name] for row in lines] for name in native["parts"]} == native["parts"]

@@ -33,7 +33,7 @@ QUEUE_BYTES = 256 * 2**20
 """Of the bodies that the lines came in."""
 GATHER_S = 0.05
 """The thread sleeps so long before it writes: to wake it costs more than a line."""
-PIECE_BYTES = 2**16
+PIECE_BYTES = 2**18
 """Written at once. Between two pieces the event loop has its turn: only writing gives up the interpreter's lock."""
 CLOSE_S = 30.0
 """At the end the disk has so long to take the rest."""

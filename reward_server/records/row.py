@@ -202,6 +202,8 @@ def _whole_second(seconds: int) -> str:
 
 def tier_of(derivation: Derivation) -> str | None:
     """The rule that decided, of a reward that is made of others the first of theirs."""
+    if (verdict := derivation.found.verdict) is not None:
+        return verdict.tier
     return next((leaf.found.verdict.tier for leaf in leaves_of([derivation]) if leaf.found.verdict), None)
 
 

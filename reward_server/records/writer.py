@@ -26,6 +26,10 @@ MAX_OPEN = 32
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _HOST = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:64] or "host"
+MAX_TRIES = 10_000
+"""Names that another process may have taken: one in another container, of the same host name and number."""
+LOOK_EVERY_S = 60.0
+"""So often the folder is looked at for what other processes wrote."""
 LOCKLESS_S = 3600
 """Where a file system has no locks, a file that was written within so many seconds counts as being written."""
 
@@ -48,7 +52,8 @@ class Writer:
         self._file_bytes = min(FILE_BYTES, max_bytes // 4)
         self._open: OrderedDict[str, tuple[Path, int]] = OrderedDict()
         self._number = 0
-        self._unchecked = 0
+        self._total = 0  # bytes of the record: as it was looked at last, and what was written here since
+        self._looked_at = -LOOK_EVERY_S
 
     def write(self, run: str, lines: bytes) -> Written:
         """Appends whole lines to the file of the run. What cannot be written leaves no half a line behind."""
@@ -61,7 +66,7 @@ class Writer:
         whole = lines.rfind(b"\n", 0, done) + 1
         if error is not None:
             self._mend(run, file, end + whole, is_torn=whole < done, error=error)
-        self._unchecked += whole
+        self._total += whole
         return Written(lines.count(b"\n", 0, whole), whole, error)
 
     def close(self) -> None:
@@ -71,8 +76,8 @@ class Writer:
 
     def _file(self, run: str, size: int) -> int:
         """The run's open file that has room for `size` bytes."""
-        if self._unchecked >= self._file_bytes:
-            self._make_room(keep=run)
+        if self._total + size > self._max_bytes or time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+            self._make_room(size, keep=run)
         if run in self._open:
             self._open.move_to_end(run)
             _, file = self._open[run]
@@ -80,7 +85,6 @@ class Writer:
             if found.st_nlink and (not found.st_size or found.st_size + size <= self._file_bytes):
                 return file
             self._close(run)  # it is full, or somebody deleted it
-        self._make_room(keep=run)
         while len(self._open) >= MAX_OPEN:
             self._close(next(iter(self._open)))
         self._open[run] = self._new_file(run)
@@ -88,17 +92,22 @@ class Writer:
 
     def _new_file(self, run: str) -> tuple[Path, int]:
         folder = self._folder / run
-        while True:
+        failure: OSError | None = None
+        for _ in range(MAX_TRIES):
             private_folder(self._folder)
             folder.mkdir(mode=0o700, exist_ok=True)
             self._number += 1
             hour = time.strftime("%Y-%m-%dT%H", time.gmtime())
             path = folder / f"{hour}-{_HOST}-{os.getpid()}-{self._number:04d}.jsonl"
-            with suppress(FileExistsError, FileNotFoundError):  # another process of our number; a folder just deleted
+            try:
                 file = os.open(path, _FLAGS, 0o600)
-                with suppress(OSError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return path, file
+            except (FileExistsError, FileNotFoundError) as error:  # of another process; its folder was just deleted
+                failure = error
+                continue
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return path, file
+        raise failure or OSError(f"{folder}: no file can be made")
 
     def _close(self, run: str) -> None:
         _, file = self._open.pop(run)
@@ -116,21 +125,24 @@ class Writer:
         if error.errno not in _FULL and (end or error.errno != errno.EFBIG):
             self._close(run)
 
-    def _make_room(self, keep: str) -> None:
-        """Deletes the oldest files until one more fits; of our own open ones all but that of the run `keep`."""
-        self._unchecked = 0
+    def _make_room(self, more: int, keep: str) -> None:
+        """Where `more` bytes pass the limit, deletes the oldest files until a whole file fits; of our own open ones all
+        but that of the run `keep`."""
+        self._looked_at = time.monotonic()
         ours = {path: run for run, (path, _) in self._open.items()}
         found = sorted(_sizes(self._folder))
-        total = sum(size for _, size, _ in found) + self._file_bytes
+        self._total = sum(size for _, size, _ in found)
+        if self._total + more <= self._max_bytes:
+            return
         for _, size, path in found:
-            if total <= self._max_bytes:
+            if self._total + max(more, self._file_bytes) <= self._max_bytes:
                 return
             if path in ours and ours[path] == keep:
                 continue
             if path in ours:
                 self._close(ours[path])
             if _delete(path):
-                total -= size
+                self._total -= size
 
 
 def private_folder(folder: Path) -> None:

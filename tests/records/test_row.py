@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.row import sample_of
 from reward_server.records.row import NoText, Row, row_of, sample_digest
 from reward_server.records.text import BadLine, decode, encode
-from reward_server.types import Sample
+from reward_server.types import JsonTruth, Sample
 
 ODD = [
     "",
@@ -90,6 +92,8 @@ SAMPLES = [
     Sample("x", ground_truths=("4",), wrong_ground_truths=("5", "6")),
     Sample("x", ground_truths=("4",), wrong_ground_truths=(), ordered=True),
     Sample("", prompt="p", is_lost=True, ground_truths=("4",)),
+    Sample("x", ground_truths=(JsonTruth.of({"tests": ["a", {"b": 1.0}], "ground_truth": None}),)),
+    Sample("x", ground_truths=(JsonTruth.of([["a"], "b"]),), ordered=False),
     *(Sample(text, text, (f"4{text}",), group=text) for text in ODD),
 ]
 
@@ -184,6 +188,36 @@ def test_the_digest_of_a_sample_holds_all_that_can_change_its_reward() -> None:
     different = [*SAMPLES, Sample("x", visit=0), Sample("x", prompt="[]"), Sample("x", prompt=[])]
     assert len({sample_digest(sample) for sample in different}) == len(different)
     assert sample_digest(Sample("x", step=3)) == sample_digest(Sample("x"))
+
+
+FILLED: dict[str, object] = {
+    "completion": "x",
+    "prompt": "p",
+    "ground_truths": ("4",),
+    "group": "g",
+    "visit": 1,
+    "flip": False,
+    "is_lost": True,
+    "ordered": True,
+    "wrong_ground_truths": ("5",),
+    "step": 7,
+    "source": "gsm8k",
+}
+
+
+def test_no_field_of_a_sample_is_left_out() -> None:
+    """A field that Sample gets must be recorded too: a replay would pay something else without it."""
+    assert set(FILLED) == {field.name for field in fields(Sample)}
+    sample = Sample(**FILLED)  # type: ignore[arg-type]  # of several fields
+    assert all(getattr(sample, field.name) != field.default for field in fields(Sample))
+    (row,) = made_rows([sample], "rpr")
+    assert decode(encode(row)).sample == sample
+
+
+def test_the_page_has_every_field_of_a_line() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "record.md").read_text()
+    named = {name for line in page.splitlines() if line.startswith("| `") for name in re.findall("`(\\w+)`", line)}
+    assert set(Row.__struct_fields__) <= named
 
 
 def test_a_row_is_small_enough_to_be_kept() -> None:

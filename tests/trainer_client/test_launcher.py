@@ -21,6 +21,7 @@ from trainer_programs import ROOT, printed, python_of
 from trainer_client.openrlhf_grpo.arguments import parse
 from trainer_client.openrlhf_grpo.command import Files, command
 from trainer_client.openrlhf_grpo.options import Estimator, Template
+from trainer_client.openrlhf_grpo.reward_file import reward_url
 
 Launch = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -33,6 +34,19 @@ def launch(tmp_path: Path, server: str) -> Launch:
 @pytest.fixture
 def stand_in(tmp_path: Path) -> Path:
     return stand_in_for_openrlhf(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reward", "query"),
+    [
+        ("verifier", "run=run"),
+        ("flip flip_prob=0.5", "flip_prob=0.5&run=run"),
+        ("flip run=mine flip_prob=0.5", "run=mine&flip_prob=0.5"),
+    ],
+)
+def test_the_run_has_the_name_of_its_folder_in_the_servers_record(tmp_path: Path, reward: str, query: str) -> None:
+    options = parse(words_of(tmp_path, "http://127.0.0.1:8000", reward=reward))
+    assert reward_url(options) == f"http://127.0.0.1:8000/score/{reward.split()[0]}?{query}"
 
 
 def test_openrlhfs_own_parser_takes_every_command() -> None:

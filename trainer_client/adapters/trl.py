@@ -15,11 +15,11 @@ On the command line:
     trl grpo --reward_funcs trainer_client.adapters.trl.reward_server ...
 
 The ground truth is the dataset's column `ground_truth`, `solution`, `answer`, `expected_answer` or `label`, the first
-that is not null in the row. `trainer_state.global_step` is sent as the visit unless the dataset has a column `visit`;
-columns `group` and `flip` are sent too (evaluation: `flip` false). Of a conversation the last message of the assistant
-is scored, with the reasoning that TRL parsed out of it. A sample that could not be scored is None, which GRPO, RLOO and
-AsyncGRPO leave out from TRL 1.6 on. Older ones, and online DPO and SDPO, pay 0 for it: there let `on_unscored` be
-"raise", or "fallback", which pays the URL's `fallback_reward`.
+that is not null in the row. `trainer_state.global_step` is sent as the step, and as the visit unless the dataset has a
+column `visit`; columns `group` and `flip` are sent too (evaluation: `flip` false). Of a conversation the last message
+of the assistant is scored, with the reasoning that TRL parsed out of it. A sample that could not be scored is None,
+which GRPO, RLOO and AsyncGRPO leave out from TRL 1.6 on. Older ones, and online DPO and SDPO, pay 0 for it: there let
+`on_unscored` be "raise", or "fallback", which pays the URL's `fallback_reward`.
 The means of the reward's parts are logged, `flip/clean` for the clean accuracy, and the shares of `flip/unscored`,
 `flip/unanswered` and `flip/timeout`. The table of completions (`log_completions`) gets each sample's outcome, clean
 score, flip, and the server's configuration.

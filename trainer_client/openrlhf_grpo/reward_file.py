@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -48,14 +49,25 @@ if not issubclass(AgentExecutor, RewardServerExecutor):
 
 
 def reward_url(options: Options) -> str:
-    """The server's URL with the reward and its parameters. Raises BadConfiguration."""
+    """The server's URL with the reward, its parameters, and the run's name for the server's record. Raises
+    BadConfiguration."""
     name, *parameters = options.reward
     pairs = [parameter.partition("=") for parameter in parameters]
     for key, equals, _ in pairs:
         if not equals:
             raise BadConfiguration(f"--reward {name}: {key!r} is no PARAMETER=VALUE")
-    query = urlencode([(key, value) for key, _, value in pairs])
-    return f"{options.server_url.rstrip('/')}/score/{quote(name)}{'?' if query else ''}{query}"
+    given = [(key, value) for key, _, value in pairs]
+    run = [] if "run" in dict(given) else [("run", run_name(options.output))]
+    return f"{options.server_url.rstrip('/')}/score/{quote(name)}?{urlencode([*given, *run])}"
+
+
+def run_name(output: Path) -> str:
+    """The folder's name as the server takes it: at most 100 letters, digits, `.`, `_` and `-`.
+
+    >>> run_name(Path("/runs/noisy 40%")), run_name(Path("/"))
+    ('noisy_40_', 'run')
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", output.name).lstrip(".-")[:100] or "run"
 
 
 def url_with_key(client: RewardClient) -> str:
