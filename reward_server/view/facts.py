@@ -17,13 +17,15 @@ from hashlib import blake2b
 import msgspec
 from msgspec import UNSET
 
-from reward_server.grading.turn import END_OF_TURN, has_eaten_escape
+from reward_server.grading.reading import Reading, is_cut_off
+from reward_server.grading.turn import has_eaten_escape
 from reward_server.records.row import Row
 from reward_server.types import Outcome
 
 NO_ANSWER, CUT_OFF, EATEN, TAKEN, GIVEN = 1, 2, 4, 8, 16
-"""No answer in its place; neither an answer nor an end of the turn; a backslash eaten; 1 paid as 0, 0 paid as 1."""
+"""No answer in its place; it looks cut off; a backslash eaten; 1 paid as 0, 0 paid as 1."""
 WRONG = frozenset({Outcome.INCORRECT, Outcome.UNPARSEABLE, Outcome.UNANSWERED})
+UNREAD = frozenset({Outcome.UNANSWERED, Outcome.BAD_FORMAT})
 LAST_CHARS = 300
 MAX_TRUTH_CHARS = 200
 """A longer ground truth is looked for nowhere."""
@@ -37,7 +39,7 @@ class Facts(msgspec.Struct, gc=False):
     run: str
     step: int | None
     config: tuple[str, str, str, str]
-    """Digest, version, reward, query string."""
+    """Digest, version, reward, query string without `run` and `step`."""
     question: int
     visit: int | None
     outcome: str
@@ -54,6 +56,7 @@ class Facts(msgspec.Struct, gc=False):
     chars: int
     signs: int
     suspect: int
+    has_text: bool
 
 
 def facts_of(row: Row) -> Facts:
@@ -66,7 +69,7 @@ def facts_of(row: Row) -> Facts:
         _seconds(row.time),
         row.run,
         row.step,
-        (row.config, row.version, row.reward, row.query),
+        (row.config, row.version, row.reward, _asked(row.query)),
         kept_number(row.question),
         row.visit,
         row.outcome,
@@ -83,6 +86,7 @@ def facts_of(row: Row) -> Facts:
         row.chars,
         signs,
         _suspect(row) if row.outcome in WRONG else 0,
+        row.completion is not None,
     )
 
 
@@ -105,13 +109,18 @@ def truths_in(row: Row) -> Iterable[str]:
     return (label,) if isinstance(label, str) else [str(each) for each in label]
 
 
+@lru_cache(maxsize=1024)
+def _asked(query: str) -> str:
+    """What can change a reward: a step in the URL would make another configuration of every step."""
+    return "&".join(each for each in query.split("&") if each.partition("=")[0] not in ("run", "step"))
+
+
 def _signs(row: Row) -> int:
-    answered = bool(row.answer and row.answer.strip())
-    signs = 0 if answered else NO_ANSWER
+    signs = NO_ANSWER if row.outcome in UNREAD else 0
     text = row.completion
     if text is None:
         return signs
-    if not answered and not any(token in text for token in END_OF_TURN):
+    if not (row.answer and row.answer.strip()) and is_cut_off(text, Reading(text[: row.turn_chars], None, False)):
         signs |= CUT_OFF
     return signs | EATEN if has_eaten_escape(text) else signs
 

@@ -15,6 +15,7 @@ from reward_server.view.presets import PRESETS, Preset
 PAID = {"1": "paid = 1", "0": "paid = 0", "other": "paid NOT IN (0, 1)", "none": "paid IS NULL"}
 FLIPPED = {"yes": "flipped = 1", "no": "flipped = 0"}
 ROWS = {"train": "train = 1", "eval": "train = 0"}
+MOST_DIGITS = 9
 EVERY = Preset("", "", "1")
 
 
@@ -62,6 +63,11 @@ class Filter:
         )
 
 
+def whole(text: str, default: int = 0) -> int:
+    """A number of a query string that is neither negative nor too large for the index."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else default
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Of a filter, in SQL."""
@@ -79,8 +85,8 @@ def condition(index: Index, filter: Filter, axis: Axis | None) -> Condition:
     terms += [(f"{column} IN ({','.join('?' * len(found))})", tuple(found)) for column, found in _named(index, filter)]
     for value, meanings in ((filter.paid, PAID), (filter.flipped, FLIPPED), (filter.rows, ROWS)):
         terms += [(meanings[value], ())] if value in meanings else []
-    if filter.bucket.isdecimal() and axis is not None:
-        terms.append(("unit BETWEEN ? AND ?", axis.units(int(filter.bucket))))
+    if filter.bucket and axis is not None:
+        terms.append(("unit BETWEEN ? AND ?", axis.units(whole(filter.bucket))))
     where = " AND ".join(term for term, _ in terms)
     values = tuple(value for _, given in terms for value in given)
     return Condition(f"samples {preset.join}", where, values, preset.rank)

@@ -54,7 +54,7 @@ class Index:
     def refresh(self, tell: Callable[[int], None] = lambda _rows: None) -> None:
         """Reads what is new. `tell` hears how many more rows are done."""
         files = self._files()
-        grown = [file for file in files if file.path.stat().st_size > file.done]
+        grown = [file for file in files if _state_of(file.path)[1] > file.done]
         if not grown:
             return
         try:
@@ -118,7 +118,7 @@ class Index:
                 return self._made_again()
         for name, path in found.items():
             if name not in self._known:
-                inode = path.stat().st_ino
+                inode, _ = _state_of(path)
                 cursor = self.connection.execute(
                     "INSERT INTO files(path, inode, done, skipped) VALUES(?, ?, 0, 0)", (name, inode)
                 )
@@ -230,8 +230,17 @@ class _Batch:
 
 
 def _is_another(file: RecordFile) -> bool:
-    found = file.path.stat()
-    return found.st_ino != file.inode or found.st_size < file.done
+    inode, size = _state_of(file.path)
+    return size >= 0 and (inode != file.inode or size < file.done)
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    """Inode and size; size -1 of a file that is gone, as the oldest ones go."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, -1
+    return found.st_ino, found.st_size
 
 
 def _storable(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def new_lines(files: Iterable[RecordFile]) -> Iterator[Line]:
     """All whole lines after `done`, which is counted up; merged by time, so each file by itself stays in its order."""
     waiting: list[tuple[str, int, Line, Iterator[Line]]] = []
     for file in files:
-        _advance(waiting, file, _lines_of(file))
+        with suppress(FileNotFoundError):  # the oldest files go
+            _advance(waiting, file, _lines_of(file))
     while waiting:
         _, _, line, rest = heapq.heappop(waiting)
         file, offset, size, _ = line

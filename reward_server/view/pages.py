@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from reward_server.records.row import Row
 from reward_server.view import calibration, compare, listing, run_page
 from reward_server.view.curves import curves
-from reward_server.view.filters import Filter, configs
+from reward_server.view.filters import Filter, configs, whole
 from reward_server.view.group_page import group_of_question
 from reward_server.view.index import Index
 from reward_server.view.labels import Labels
@@ -59,8 +59,8 @@ class Pages:
         """The charts of one run."""
         run, filter = self._run(request.path_params["run"]), Filter.of(request.query_params)
         filter = filter.but(run=run.name)
-        per = int(filter.per) if filter.per.isdecimal() and filter.per.strip("0") else None
-        found = curves(self._index, run.number, configs(self._index, filter.reward or run.reward), per)
+        chosen = configs(self._index, filter.reward or run.reward)
+        found = curves(self._index, run.number, chosen, whole(filter.per) or None)
         shown = run_page.charts(found)
         link = f"/samples?{filter.query(rows='train', reward=filter.reward)}&bucket="
         return page(
@@ -92,6 +92,7 @@ class Pages:
             page=shown,
             names=names,
             presets=PRESETS,
+            bucket=whole(asked.bucket),
             is_first=after is None,
             next=asked.query(after="{!r},{}".format(*shown.after)) if shown.after else None,
             **self._record(),
@@ -171,7 +172,7 @@ class Pages:
         if name not in names:
             return page("compare.html", comparison=None, **context)
         file = compare.refresh(self._index, name)
-        after = int(query.get("after", "0")) if query.get("after", "0").isdecimal() else 0
+        after = whole(query.get("after", ""))
         found = compare.sides(self._index, file, run.number, after=after, **asked) if any(asked.values()) else []
         rows = [(side, listing.read(self._index, side.n) if side.n is not None else None) for _, side in found]
         return page(
@@ -242,7 +243,7 @@ class Pages:
 def _after(text: str) -> tuple[float, int] | None:
     rank, _, n = text.partition(",")
     try:
-        return float(rank), int(n)
+        return (float(rank), whole(n)) if n else None
     except ValueError:
         return None
 

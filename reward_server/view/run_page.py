@@ -71,7 +71,7 @@ def figures(found: Curves) -> list[Figure]:
         ("paid", Field.PAID, Field.PAID_ROWS),
         ("clean", Field.CLEAN, Field.CLEAN_ROWS),
         ("flipped", Field.FLIPPED, Field.EXPOSED),
-        ("cut off", Field.CUT_OFF, Field.ROWS),
+        ("cut off", Field.CUT_OFF, Field.TEXTS),
         ("no variance", Field.FLAT, Field.GROUPS),
     )
     last = found.train[-LAST:].sum(axis=0)
@@ -141,11 +141,12 @@ def _flips(found: Curves) -> Chart:
 def _length(found: Curves) -> Chart:
     return Chart(
         "Length",
-        "Characters that half, and nine tenths, of the completions are shorter than. Cut off: no answer, no end.",
+        "Characters that half, and nine tenths, of the completions are shorter than. Cut off: no answer, and no end of"
+        " a turn or a sentence.",
         [
             Series("half", found.length(0.5), "ink", is_share=False),
             Series("nine tenths", found.length(0.9), "grey", "dash", is_share=False),
-            Series("cut off", found.mean(Field.CUT_OFF, Field.ROWS), "violet"),
+            Series("cut off", found.mean(Field.CUT_OFF, Field.TEXTS), "violet"),
         ],
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reward_server.view.curves import Axis, axis_of
-from reward_server.view.filters import Filter, configs
+from reward_server.view.filters import Filter, configs, whole
 from reward_server.view.index import Index
 from reward_server.view.sums import Field, summed
 
@@ -76,4 +76,4 @@ def axis_for(index: Index, run: Run, filter: Filter) -> Axis:
         for (config, _), vector in zip(rows, summed([r[1] for r in rows]), strict=True)
         if config in chosen
     )
-    return axis_of(index, run.number, int(total), int(filter.per) if filter.per.isdecimal() else None)
+    return axis_of(index, run.number, int(total), whole(filter.per) or None)

@@ -28,7 +28,7 @@ KNOWN_PARTS = {
 
 def shown_sample(row: Row, today: Today, *, whole: bool) -> dict[str, Any]:
     """What the template needs of one sample."""
-    derived: dict[str, Any] = today.derived or {}
+    derived = _with_parts(today.derived or {})
     text = row.completion or ""
     marks = _marks(derived, text)
     cut = pieces(text, marks, whole=whole)
@@ -45,11 +45,31 @@ def shown_sample(row: Row, today: Today, *, whole: bool) -> dict[str, Any]:
         "model_text": pieces(derived["model"]["text"], []) if "model" in derived else None,
         "parts": [(name, value, KNOWN_PARTS.get(name, "")) for name, value in row.parts.items()],
         "changes": _changes(row, derived) if today.derived is not None else [],
-        "noise": derived.get("noise"),
+        "noise": derived.get("noise") or _recorded_noise(row),
+        "components": list(derived.get("components", {}).items()),
         "asked": _asked(row),
         "why": derived.get("why") or derived.get("meaning") or "",
         "url": shlex.quote(f"http://127.0.0.1:8000/explain/{quote(row.reward)}?{row.query}".rstrip("?")),
     }
+
+
+def _with_parts(derived: dict[str, Any]) -> dict[str, Any]:
+    """Of a reward that is made of others, what its first part that has it says: answer, verdict, noise, and so on."""
+    found = dict(derived)
+    for part in derived.get("made_of", {}).values():
+        inner = _with_parts(part)
+        for name in ("answer", "ground_truths", "verdict", "noise", "rpr", "model"):
+            if inner.get(name) is not None and found.get(name) is None:
+                found[name] = inner[name]
+    return found
+
+
+def _recorded_noise(row: Row) -> dict[str, Any] | None:
+    """What the line says of the draw, where it cannot be derived again."""
+    draw, noise = row.parts.get("flip_draw"), row.noise
+    if draw is None or noise is None:
+        return None
+    return {"draw": draw, "flipped": bool(row.parts.get("flipped")), **noise}
 
 
 def _marks(derived: dict[str, Any], text: str) -> list[Mark]:

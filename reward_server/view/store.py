@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = ".view.sqlite3"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Counted up with every change below: an index of another version is made again."""
 
 TABLES = """

@@ -22,8 +22,12 @@ GAP_ROWS = 1000
 
 
 class Field:  # plain integers: members of an enumeration take three times as long to index with
-    """Places in a vector. `EXPECTED`: sum of the flips' probabilities. `VARIANCE`: of the number of flips, rows of one
-    draw flipping together. `GROUPS`: occurrences of a question with two rows or more; `FLAT`: all paid the same."""
+    """Places in a vector.
+
+    `EXPECTED`: sum of the flips' probabilities. `VARIANCE`: of the number of flips, rows of one draw flipping together.
+    `GROUPS`: occurrences of a question with two rows or more. `FLAT`: those that were all paid the same. `TEXTS`: rows
+    recorded with their texts, of which alone it is known whether they are cut off.
+    """
 
     ROWS = 0
     PAID_ROWS = 1
@@ -38,9 +42,10 @@ class Field:  # plain integers: members of an enumeration take three times as lo
     GROUPS = 10
     FLAT = 11
     CUT_OFF = 12
+    TEXTS = 13
 
 
-FIELDS = 13
+FIELDS = 14
 """How many there are."""
 
 
@@ -85,6 +90,7 @@ class Sums:
         sums[Field.ROWS] += 1
         sums[OUTCOMES.get(facts.outcome, OTHER_OUTCOME)] += 1
         sums[FIRST_BIN + bin_of(facts.chars)] += 1
+        sums[Field.TEXTS] += facts.has_text
         if facts.signs & CUT_OFF:
             sums[Field.CUT_OFF] += 1
         if facts.paid is not None:

@@ -57,7 +57,7 @@ def plain(rollout: Rollout) -> str:
 
 
 def cut_off(rollout: Rollout) -> str:
-    return rollout.text if chance("cut", rollout) < 0.5 else plain(rollout)
+    return rollout.text[:-20] if chance("cut", rollout) < 0.5 else plain(rollout)
 
 
 def in_words(rollout: Rollout) -> str:

@@ -109,3 +109,22 @@ def test_where_today_pays_otherwise_both_stand_side_by_side(view: View) -> None:
     assert "Recorded, and today" in text
     assert f"paid 0.25 {row.paid:g}" in text
     assert "recorded by version 0.0.9" in text
+
+
+def test_what_a_mix_is_made_of_is_shown_and_a_row_without_texts_has_its_numbers(view: View) -> None:
+    query = "flip=0.8&rpr=0.2&gate=flip&flip.flip_prob=0.4"
+    course = Course(run="mixed", reward="mix", query=query, steps=2, evaluate=0, has_visits=False)
+    asyncio.run(record(view.folder, course))
+    kept = [row for _, row in rows(view.folder, "mixed")]
+    html = view.get(f"/sample/{kept[0].id}").text
+    assert "Made of flip" in text_of(html)
+    assert "Noise: " in html and "Compared by rule" in html
+    assert f'<mark class="answer" title="read as the answer">{kept[0].answer}</mark>' in html
+    (file,) = files(view.folder, "cut")
+    bare = msgspec.structs.replace(next(row for _, row in rows(file)), id="bare", completion=None, prompt=None)
+    with file.open("ab") as sink:
+        sink.write(encode(bare))
+    text = text_of(view.get("/sample/bare").text)
+    assert "The texts were not recorded" in text
+    assert "threshold 0.4" in text
+    assert "Is the verifier right here?" not in text
