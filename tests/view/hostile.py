@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from reward_server.offline.score_file import offline_scorer
 from reward_server.records.row import Facts, row_of
@@ -38,6 +41,11 @@ CHARACTERS = (
     "\u2028 line \u2029 paragraph",
 )
 LONG = "x" * 1_000_000
+ABUSE = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "data" / "abuse.jsonl").read_text("utf-8").splitlines()
+]  # fmt: skip
+ABUSE_QUERY = "flip_prob=0.4&alpha=0.5"
 TEXTS = (*SCRIPTS, *CHARACTERS, LONG)
 
 
@@ -47,21 +55,29 @@ def completion(text: str) -> str:
     return f"{text} Wait, {text} \\boxed{{4 {inside}}}<|im_end|>{text}"
 
 
-async def record_hostile(folder: Path) -> list[str]:
-    """One row a text, in every field that a caller can fill; returns the completions."""
-    path = folder / "hostile" / "2026-11-18T08-node-1-0001.jsonl"
+async def record_hostile(folder: Path) -> None:
+    """One row a text, in every field that a caller can fill."""
+    samples = [
+        Sample(completion(text), prompt=text[:2000], ground_truths=(text[:500],), group=f"{n} {text[:200]}", visit=0)
+        for n, text in enumerate(TEXTS)
+    ]
+    await _record(folder, "hostile", "flip_prob=0.4&alpha=0.5&check=string", samples)
+
+
+async def record_abuse(folder: Path, given: Sequence[dict[str, Any]]) -> None:
+    """One row each of what a policy might write to be paid."""
+    samples = [Sample(row["completion"], prompt=row["prompt"], ground_truths=(row["ground_truth"],)) for row in given]
+    await _record(folder, "abuse", ABUSE_QUERY, samples)
+
+
+async def _record(folder: Path, run: str, query: str, samples: list[Sample]) -> None:
+    path = folder / run / "2026-11-18T08-node-1-0001.jsonl"
     path.parent.mkdir(parents=True)
-    texts = [completion(text) for text in TEXTS]
-    query = "flip_prob=0.4&alpha=0.5&check=string"
     async with offline_scorer(Settings(verifier_workers=1), "flip", query) as (scorer, plan):
-        samples = [
-            Sample(text, prompt=given[:2000], ground_truths=(given[:500],), group=f"{number} {given[:200]}", visit=0)
-            for number, (text, given) in enumerate(zip(texts, TEXTS, strict=True))
-        ]
         derivations = await scorer.derive(plan, samples)
-        facts = Facts(1_795_000_000.0, "hostile", "h", "native", query)
+        facts = Facts(1_795_000_000.0, run, run, "native", query)
         lines = [
-            encode(row_of(f"h-{n}", facts, plan, *row)) for n, row in enumerate(zip(samples, derivations, strict=True))
+            encode(row_of(f"{run[0]}-{number}", facts, plan, *row))
+            for number, row in enumerate(zip(samples, derivations, strict=True))
         ]
     path.write_bytes(b"".join(lines))
-    return texts

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from html import unescape
 
 import pytest
-from view.hostile import LONG, TEXTS, record_hostile
-from view.shown import View, shown
+from running_server import RunningServer
+from view.hostile import ABUSE, ABUSE_QUERY, LONG, TEXTS, record_abuse, record_hostile
+from view.shown import View, shown, text_of
 
 from reward_server.records.files import rows
 from reward_server.view.marks import LONG_CHARS, Mark, pieces, seen, sign
@@ -41,8 +42,38 @@ def test_hostile_texts_are_escaped_on_every_page_that_shows_them(view: View) -> 
 
 def reply_text(html: str) -> str:
     """The completion on a sample's page."""
-    inside = html.partition('id="completion">')[2].partition("</div>")[0]
-    return unescape(re.sub(r"<[^>]*>", "", inside))
+    return unescape(re.sub(r"<[^>]*>", "", completion_of(html)))
+
+
+def completion_of(html: str) -> str:
+    """The same as HTML."""
+    return html.partition('id="completion">')[2].partition("</div>")[0]
+
+
+def test_what_a_policy_might_write_to_be_paid_is_shown_as_explain_derives_it(view: View, server: RunningServer) -> None:
+    given = [row for row in ABUSE if row["outcome"] != "timeout" and row["category"] != "bomb"][::3]
+    assert len(given) >= 60
+    asyncio.run(record_abuse(view.folder, given))
+    for _, row in rows(view.folder, "abuse"):
+        html = view.get(f"/sample/{row.id}").text
+        body = view.get(f"/sample/{row.id}/row.json").content
+        explained = server.post(f"/explain/flip?{ABUSE_QUERY}", body).json()
+        text, completion = text_of(html), row.completion or ""
+        assert f"paid {explained['value']:.4g}" in text
+        verdict = explained["verdict"]
+        assert f"Compared by rule {verdict['tier']}" in text
+        for name in ("answer_form", "ground_truth_form"):
+            assert " ".join(seen(verdict[name]).split()) in text
+        noise = explained["noise"]
+        assert f"u = {noise['draw']:.3f}" in text
+        assert ("Noise: flipped" in text) is noise["flipped"]
+        assert ("counted for RPR" in text) is bool(explained["rpr"]["phrases"])
+        answer = explained["answer"]
+        marked = "".join(
+            re.findall(r'<mark class="[^"]*answer[^"]*"[^>]*>(.*?)</mark>', completion_of(html), re.DOTALL)
+        )
+        wanted = completion[answer["start"] : answer["end"]] if answer else ""
+        assert unescape(re.sub(r"<[^>]*>", "", marked)) == seen(wanted)
 
 
 def test_marks_cut_a_text_at_their_ends_and_lose_nothing() -> None:
