@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from reward_server.errors import CommandError
 from reward_server.settings import Settings
 from reward_server.view.guard import Guard
 from reward_server.view.index import Index
@@ -37,7 +38,7 @@ def create_app(index: Index, settings: Settings) -> ASGIApp:
     pages = Pages(index, lambda: opened[0])
 
     async def missing(_request: Request, error: Exception) -> Response:
-        return pages.not_found(str(error) if isinstance(error, Missing) else "there is no such page")
+        return pages.not_found(str(error) if isinstance(error, Missing | CommandError) else "there is no such page")
 
     app = Starlette(
         routes=[
@@ -54,7 +55,7 @@ def create_app(index: Index, settings: Settings) -> ASGIApp:
             Mount("/static", StaticFiles(directory=str(STATIC))),
             Route("/favicon.ico", _favicon),
         ],
-        exception_handlers={Missing: missing, 404: missing},
+        exception_handlers={Missing: missing, CommandError: missing, 404: missing},
         lifespan=lifespan,
     )
     return Guard(app)

@@ -104,9 +104,11 @@ class Curves:
 
 def axis_of(index: Index, run: int, rows: int, per: int | None = None) -> Axis:
     """How the run is cut; `per` as somebody asked for it. `rows`: of the reward that is shown."""
-    ((most,),) = index.query("SELECT max(unit) FROM sums WHERE run = ?", run)
-    if most is not None and most >= 0:
-        usual = max(1, -(-(most + 1) // MANY))
+    ((least, most, steps),) = index.query(
+        "SELECT min(unit), max(unit), count(DISTINCT unit) FROM sums WHERE run = ? AND unit >= 0", run
+    )
+    if steps:
+        usual = 1 if steps <= MANY else -(-(most - least + 1) // MANY)
         return Axis(True, per or usual, usual)
     usual = USUAL_ROWS if rows >= FEW * USUAL_ROWS else max(UNIT_ROWS, rows // (2 * FEW) // UNIT_ROWS * UNIT_ROWS)
     usual = max(usual, -(-rows // MANY // UNIT_ROWS) * UNIT_ROWS)

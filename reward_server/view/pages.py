@@ -62,7 +62,10 @@ class Pages:
         chosen = configs(self._index, filter.reward or run.reward)
         found = curves(self._index, run.number, chosen, whole(filter.per) or None)
         shown = run_page.charts(found)
-        link = f"/samples?{filter.query(rows='train', reward=filter.reward)}&bucket="
+        reward = filter.reward or (
+            run.reward if len(run.rewards) > 1 else ""
+        )  # each has an order of arrival of its own
+        link = f"/samples?{filter.query(rows='train', reward=reward)}&bucket="
         return page(
             "run.html",
             run=run,

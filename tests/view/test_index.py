@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replaced
 
-from reward_server.records.files import files
+from reward_server.records.files import files, rows
+from reward_server.records.text import encode
 from reward_server.view.curves import Curves, curves
 from reward_server.view.filters import Filter, condition, configs
 from reward_server.view.index import Index
@@ -100,6 +102,21 @@ def test_rows_without_steps_are_cut_by_their_order_of_arrival(index: Index) -> N
     assert found.begins == [64 * bucket for bucket in range(30)]
     assert found.axis.units(3) == (-4, -4)
     assert list(found.train[:, Field.ROWS]) == [64.0] * 30
+
+
+def test_a_resumed_run_and_one_of_many_steps_have_buckets_that_fit(folder: Path) -> None:
+    (file,) = files(folder, "cut")
+    kept = [row for _, row in rows(file)]
+    for run, first, apart in (("resumed", 1_000_000, 1), ("long", 7, 40)):
+        place = folder / run / file.name
+        place.parent.mkdir()
+        moved = (replaced(row, run=run, step=first + apart * (row.step or 0)) for row in kept)
+        place.write_bytes(b"".join(map(encode, moved)))
+    index = Index(folder)
+    index.refresh()
+    assert of(index, "resumed").begins == list(range(1_000_000, 1_000_060))
+    assert of(index, "long").begins == list(range(7, 7 + 60 * 40, 40))
+    index.close()
 
 
 def test_the_band_of_the_flips_takes_a_questions_rollouts_for_one_draw(index: Index) -> None:

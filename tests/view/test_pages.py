@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from running_server import RunningServer
+from typer.testing import CliRunner
 from view.shown import View, shown, text_of
 
+from reward_server.cli import app
 from reward_server.records.files import files, rows
 from reward_server.view.guard import POLICY
 from reward_server.view.labels import NAME as LABELS
@@ -177,3 +179,9 @@ def test_an_empty_folder_says_how_to_record(tmp_path: Path) -> None:
     with shown(tmp_path) as view:
         text = text_of(view.get("/").text)
         assert f"reward-server serve --record-dir {tmp_path}" in text
+
+
+def test_a_folder_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+    reply = CliRunner().invoke(app, ["view", str(tmp_path / "none")])
+    assert reply.exit_code == 2
+    assert "no such folder; `reward-server serve --record-dir" in reply.output
