@@ -10,6 +10,7 @@ from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import TIER as MATH_VERIFY
 from reward_server.grading.reading import repairs
 from reward_server.grading.text.normalise import normalise
+from reward_server.rewards.composite import Composite
 from reward_server.rewards.found import Derivation, parts_of
 from reward_server.rewards.mix import MixReward
 from reward_server.rewards.plan import Plan
@@ -51,10 +52,19 @@ def explanation(
         **_steps(plan, sample, derivation),
         "milliseconds": milliseconds,
         "warnings": [*warnings, *said],
-        "parameters": plan.reward.model_dump(),
+        "parameters": _parameters(plan),
         "version": __version__,
         "config": plan.config,
     }
+
+
+def _parameters(plan: Plan) -> dict[str, object]:
+    """Of a reward that is made of others, with those of each part, under the name that `rewards.toml` has for them."""
+    own: dict[str, object] = plan.reward.model_dump()
+    if isinstance(plan.reward, Composite):
+        parts = {name: {"reward": part.name, **_parameters(part)} for name, part in plan.parts.items()}
+        own["routes" if isinstance(plan.reward, RouteReward) else "parts"] = parts
+    return own
 
 
 def _steps(plan: Plan, sample: Sample, derivation: Derivation) -> dict[str, object]:
@@ -105,7 +115,8 @@ def _joined(plan: Plan, sample: Sample, derivation: Derivation, score: JoinedSco
 
 def _set(plan: Plan) -> dict[str, object]:
     """A part's parameters and the digest of all of it."""
-    return {"parameters": plan.reward.model_dump(exclude=set(NOT_OF_A_PART)), "config": plan.config}
+    given = {name: value for name, value in _parameters(plan).items() if name not in NOT_OF_A_PART}
+    return {"parameters": given, "config": plan.config}
 
 
 def _answer(sample: Sample, derivation: Derivation) -> dict[str, object] | None:

@@ -130,7 +130,9 @@ class Scorer:
         if isinstance(plan.reward, Composite):
             waits = [0.0]
             for part, asked in plan.reward.rows(samples).items():
-                several, numbers = [samples[row] for row in asked], [rows[row] for row in asked]
+                is_all = len(asked) == len(samples)
+                several = samples if is_all else [samples[row] for row in asked]
+                numbers = rows if is_all else [rows[row] for row in asked]
                 waits.append(self._admitted(plan.parts[part], several, numbers, f"{name}: its part {part}"))
             return max(waits)
         request = self._model_request(plan.needs)
@@ -299,7 +301,7 @@ class Scorer:
         metrics.count_samples(plan, samples, derivations)
         metrics.escapes_eaten.inc(sum([derivation.found.reading.has_eaten_escape for derivation in derivations]))
         metrics.repaired.inc(count_repaired(plan, samples, derivations))
-        if plan.parts or plan.needs.model is not None:
+        if plan.needs.model is not None or (plan.parts and plan.asks_a_model):
             leaves = leaves_of(derivations)
             metrics.count_model_scores([each.score.parts for each in leaves if "model_score" in each.score.parts])
         self._count_lost(plan, samples)

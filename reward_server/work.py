@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from reward_server.grading.reading import Reading, read, repairs
-from reward_server.rewards.found import Derivation, Found, Joined, leaves_of
+from reward_server.rewards.found import Derivation, Found, Joined
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.reasoning import PhraseList, Rpr
 from reward_server.rewards.reward import Reward
@@ -76,7 +76,10 @@ def count_repaired(plan: Plan, samples: Sequence[Sample], derivations: Sequence[
 
 
 def _is_graded(derivation: Derivation) -> bool:
-    return any(leaf.found.verdict for leaf in leaves_of([derivation]))
+    found = derivation.found
+    if isinstance(found, Joined):
+        return any(_is_graded(part) for part in found.parts.values())
+    return found.verdict is not None
 
 
 def _reading(sample: Sample, parts: dict[str, Derivation]) -> Reading:

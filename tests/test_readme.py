@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
     "docs/rewards.md",
+    "docs/compose.md",
     "docs/reward-model.md",
     "docs/reference.md",
     "docs/noise.md",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -77,11 +77,16 @@ def leaves_of(derivations: Sequence[Derivation]) -> Sequence[Derivation]:
     """Those of rewards that are not made of others: themselves, or in their place those of their parts."""
     if not derivations or not isinstance(derivations[0].found, Joined):
         return derivations
-    return [leaf for each in derivations for leaf in _leaves(each)]
+    leaves: list[Derivation] = []
+    for each in derivations:
+        _add_leaves(each, leaves)
+    return leaves
 
 
-def _leaves(derivation: Derivation) -> Iterator[Derivation]:
-    if not isinstance(derivation.found, Joined):
-        yield derivation
-    for part in parts_of(derivation).values():
-        yield from _leaves(part)
+def _add_leaves(derivation: Derivation, leaves: list[Derivation]) -> None:
+    found = derivation.found
+    if isinstance(found, Joined):
+        for part in found.parts.values():
+            _add_leaves(part, leaves)
+    else:
+        leaves.append(derivation)

@@ -13,7 +13,9 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import fsum
 from typing import Self
 
@@ -56,7 +58,7 @@ class MixReward(Composite):
     def rows(self, samples: Sequence[Sample]) -> dict[str, list[int]]:
         """Every part is asked about every sample."""
         everything = list(range(len(samples)))
-        return dict.fromkeys(self._weights, everything)
+        return dict.fromkeys(self.total.weights, everything)
 
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """Penalties that make it pay to stay before a closed gate."""
@@ -70,54 +72,82 @@ class MixReward(Composite):
 
     def settle(self, sample: Sample, found: Found) -> JoinedScore:
         """The weighted sum; null where a part is."""
-        scores = scores_of(found)
-        graded = next((score for score in self._leading(scores) if "clean" in score.parts), None)
-        parts = _parts(scores, graded)
-        unscored = next(((name, score) for name, score in scores.items() if score.reward is None), None)
-        if unscored is not None:
-            name, score = unscored
-            reason = f"its part {name}: {getattr(score, 'reason', '')}" if getattr(score, "reason", "") else ""
-            nothing: dict[str, float | None] = dict.fromkeys(scores)
-            return JoinedScore(score.outcome, None, None, parts, components=nothing, reason=reason)
-        components = self._components(scores)
-        unrounded = fsum(components.values())
-        reward = to_grid(unrounded)
-        shown = reward if graded is None else 0.0 if self.is_closed(scores) else graded.shown
-        outcome = self._outcome(scores, graded)
-        return JoinedScore(outcome, reward, shown, parts, unrounded=unrounded, components={**components})
+        return self.total.settled(scores_of(found))
 
     def is_closed(self, scores: Mapping[str, Score]) -> bool:
         """True where the gate is paid 0: on the grid, as it would be paid alone."""
+        return self.total.is_closed(scores)
+
+    @cached_property
+    def total(self) -> Total:
+        """What adds the parts up."""
+        return Total(self._weights, self.gate)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A sum of parts. An object of its own, since an attribute of a pydantic model takes a microsecond.
+
+    `names`: of each part, those of its own parts as the mix has them; the same for every sample.
+    """
+
+    weights: Mapping[str, float]
+    gate: str
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def is_closed(self, scores: Mapping[str, Score]) -> bool:
+        """True where the gate is paid 0."""
         return bool(self.gate) and scores[self.gate].reward == 0
 
-    def _components(self, scores: Mapping[str, Score]) -> dict[str, float]:
-        if self.is_closed(scores):
+    def settled(self, scores: Mapping[str, Score]) -> JoinedScore:
+        """What the parts come to together."""
+        graded = self._graded(scores)
+        parts = self._parts(scores, graded)
+        for name, score in scores.items():
+            if score.reward is None:
+                said = score.reason if isinstance(score, JoinedScore) else ""
+                reason = f"its part {name}: {said}" if said else ""
+                return JoinedScore(score.outcome, None, None, parts, components=dict.fromkeys(scores), reason=reason)
+        is_closed = self.is_closed(scores)
+        components = self._components(scores, is_closed)
+        unrounded = fsum(components.values())
+        reward = to_grid(unrounded)
+        shown = reward if graded is None else 0.0 if is_closed else graded.shown
+        outcome = self._outcome(scores, graded)
+        return JoinedScore(outcome, reward, shown, parts, unrounded=unrounded, components={**components})
+
+    def _graded(self, scores: Mapping[str, Score]) -> Score | None:
+        """That of the part that says whether the answer is right: the gate, or else the first that does."""
+        if self.gate and "clean" in scores[self.gate].parts:
+            return scores[self.gate]
+        for score in scores.values():
+            if "clean" in score.parts:
+                return score
+        return None
+
+    def _parts(self, scores: Mapping[str, Score], graded: Score | None) -> dict[str, float | None]:
+        """Each part's pay under its name, and its own parts behind that: `right`, `right/clean`."""
+        parts = {} if graded is None else {name: graded.parts[name] for name in GRADED if name in graded.parts}
+        for name, score in scores.items():
+            names = self.names.get(name)
+            if names is None:
+                names = self.names[name] = [f"{name}/{inner}" for inner in score.parts]
+            parts[name] = score.unrounded
+            parts.update(zip(names, score.parts.values(), strict=True))
+        return parts
+
+    def _components(self, scores: Mapping[str, Score], is_closed: bool) -> dict[str, float]:
+        if is_closed:
             return dict.fromkeys(scores, 0.0)
-        return {name: self._weights[name] * _paid(score) + 0.0 for name, score in scores.items()}  # never -0.0
+        return {name: self.weights[name] * _paid(score) + 0.0 for name, score in scores.items()}  # never -0.0
 
     def _outcome(self, scores: Mapping[str, Score], graded: Score | None) -> Outcome:
         if self.gate:
             return scores[self.gate].outcome
         return Outcome.SCORED if graded is None else graded.outcome
 
-    def _leading(self, scores: Mapping[str, Score]) -> Iterator[Score]:
-        """The gate, then all."""
-        if self.gate:
-            yield scores[self.gate]
-        yield from scores.values()
-
 
 def _paid(score: Score) -> float:
     if score.unrounded is None:
         raise LookupError("a part has a reward, and not what it was before it came to the grid")
     return score.unrounded
-
-
-def _parts(scores: Mapping[str, Score], graded: Score | None) -> dict[str, float | None]:
-    """Each part's pay under its name, and its own parts behind that: `right`, `right/clean`."""
-    parts = {} if graded is None else {name: graded.parts[name] for name in GRADED if name in graded.parts}
-    for name, score in scores.items():
-        parts[name] = score.unrounded
-        for inner, value in score.parts.items():
-            parts[f"{name}/{inner}"] = value
-    return parts

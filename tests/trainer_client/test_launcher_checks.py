@@ -136,6 +136,31 @@ def test_ground_truths_that_pay_something_else_or_nothing_are_noticed(server: st
         assert ground_truth_warnings(client, [str(number) for number in range(300)]) == []
 
 
+def test_the_parts_of_a_mix_are_looked_at_one_by_one(server: str) -> None:
+    mix = "mix?flip=0.8&flip.flip_prob=0.4&flip.correction=backward&rpr=0.2&rpr.answer=turn"
+    with RewardClient(f"{server}/score/{mix}") as client:
+        parameters = checks.explained(client)["parameters"]
+        assert checks.is_verified(parameters) and not checks.goes_by_source(parameters)
+        assert ground_truth_warnings(client, ["4", "5"], ["gsm8k", "math"]) == []
+    words = ["--epochs", "3", "--no-visits", "--eval-dataset", "e"]
+    found = " ".join(checks.warnings(options(*words), parameters))
+    assert "correction=backward" in found and "without visits" in found and "not the share" in found
+    assert "answer=turn" in " ".join(checks.reward_problems(options(), parameters))
+
+
+def test_a_route_s_ground_truths_are_tried_under_their_sources(server: str) -> None:
+    with RewardClient(f"{server}/score/route?gsm8k=verifier&chat=rpr") as client:
+        parameters = checks.explained(client)["parameters"]
+        assert checks.is_verified(parameters) and checks.goes_by_source(parameters)
+        sources = ["gsm8k", "chat", "gsm8k"]
+        (warning,) = ground_truth_warnings(client, ["4", "a whole essay", None], sources)
+        assert warning.startswith("1 of the first 2 ground truths would not be paid as an answer")
+        with pytest.raises(BadConfiguration, match="ungradable"):
+            ground_truth_warnings(client, ["4", "5"], ["GSM8K", "GSM8K"])  # no route is for it
+    only = {"routes": {"a": {"check": "math", "alpha": 0}, "b": {"check": "math", "alpha": 0}}}
+    assert checks.warnings(options("--eval-dataset", "e"), only) == []
+
+
 def test_a_server_that_is_not_there_is_named() -> None:
     client = RewardClient("http://127.0.0.1:9/score/verifier")
     with client, pytest.raises(BadConfiguration, match="127.0.0.1:9 is not ready: Connect"):

@@ -39,6 +39,16 @@ def records(made: Prepared) -> list[tuple[Any, dict[str, Any], str]]:
     return [(row["input"], json.loads(row["label"]), row["datasource"]) for row in rows]
 
 
+def test_the_labels_of_a_route_name_the_data_set(tmp_path: Path) -> None:
+    path = written(tmp_path / "d.jsonl", {"question": "2+2?", "answer": "4", "data_source": "openai/gsm8k"})
+    part = Part(source(str(path), size=0, seed=0), 1)
+    made = prepare([part], tmp_path / "data" / "train.jsonl", options(), flip=True, with_source=True)
+    ((_, label, datasource),) = records(made)
+    assert label["source"] == datasource == "openai/gsm8k"
+    assert made.sources == ["openai/gsm8k"]
+    assert "source" not in records(prepared(path))[0][1]
+
+
 def test_epochs_are_copies_with_visits_of_their_own(tmp_path: Path) -> None:
     path = written(tmp_path / "math.jsonl", {"question": "2+2?", "answer": "4"}, "", {"problem": "x?", "solution": 5})
     made = prepared(path, 2)

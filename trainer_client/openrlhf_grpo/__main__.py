@@ -53,24 +53,24 @@ def _prepared(options: Options) -> list[str]:
             reward=reward_file.written(options, url),
         )
         words = command(options, files, given)
-        data = _datasets(options, files)
+        data = _datasets(options, files, checks.goes_by_source(parameters))
         if checks.is_verified(parameters):
-            _warn(ground_truth_warnings(client, data["train"].ground_truths))
+            _warn(ground_truth_warnings(client, data["train"].ground_truths, data["train"].sources))
         secrets = [client.url.api_key, quote(client.url.api_key or "", safe=""), given.get("logger.wandb.key")]
         record.write(options, record.record(options, words, explained, versions, data, secrets))
     return words
 
 
-def _datasets(options: Options, files: Files) -> dict[str, Prepared]:
-    """Writes training and evaluation data. Raises BadDataset."""
+def _datasets(options: Options, files: Files, with_source: bool) -> dict[str, Prepared]:
+    """Writes training and evaluation data. `with_source`: the labels name the data set. Raises BadDataset."""
     earlier = record.resumed(options)
     digest = earlier["data"]["train"]["digest"] if earlier else None
-    train = prepare(training(options), files.train, options, flip=True, digest=digest)
+    train = prepare(training(options), files.train, options, flip=True, digest=digest, with_source=with_source)
     if train.rows < options.prompts:
         raise BadDataset(f"{train.rows} rows are less than one batch of {options.prompts} questions")
     if files.evaluation is None:
         return {"train": train}
-    asked = prepare(evaluation(options), files.evaluation, options, flip=False)
+    asked = prepare(evaluation(options), files.evaluation, options, flip=False, with_source=with_source)
     shared = len(train.groups & asked.groups)
     if shared:
         _warn([f"{shared} of {len(asked.groups)} evaluation questions are training questions too"])

@@ -85,12 +85,11 @@ def reward_problems(options: Options, parameters: Mapping[str, Any]) -> list[str
     """As `problems`, of what only the server knows: the reward's parameters."""
     if is_verified(parameters) and not options.ground_truth:
         return ["this reward compares with a ground truth, so --no-ground-truth cannot be"]
-    place = parameters.get("answer")
-    if place in NOT_ASKED_FOR:
-        return [
-            f"answer={place}: our prompts ask for an answer in \\boxed within <answer>, which box, tags and auto read"
-        ]
-    return []
+    places = {str(single.get("answer")) for single in singles(parameters)} & set(NOT_ASKED_FOR)
+    return [
+        f"answer={place}: our prompts ask for an answer in \\boxed within <answer>, which box, tags and auto read"
+        for place in sorted(places)
+    ]
 
 
 def warnings(options: Options, parameters: Mapping[str, Any]) -> list[str]:
@@ -100,12 +99,12 @@ def warnings(options: Options, parameters: Mapping[str, Any]) -> list[str]:
 
 def _warnings(options: Options, parameters: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
     yield (
-        parameters.get("correction") == "backward" and _is_scaling(options),
+        any(single.get("correction") == "backward" for single in singles(parameters)) and _is_scaling(options),
         f"correction=backward does nothing under --estimator {options.estimator}, which divides by a standard "
         "deviation and so undoes it; dr_grpo and rloo keep it",
     )
     yield (
-        _is_persistent(parameters) and options.epochs > 1 and not options.visits,
+        any(map(_is_persistent, singles(parameters))) and options.epochs > 1 and not options.visits,
         f"{options.epochs} epochs without visits: a question that noise flips is flipped in every epoch, which is a "
         "wrong label, and training learns it",
     )
@@ -122,13 +121,27 @@ def _is_scaling(options: Options) -> bool:
 
 
 def _is_share(parameters: Mapping[str, Any]) -> bool:
-    """Whether evaluation rows are paid 1 for a right answer and else 0: rm_sim pays what its judge says."""
-    return is_verified(parameters) and not parameters.get("alpha") and "accuracy" not in parameters
+    """Whether evaluation rows are paid 1 for a right answer and else 0: rm_sim pays what its judge says, and a
+    mix what its parts add up to."""
+    if "routes" in parameters:
+        return all(map(_is_share, parameters["routes"].values()))
+    return "check" in parameters and not parameters.get("alpha") and "accuracy" not in parameters
 
 
 def is_verified(parameters: Mapping[str, Any]) -> bool:
-    """Whether the reward compares answers with ground truths: verifier, flip and rm_sim."""
-    return "check" in parameters
+    """Whether the reward, or one that it is made of, compares answers with ground truths: verifier, flip, rm_sim."""
+    return any("check" in single for single in singles(parameters))
+
+
+def goes_by_source(parameters: Mapping[str, Any]) -> bool:
+    """Whether the reward is a route, or made of one: the labels then name the data set."""
+    return "routes" in parameters or any(map(goes_by_source, parameters.get("parts", {}).values()))
+
+
+def singles(parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The parameters of each reward that is not made of others: of itself, or of its parts."""
+    parts = parameters.get("parts", parameters.get("routes"))
+    return [parameters] if parts is None else [single for part in parts.values() for single in singles(part)]
 
 
 def _is_persistent(parameters: Mapping[str, Any]) -> bool:

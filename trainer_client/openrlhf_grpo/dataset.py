@@ -30,14 +30,15 @@ PROBES = 256
 
 @dataclass
 class Prepared:
-    """What was written: how many rows, the ids of their questions, and the first PROBES ground truths. `visits`: how
-    often the questions that are asked most are asked. `digest`: of the file."""
+    """What was written: how many rows, the ids of their questions, and the first PROBES ground truths with their data
+    sets. `visits`: how often the questions that are asked most are asked. `digest`: of the file."""
 
     path: Path
     visits: int
     rows: int = 0
     groups: set[str] = field(default_factory=set)
     ground_truths: list[Any] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     digest: str = ""
 
     def add(self, example: Example) -> None:
@@ -45,17 +46,26 @@ class Prepared:
         self.groups.add(example.group)
         if len(self.ground_truths) < PROBES:
             self.ground_truths.append(example.ground_truth)
+            self.sources.append(example.datasource)
 
 
-def prepare(parts: Sequence[Part], path: Path, options: Options, *, flip: bool, digest: str | None = None) -> Prepared:
+def prepare(
+    parts: Sequence[Part],
+    path: Path,
+    options: Options,
+    *,
+    flip: bool,
+    digest: str | None = None,
+    with_source: bool = False,
+) -> Prepared:
     """Writes every part, whole or not at all; the images' files stay. `digest`: of the only file that may come out,
-    where a run goes on with it. Raises BadDataset."""
+    where a run goes on with it. `with_source`: labels name the data set. Raises BadDataset."""
     prepared, partial = Prepared(path, max(part.visits for part in parts)), path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with partial.open("w", encoding="ascii") as file, TemporaryFile("w+", encoding="ascii") as plain:
             for part in parts:
-                for example, line in _lines(part, path, options, prepared, flip):
+                for example, line in _lines(part, path, options, prepared, {"flip": flip}, with_source):
                     # Arrow takes a column's type from the first rows, and cannot tell it from rows without images.
                     (plain if options.max_images and not example.images else file).write(line)
                     prepared.add(example)
@@ -83,7 +93,9 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _lines(part: Part, path: Path, options: Options, prepared: Prepared, flip: bool) -> Iterator[tuple[Example, str]]:
+def _lines(
+    part: Part, path: Path, options: Options, prepared: Prepared, more: dict[str, Any], with_source: bool
+) -> Iterator[tuple[Example, str]]:
     """The rows of one part, visit after visit."""
     source, before = part.source, prepared.rows
     progress = Progress(f"{path.name} from {source.name}", source.total * part.visits)
@@ -93,7 +105,8 @@ def _lines(part: Part, path: Path, options: Options, prepared: Prepared, flip: b
                 continue
             try:
                 asked = example(row, options, source)
-                record = _record(asked, path.parent, options, visit if options.visits else 0, flip)
+                said = {**more, "source": asked.datasource} if with_source else more
+                record = _record(asked, path.parent, options, visit if options.visits else 0, said)
                 line = json.dumps(record) + "\n"
             except (TypeError, ValueError) as error:
                 raise BadDataset(f"{where}: {error}") from None
@@ -104,8 +117,8 @@ def _lines(part: Part, path: Path, options: Options, prepared: Prepared, flip: b
     progress.close(prepared.rows - before)
 
 
-def _record(example: Example, folder: Path, options: Options, visit: int, flip: bool) -> dict[str, Any]:
-    label = {"ground_truth": example.ground_truth, "group": example.group, "visit": visit, "flip": flip}
+def _record(example: Example, folder: Path, options: Options, visit: int, more: dict[str, Any]) -> dict[str, Any]:
+    label = {"ground_truth": example.ground_truth, "group": example.group, "visit": visit, **more}
     record: dict[str, Any] = {
         INPUT: render(example.question, options.template),
         LABEL: json.dumps(label, allow_nan=False),
