@@ -155,3 +155,11 @@ def test_a_part_of_a_mix_is_measured_under_the_mix_and_under_its_own_name(server
     assert noise(server, "mix", query) == noise(server, "verifier", "reference=math&seed=91")
     assert noise(server, "mix", query)["check"]["since_start"]["n"] == 2
     assert server.metric("reward_confusion_total", reward="mix", paid="1", reference="1") == 1
+
+
+def test_trainers_that_cannot_read_null_are_not_told_of_an_opinion_that_nobody_gave(server: RunningServer) -> None:
+    body = {"query": ["2+2? so \\boxed{4}", "2+2? so \\boxed{5}"], "prompts": ["2+2?"] * 2, "labels": ["4"] * 2}
+    logs = server.post("/score/flip?flip_prob=0.4&reference=math", body).json()["extra_logs"]
+    assert "clean" in logs and not {"reference", "reference_share", "flip_draw"} & set(logs)
+    mixed = server.post("/score/mix?verifier=1&rpr=1&verifier.reference=math", body).json()["extra_logs"]
+    assert "verifier/clean" in mixed and not any("reference" in name for name in mixed)

@@ -25,8 +25,9 @@ to_json = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 
 COMPONENTS = "components"
 """What stands before the name of a component, where parts and components are keys of one object."""
-DRAWS = frozenset({"flip_draw"})
-"""Parts that are uniform draws. Trainers log means, and the mean of a draw says nothing."""
+NOT_LOGGED = frozenset({"flip_draw", "reference", "reference_share"})
+"""Parts of which a trainer's mean says nothing: uniform draws, and the second opinion, which most samples lack: as a
+number its null would be a 0."""
 
 REASONS = {
     Outcome.UNGRADABLE: "the ground truth is unusable",
@@ -98,7 +99,7 @@ class Reply:
     @cached_property
     def _logged(self) -> tuple[str, ...]:
         """The parts that are numbers to take the mean of: the same for every sample."""
-        return tuple(name for name in self.scores[0].parts if _last(name) not in DRAWS)
+        return tuple(name for name in self.scores[0].parts if _last(name) not in NOT_LOGGED)
 
     @cached_property
     def _has_format(self) -> bool:

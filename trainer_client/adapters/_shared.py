@@ -17,6 +17,8 @@ GROUND_TRUTH_KEYS = ("ground_truth", "solution", "answer", "expected_answer", "l
 """The first of these that a row has is its ground truth, unless the adapter is told another."""
 DRAWS = ("flip_draw",)
 """Parts that are uniform draws: the mean of one says nothing, so trainers are not given it."""
+OPINIONS = ("reference", "reference_share")
+"""Parts that most samples lack. Where a trainer cannot read null, a 0 in its place would be an opinion."""
 FATES = ("unanswered", "timeout")
 """Outcomes that trainers log: where all completions are cut off, a reward of 0 alone looks like a failing policy."""
 SOURCE_KEYS = ("source", "data_source", "datasource")
@@ -137,7 +139,8 @@ def _last(name: str) -> str:
 
 def numbers(rewards: Rewards, row: int) -> dict[str, float]:
     """The parts of one sample and what became of it: the same keys for every sample of a reward, never None."""
-    parts = {name: values[row] or 0.0 for name, values in logged(rewards).items()}
+    read = {name: values for name, values in logged(rewards).items() if _last(name) not in OPINIONS}
+    parts = {name: values[row] or 0.0 for name, values in read.items()}
     outcome = rewards.outcomes[row]
     fates = {name: float(outcome == name) for name in fates_of(rewards)}
     return {**parts, "unscored": float(rewards.rewards[row] is None), **fates}
