@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -220,9 +220,18 @@ class Catalog:
         reward = chosen.reward
         if not isinstance(reward, Reward):
             return self._joined(chosen)
-        needs, phrases = reward.needs(), self._lists[reward.phrases]
+        needs, phrases = self._referred(reward.needs()), self._lists[reward.phrases]
         digest = self._digest(self.base(chosen.name), reward, needs, phrases)
         return Plan(chosen.name, reward, needs, phrases, digest)
+
+    def _referred(self, needs: Needs) -> Needs:
+        """A second opinion reads where the check does. One of one's own reads where it says; the built-in ones read
+        the box where the check reads the whole turn, which is no answer to compare."""
+        own = self.checks.get(needs.reference or "")
+        if own is not None:
+            return replace(needs, reference_place=own.reads)
+        is_turn = needs.place == "turn" and needs.check in self.checks
+        return replace(needs, reference_place="box") if needs.reference is not None and is_turn else needs
 
     def _joined(self, chosen: Chosen) -> Plan:
         reward, parts = chosen.reward, {name: self._planned(part) for name, part in chosen.parts.items()}

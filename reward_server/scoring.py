@@ -272,10 +272,8 @@ class Scorer:
             return verdicts
         chosen = [samples[row] for row in rows]
         try:
-            texts = [sample.completion for sample in chosen]
-            asked = await self.run(
-                "extract", None, size_of(chosen), read, texts, needs.reference, needs.place, needs.turn
-            )
+            texts, place = [sample.completion for sample in chosen], needs.reference_place or needs.place
+            asked = await self.run("extract", None, size_of(chosen), read, texts, needs.reference, place, needs.turn)
             graded = await self._grade(needs.reference, plan, chosen, asked, None)
         except Exception:
             log.exception("the second opinion failed; rewards do not depend on it")

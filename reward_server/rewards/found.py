@@ -19,7 +19,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Needs:
     """`check`: the rule by which the answer is graded. `place`: where it stands. `ordered`: must bare lists have the
-    ground truth's order? `turn`: what of the completion is read. `reference`: a rule that gives a second opinion."""
+    ground truth's order? `turn`: what of the completion is read. `reference`: a rule that gives a second opinion, and
+    where it reads its answer: None is `place`."""
 
     check: Check | None = None
     place: Place = "box"
@@ -28,6 +29,7 @@ class Needs:
     rpr: bool = False
     model: ModelQuestion | None = None
     reference: Check | None = None
+    reference_place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,3 +212,32 @@ def test_equal_answers_are_graded_once(server: RunningServer) -> None:
     assert server.metric("reward_verdict_cache_total", result="miss") == before + 1
     assert server.metric("reward_verdicts_total", tier="check:words") >= 16
     assert server.metric("reward_nondeterministic_total", check="words") == 0
+
+
+def test_a_check_of_ones_own_is_a_second_opinion_and_harms_no_reward_whatever_it_does(server: RunningServer) -> None:
+    answers = ["one", "half", "none", "text", "raise", "die", "loop"]
+    body = {
+        "completions": [boxed(answer) for answer in answers],
+        "ground_truths": ["one"] * len(answers),
+        "groups": [f"opinion {answer}" for answer in answers],
+    }
+    reply = server.post("/score/verifier?reference=odd", body).json()
+    assert reply["rewards"] == server.post("/score/verifier", body).json()["rewards"]
+    assert reply["parts"]["reference"] == [1.0, 0.5, None, None, None, None, None]
+    found = server.get("/rewards/verifier/noise?reference=odd").json()["configs"][reply["config"]]
+    assert (found["check"]["since_start"]["n"], found["without_opinion"]) == (2, 5)
+
+
+def test_a_second_opinion_reads_its_own_answer(server: RunningServer) -> None:
+    """`words` reads the whole turn, which `math` cannot compare; and the other way round."""
+    body = {"completions": [boxed("4")], "ground_truths": ["4"], "groups": ["own"]}
+    words = {**body, "ground_truths": [{"ground_truth": {"min_words": 2}, "group": "own"}]}
+    assert server.post("/score/verifier?check=math&reference=words", body).json()["parts"]["reference"] != [0.0]
+    reply = server.post("/score/verifier?check=words&reference=words", words).json()
+    assert (reply["rewards"], reply["parts"]["reference"]) == ([1.0], [1.0])
+    mixed = server.post("/score/verifier?check=equal&reference=math", body).json()
+    assert (mixed["rewards"], mixed["parts"]["reference"]) == ([1.0], [1.0])
+    explained = {"completion": boxed("4"), "ground_truth": "4", "group": "own"}
+    assert server.post("/explain/flip?flip_prob=0&check=words&reference=math", explained).json()["reference"] == {
+        "check": "math", "asked": True, "outcome": "correct", "tier": "text",
+    }  # fmt: skip
