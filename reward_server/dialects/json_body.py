@@ -26,8 +26,8 @@ BYTES_A_MARK = 21
 """A mark stands for some 65 bytes of memory: so what is built of the structure is three times the text, and 16 MiB."""
 MAX_FIELDS = 4096
 COMMON = (
-    *("completions", "prompts", "ground_truths", "groups", "visits", "flips", "steps"),
-    *("completion", "prompt", "ground_truth", "group", "visit", "flip"),
+    *("completions", "prompts", "ground_truths", "groups", "visits", "flips", "steps", "sources"),
+    *("completion", "prompt", "ground_truth", "group", "visit", "flip", "source"),
     *("query", "queries", "labels", "response", "label"),
 )
 """Fields of the dialects. A large body of these only is the common case, whose fields need not be counted."""

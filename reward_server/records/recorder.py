@@ -97,6 +97,9 @@ class Recorder:
 
     def start(self) -> None:
         """From now on lines are written."""
+        how = self._recording
+        texts = "" if how.has_text else ", without texts"
+        log.info("recording into %s: %g of the questions%s", how.folder, how.share, texts)
         self._thread.start()
 
     def take(self, paid: Paid) -> None:

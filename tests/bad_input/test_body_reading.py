@@ -82,7 +82,9 @@ def written_object(pairs: list[tuple[str, str]], space: str) -> str:
     return "{" + f",{space}".join(f"{space}{key}{space}:{space}{value}" for key, value in pairs) + space + "}"
 
 
-label_keys = st.sampled_from(['"ground_truth"', '"group"', '"visit"', '"prompt"', '"flip"', '"role"', '"content"'])
+label_keys = st.sampled_from(
+    ['"ground_truth"', '"group"', '"visit"', '"prompt"', '"flip"', '"step"', '"role"', '"content"']
+)
 values = st.recursive(
     scalars,
     lambda inner: (
@@ -94,6 +96,7 @@ values = st.recursive(
 ROW = {
     "completions": written_texts, "prompts": written_texts | values, "ground_truths": values, "groups": scalars,
     "visits": st.sampled_from(NUMBERS) | st.just("null"), "flips": st.sampled_from(["true", "false", "null"]),
+    "steps": st.sampled_from(NUMBERS) | st.just("null"),
     "query": written_texts, "labels": values,
 }  # fmt: skip
 ALONE = {"response": written_texts, "prompt": values, "label": values, "x": values}
@@ -102,7 +105,7 @@ ALONE = {"response": written_texts, "prompt": values, "label": values, "x": valu
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
     """Of one dialect, mostly well-formed; a key may come twice; written with any spaces, in any encoding."""
-    names = draw(st.sampled_from([list(ROW)[:6], ["query", "prompts", "labels"], list(ALONE)]))
+    names = draw(st.sampled_from([list(ROW)[:7], ["query", "prompts", "labels"], list(ALONE)]))
     rows = draw(st.integers(0, 4))
     first, *others = names
     chosen = [first, *draw(st.lists(st.sampled_from(others), max_size=5))]

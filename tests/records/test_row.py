@@ -90,6 +90,7 @@ SAMPLES = [
     Sample("x", ground_truths=("{1, 2}",), ordered=False),
     Sample("x", ground_truths=(), ordered=True),
     Sample("x", ground_truths=("4",), wrong_ground_truths=("5", "6")),
+    Sample("x", ground_truths=("4",), source="gsm8k", group="g"),
     Sample("x", ground_truths=("4",), wrong_ground_truths=(), ordered=True),
     Sample("", prompt="p", is_lost=True, ground_truths=("4",)),
     Sample("x", ground_truths=(JsonTruth.of({"tests": ["a", {"b": 1.0}], "ground_truth": None}),)),
