@@ -33,12 +33,18 @@ class FoundAnswer(TypedDict):
 
 @only_these
 class ShownVerdict(TypedDict):
-    """What the verifier said. `tier`: the rule that decided. The forms: both texts as it compared them."""
+    """What the verifier said. `tier`: the rule that decided. The forms: both texts as it compared them.
+
+    `check`, `score` and `reason`: of a check of one's own.
+    """
 
     outcome: Outcome
     tier: str
     ground_truth_form: str
     answer_form: str
+    check: NotRequired[str]
+    score: NotRequired[float | None]
+    reason: NotRequired[str]
 
 
 @only_these

@@ -49,7 +49,7 @@ SCHEMA: dict[str, object] = {
         "response": {
             "type": "object",
             "required": ["output"],
-            "properties": {"output": {"type": "array"}},
+            "properties": {"output": {"type": "array", "items": {}}},
             "description": "An OpenAI Responses object.",
         },
         **{key: {} for key in GROUND_TRUTH_KEYS},

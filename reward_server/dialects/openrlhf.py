@@ -34,7 +34,7 @@ SCHEMA: dict[str, object] = {
 
 
 @only_these
-class OpenRlhfReply(TypedDict):
+class OpenrlhfReply(TypedDict):
     """Lists in the order of the request. `scores`: what the trainer may filter groups by, in 0 … 1. `extra_logs`: what
     it logs; it counts samples without a reward in `unscored`, which are paid `fallback_reward`."""
 
@@ -43,7 +43,7 @@ class OpenRlhfReply(TypedDict):
     extra_logs: dict[str, list[float]]
 
 
-REPLIES = (OpenRlhfReply,)
+REPLIES = (OpenrlhfReply,)
 
 
 def matches(keys: Collection[str]) -> bool:
@@ -70,7 +70,7 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
 def render(reply: Reply, _echo: Echo) -> bytes:
     numbers = [reply.numbers(score) for score in reply.scores]
     names = numbers[0] if numbers else ()
-    answer: OpenRlhfReply = {
+    answer: OpenrlhfReply = {
         "rewards": [reply.reward(score) for score in reply.scores],
         "scores": [reply.shown(score) for score in reply.scores],
         "extra_logs": {name: [row[name] for row in numbers] for name in names},

@@ -110,9 +110,10 @@ def _parameters(operation: dict[str, Any], first: Operation) -> str:
 def _default(schema: Schema) -> str:
     """As it would stand in a query string."""
     if "default" not in schema:
-        return "<td></td>"
+        return '<td class="default"></td>'
     value = schema["default"]
-    return f"<td><code>{text(json.dumps(value) if isinstance(value, bool) else value)}</code></td>"
+    shown = json.dumps(value) if isinstance(value, bool) else value
+    return f'<td class="default"><code>{text(shown)}</code></td>'
 
 
 def _content(title: str, described: dict[str, Any]) -> Iterator[str]:

@@ -59,7 +59,8 @@ def _parameter(name: str, schema: Schema, sets: dict[str, object], is_needed: bo
         del shown["default"]
     if name in sets:
         shown["default"] = sets[name]
-    shown |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    if kinds:
+        shown |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     entry = {"name": name, "in": "query", "description": schema.get("description", ""), "schema": shown}
     is_list = any(kind.get("type") == "array" for kind in kinds)
     return entry | ({"required": True} if is_needed else {}) | ({"explode": False} if is_list else {})  # with commas

@@ -156,7 +156,7 @@ def test_docs_shows_every_path_parameter_body_and_reply(server: RunningServer) -
         assert all(f"<td><code>{name}</code>" in page for name in model.model_fields)
     assert all(f'<h3 id="schema-{name}">' in page for name in document["components"]["schemas"])
     assert "what precedes <code>&lt;/think&gt;</code>." in page
-    assert "<td><code>false</code></td>" in page and "<td><code>question</code></td>" in page
+    assert all(f'<td class="default"><code>{value}</code></td>' in page for value in ("false", "question", "0.0"))
     assert ">None<" not in page and "{&#x27;" not in page
 
 
@@ -165,7 +165,7 @@ def test_what_a_variant_is_called_and_sets_is_text(start_server: Starter, tmp_pa
     config.write_text('[a-b_c]\nbase = "flip"\nflip_prob = 0.4\n')
     with start_server("--config", str(config)) as server:
         page = server.get("/docs").text
-        assert 'href="#score_a-b_c"' in page and "<td><code>0.4</code></td>" in page
+        assert 'href="#score_a-b_c"' in page and '<td class="default"><code>0.4</code></td>' in page
 
 
 def test_in_a_browser_nothing_leaves_and_nothing_complains(server: RunningServer) -> None:

@@ -141,16 +141,26 @@ def test_operations_have_names_of_their_own_and_one_tag(document: dict[str, Any]
     assert all("schema" in kind for each in operations for kind in each["responses"]["200"]["content"].values())
 
 
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    def references(node: object) -> Iterator[str]:
-        if isinstance(node, dict):
-            yield from ([node["$ref"]] if "$ref" in node else ())
-        for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-            yield from references(each)
+def nodes(node: object) -> Iterator[dict[str, Any]]:
+    """Every object within."""
+    if isinstance(node, dict):
+        yield node
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from nodes(each)
 
-    found = set(references(document))
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    found = {each["$ref"] for each in nodes(document) if "$ref" in each}
     assert found
     assert {f"#/components/schemas/{name}" for name in document["components"]["schemas"]} >= found
+
+
+def test_generators_of_clients_can_read_every_schema(document: dict[str, Any]) -> None:
+    found = [each["schema"] for each in nodes(document["paths"]) if "schema" in each]
+    assert len(found) > 100
+    for schema in (*found, *document["components"]["schemas"].values()):
+        Draft202012Validator.check_schema(schema)  # among others, no empty anyOf
+        assert all({"items", "prefixItems"} & set(each) for each in nodes(schema) if each.get("type") == "array")
 
 
 def test_no_parameter_may_be_null_and_a_needed_one_says_so(document: dict[str, Any]) -> None:
