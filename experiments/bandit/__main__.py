@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -45,6 +46,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.bandit", description=__doc__)
     parser.add_argument("--plot", type=Path, help="where to draw the curves, a PNG file")
     options = parser.parse_args()
+    if options.plot is not None and find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib, which is not installed: make experiment-bandit installs it")
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with reward_server() as (server, _), Progress(*columns) as progress:
         run = Trainer(server, progress)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.lm.arms import JUDGE_ARMS
+from experiments.plots import End, name_lines
 from experiments.rm.passes import Curves, area, passes
 
 PANELS = {
@@ -75,26 +76,17 @@ def draw(found: Curves, path: Path, every: int = 10) -> None:
 
     figure, axes = pyplot.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
     for axis, (title, names) in zip(axes, PANELS.items(), strict=True):
-        ends: list[float] = []
+        ends = []
         for name in (name for name in names if name in found):
             curves, color = found[name], COLORS[name.split(" ")[0]]
             steps, mean = every * np.arange(curves.shape[1]), curves.mean(axis=0)
             axis.fill_between(steps, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.13, linewidth=0)
             axis.plot(steps, mean, color=color, linewidth=2)
-            ends.append(_free(float(mean[-1]), ends))
-            axis.annotate(
-                name, (steps[-1], ends[-1]), xytext=(5, 0), textcoords="offset points", color=color, va="center"
-            )
+            ends.append(End(steps[-1], mean[-1], name, color))
+        name_lines(axis, ends)
         axis.set(title=title, xlabel="GRPO step, 128 samples each", ylim=(0, 1.02))
         axis.margins(x=0)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("held-out accuracy")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
-
-
-def _free(height: float, taken: list[float], apart: float = 0.06) -> float:
-    """The nearest height below where no other name stands."""
-    while any(abs(height - other) < apart for other in taken):
-        height -= apart / 4
-    return height
