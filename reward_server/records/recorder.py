@@ -141,6 +141,7 @@ class Recorder:
                 log.exception("the record's thread goes on after an error")
                 self._loss.add(self._in_hand, repr(error))
                 self._in_hand = 0
+            self._loss.say_if_due()
         self._writer.close()
 
     def _empty(self) -> None:
@@ -215,9 +216,12 @@ class Loss:
         """Counts lines that are dropped."""
         with self._lock:
             self._unsaid, self._why = self._unsaid + lines, why
-            is_due = time.monotonic() - self._said_at >= SAY_EVERY_S
         self._on_dropped(lines)
-        if is_due:
+        self.say_if_due()
+
+    def say_if_due(self) -> None:
+        """Says it where the last time was a minute ago."""
+        if self._unsaid and time.monotonic() - self._said_at >= SAY_EVERY_S:
             self.say()
 
     def say(self) -> None:
