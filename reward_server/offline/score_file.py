@@ -61,9 +61,9 @@ async def running_scorer(
     settings: Settings, *, with_model: bool, checks: Mapping[str, AnyCheck] = NO_CHECKS
 ) -> AsyncIterator[Scorer]:
     """A running scorer, its reward model loaded and its checks tried. Raises as ModelSlot and Checks do."""
-    needless = {"verifier_workers": 1} if with_model else {"rm_model": None}
     check_system()
-    scorer = Scorer(settings.model_copy(update=needless), Metrics(), checks=checks)
+    settings = settings if with_model else settings.model_copy(update={"rm_model": None})
+    scorer = Scorer(settings, Metrics(), checks=checks)
     async with scorer.running(workers_at_once=False):
         if with_model:
             await scorer.model_slot.filled()

@@ -257,11 +257,14 @@ RECEIPT = r"""
 import json, sys
 from hashlib import blake2b
 
+
 def hashed(text, size):
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size)
 
+
 def texts(value):
     return [value] if isinstance(value, str) else value or []
+
 
 entries = set()
 for row in map(json.loads, sys.stdin):

@@ -17,7 +17,7 @@ from typing import Any
 
 from reward_server.errors import CommandError
 from reward_server.measuring.choice import chosen_text
-from reward_server.measuring.confusion import Counts, Interval, estimate, too_few
+from reward_server.measuring.confusion import Counts, Estimate, Interval, estimate, too_few
 from reward_server.offline.replay.recorded import Recorded
 from reward_server.records.row import Row, text_digest
 
@@ -38,6 +38,7 @@ RATES = {
     "accuracy": "true accuracy",
 }
 Found = dict[str, Any]
+OF_ONE_VERDICT = ("precision", "false_omission", "accuracy")
 
 
 class BadLabel(CommandError, ValueError):
@@ -151,20 +152,15 @@ class Labelled:
 
 def _told(counts: Counts) -> Found:
     found = estimate(counts)
-    rates = None if found is None else {name: value and asdict(value) for name, value in _intervals(found)}
+    rates = None if found is None else {name: value and asdict(value) for name, value in _intervals(found, counts)}
     return {"counts": asdict(counts), "rates": rates, "too_few": too_few(counts)}
 
 
-def _intervals(found: object) -> Iterator[tuple[str, Interval | None]]:
-    for name in (
-        "precision",
-        "false_omission",
-        "false_positive_prob",
-        "false_negative_prob",
-        "informativeness",
-        "accuracy",
-    ):
-        yield name, getattr(found, name)
+def _intervals(found: Estimate, counts: Counts) -> Iterator[tuple[str, Interval | None]]:
+    """Rows that all have one verdict, as those of a tier may, say nothing of the rates of errors."""
+    has_both = counts.ones > 0 and counts.zeros > 0
+    for name in RATES:
+        yield name, getattr(found, name) if has_both or name in OF_ONE_VERDICT else None
 
 
 def _query(counts: Counts) -> str | None:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 Found = dict[str, Any]
 WIDTH = 110
+WIDE = 160
 RATES = {
     "all": "all draws",
     "false_positive_prob": "a clean 0 paid as 1 (ρ0)",
@@ -86,7 +87,7 @@ def tables(told: Found) -> str:
 
 def label_tables(told: Found) -> str:
     """How often the verifier is wrong."""
-    console = Console(width=WIDTH)
+    console = Console(width=WIDE)
     with console.capture() as printed:
         strata = {"all": told["overall"], **{f"tier {name}": each for name, each in told["tiers"].items()}}
         strata |= {f"part {n} of {len(told['windows'])}": each for n, each in enumerate(told["windows"], 1)}

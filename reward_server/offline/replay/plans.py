@@ -16,11 +16,12 @@ from reward_server.catalog import Catalog
 from reward_server.errors import RewardServerError
 from reward_server.records.row import Row
 from reward_server.rewards.plan import Plan
+from reward_server.rewards.reward import Reward
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a row says of how it was paid. `variant`: as JSON."""
+    """What a row says of how it was paid. `query`: without what changes no score. `variant`: as JSON."""
 
     reward: str
     query: str
@@ -32,7 +33,7 @@ class Config:
     def of(cls, row: Row) -> Config:
         """The same object's fields for every row of one configuration."""
         variant = json.dumps(row.variant, sort_keys=True) if row.variant is not None else ""
-        return cls(row.reward, row.query, row.config, row.version, variant)
+        return cls(row.reward, _that_counts(row.query), row.config, row.version, variant)
 
     @property
     def name(self) -> str:
@@ -49,6 +50,13 @@ class Choice:
     why: str = ""
 
 
+@lru_cache(maxsize=4096)
+def _that_counts(query: str) -> str:
+    """A step that stands in the URL would make a configuration of each step."""
+    parts = query.split("&")
+    return "&".join(part for part in parts if part.partition("=")[0] not in Reward.changes_no_score)
+
+
 Resolve = Callable[[Config], Choice]
 
 
@@ -63,7 +71,7 @@ def _recorded_plan(catalog: Catalog, config: Config) -> Choice:
     try:
         plan = _resolved(catalog, config)
     except RewardServerError as error:
-        return Choice(None, False, error.message)
+        return Choice(None, False, f"{error.message}; --config names the run's rewards.toml, if it had one")
     if plan.config == config.config:
         return Choice(plan, True)
     return Choice(plan, False, _difference(plan, config))

@@ -83,7 +83,10 @@ def _spans(buckets: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, 
     size = -(-len(buckets) // MAX_BUCKETS) or 1
     by_run: dict[str, list[dict[str, Any]]] = {}
     for each in buckets:
-        by_run.setdefault(each["run"], []).append(each)
+        if each.get("step", 0) is None:
+            yield each["run"], "no step", each
+        else:
+            by_run.setdefault(each["run"], []).append(each)
     for run, own in by_run.items():
         for start in range(0, len(own), size):
             some = own[start : start + size]
@@ -104,7 +107,7 @@ def _together(some: list[dict[str, Any]]) -> dict[str, Any]:
 def _groups(told: Report) -> Table:
     groups = told["groups"]
     table = Table("groups of training rows", "", title="advantages", title_justify="left")
-    if groups["groups"]:
+    if groups["groups"] and told["changed"]:
         table.add_row("of two rows or more", str(groups["groups"]))
         for name in ("sign", "gains-variance", "loses-variance"):
             table.add_row(f"{TITLES[name]} (--list {name})", str(groups[name]))
