@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from reward_server.view.index import SCORE_BINS, Index
+from reward_server.view.listing import by_id, read
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 520, 300, 44, 268
 """Of the diagrams, in SVG units: its plot goes from LEFT to WIDTH - 12, and from 16 down to BOTTOM."""
@@ -83,13 +84,17 @@ def of_verdicts(index: Index, run: int, configs: Iterable[int]) -> Calibration:
     return Calibration(_bins(found), "verdicts")
 
 
-def of_labels(scores: Iterable[tuple[float, bool]]) -> Calibration:
-    """From (score, is right) of rows that a person judged."""
+def of_labels(index: Index, run: str, labels: Mapping[str, bool]) -> Calibration:
+    """From the rows of a run that a person judged. `labels`: by sample id, whether it is right."""
     found: dict[int, list[float]] = {}
-    for score, is_right in scores:
-        counts = found.setdefault(min(SCORE_BINS - 1, max(0, int(score * SCORE_BINS))), [0, 0, 0.0])
-        counts[0 if is_right else 1] += 1
-        counts[2] += score
+    for id, is_right in labels.items():
+        n = by_id(index, id)
+        row = read(index, n) if n is not None else None
+        score = row.parts.get("rm") if row is not None and row.run == run and "calibrated" in row.parts else None
+        if score is not None:
+            counts = found.setdefault(min(SCORE_BINS - 1, max(0, int(score * SCORE_BINS))), [0, 0, 0.0])
+            counts[0 if is_right else 1] += 1
+            counts[2] += score
     return Calibration(_bins(found), "labels")
 
 

@@ -8,10 +8,12 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
+from msgspec import UNSET
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from reward_server.dialects.row import SAMPLE_KEYS
 from reward_server.records.row import Row
 from reward_server.view import calibration, compare, listing, run_page
 from reward_server.view.curves import curves
@@ -128,11 +130,11 @@ class Pages:
     def row_json(self, request: Request) -> Response:
         """The body for `/explain`."""
         _, row = self._read(request.path_params["id"])
-        given = {"completion": row.completion, "prompt": row.prompt, "group": row.group, "visit": row.visit}
-        body: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-        if isinstance(row.ground_truth, str | list | dict) or row.ground_truth is None:
-            body["ground_truth"] = row.ground_truth
-        return Response(json.dumps(body | ({} if row.flip else {"flip": False})), media_type="application/json")
+        given = {name: getattr(row, name) for name in SAMPLE_KEYS}
+        body = {name: value for name, value in given.items() if value is not None and value is not UNSET}
+        if row.ground_truth is None:  # an unusable one, which is not the same as none
+            body["ground_truth"] = None
+        return Response(json.dumps(body), media_type="application/json")
 
     def completion(self, request: Request) -> Response:
         """The completion as plain text; a lone surrogate is a question mark."""
@@ -192,7 +194,7 @@ class Pages:
         run = self._run(request.query_params.get("run", ""))
         config, threshold = calibration.newest_scored(self._index, run.number)
         found = [calibration.of_verdicts(self._index, run.number, configs(self._index))]
-        found.append(calibration.of_labels(self._labelled(run)))
+        found.append(calibration.of_labels(self._index, run.name, self._labels.correct()))
         return page(
             "calibration.html",
             run=run,
@@ -202,17 +204,6 @@ class Pages:
             config=config,
             **self._record(),
         )
-
-    def _labelled(self, run: Run) -> list[tuple[float, bool]]:
-        """Scores of the rows of a run that somebody judged, and whether they are right."""
-        scores = []
-        for id, is_right in self._labels.correct().items():
-            n = listing.by_id(self._index, id)
-            row = listing.read(self._index, n) if n is not None else None
-            score = row.parts.get("rm") if row is not None and row.run == run.name else None
-            if score is not None:
-                scores.append((score, is_right))
-        return scores
 
     def not_found(self, reason: str) -> Response:
         return page("missing.html", status=404, reason=reason, **self._record())
