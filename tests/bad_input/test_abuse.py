@@ -61,6 +61,29 @@ def test_phrases_pay_what_the_published_formula_pays(server: RunningServer) -> N
     assert surprises(reply, "rewards", [row["rpr"] for row in ROWS]) == []
 
 
+def test_a_gate_lets_no_style_be_paid_without_the_answer(server: RunningServer) -> None:
+    """Ungated, phrases in front of any box are paid: that is what a policy learns that cannot solve the question."""
+    reply = server.post("/score/mix?verifier=0.8&rpr=0.2&gate=verifier", columns()).json()
+    styles = reply["parts"]["rpr"]
+    wanted = [round(1024 * (0.8 + 0.2 * style)) / 1024 if row["verifier"] else 0.0 for row, style in both(styles)]
+    assert surprises(reply, "rewards", wanted) == []
+    ungated = server.post("/score/mix?verifier=0.8&rpr=0.2", columns()).json()
+    assert any(reward > 0.15 for row, reward in both(ungated["rewards"]) if row["verifier"] == 0)
+
+
+def test_noise_opens_no_gate_for_a_bomb_or_a_missing_answer(server: RunningServer) -> None:
+    query = "flip=0.8&flip.flip_prob=1&rpr=0.2&gate=flip"
+    reply = server.post(f"/score/mix?{query}", columns()).json()
+    assert [row for row, reward in both(reply["rewards"]) if row["outcome"] in NEVER_FLIPPED and reward] == []
+    paid = [row["flip"] for row in ROWS]
+    assert surprises({"rewards": [float(bool(reward)) for reward in reply["rewards"]]}, "rewards", paid) == []
+
+
+def both(column: list[float]) -> Iterator[tuple[dict[str, Any], float]]:
+    """Each row with its number; a bomb that had no time on a loaded machine has none."""
+    return ((row, value or 0.0) for row, value in zip(ROWS, column, strict=True))
+
+
 def test_what_the_verifier_pays_is_the_same_alone_and_in_another_order(server: RunningServer) -> None:
     reordered = {name: column[::-1] for name, column in columns().items()}
     rewards = server.post("/score/verifier", reordered).json()["rewards"][::-1]

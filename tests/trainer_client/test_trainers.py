@@ -154,6 +154,19 @@ def test_managers_of_verl_get_the_same_rewards_with_the_same_keys(server: str) -
         assert [result["reward_score"] for result in managers[f"{manager}/index"]] == [*rewards, 0.0]
 
 
+def test_gdpo_of_verl_and_of_trl_weighs_each_component_of_a_mix_by_itself(server: str) -> None:
+    """Weights 3 and 1: what is right and has style has twice the advantage of what is only right. In the plain sum,
+    0.8 · verifier + 0.2 · rpr, style hardly counts: 0.81 and 0.8."""
+    of_verl, paid, *steps = printed("TRAINERS_PYTHON", "gdpo.py", url=f"{server}/score/mix?verifier=0.8&rpr=0.2")
+    assert of_verl["scores"] == [829 / 1024, 819 / 1024, 10 / 1024, 0.0]
+    assert paid["paid"] == [pytest.approx(row) for row in ([0.8, 0.01], [0.8, 0.0], [0.0, 0.01], [0.0, 0.0])]
+    of_trl = sorted(steps[0]["advantages"], reverse=True)  # TRL shuffles what it trains on
+    for both, right, style, none in (of_verl["advantages"], of_trl):
+        assert both == pytest.approx(-none) and right == pytest.approx(-style)
+        assert both / right == pytest.approx(2, rel=0.02)  # (3 + 1) / (3 - 1); TRL's 1e-4 beside a deviation of 0.006
+    assert steps[-1]["logs"]["mix/components/verifier"] == pytest.approx(0.4)
+
+
 def test_verls_rate_limited_pays_0_where_the_others_raise_as_the_documentation_says(keyed_server: str) -> None:
     wrong_key = keyed_server.replace("http://", "http://user:open@") + FLIP
     names = ("naive", "dapo", "gdpo", "rate_limited")
