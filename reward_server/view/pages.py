@@ -143,10 +143,12 @@ class Pages:
 
     async def label(self, request: Request) -> Response:
         """Takes a judgement, and shows the sample again."""
-        size = int(request.headers.get("content-length", "0"))
-        if size > MOST_FORM_BYTES:
-            raise Missing("the form is too large")
-        form = dict(parse_qsl((await request.body())[:MOST_FORM_BYTES].decode("utf-8", "replace")))
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MOST_FORM_BYTES:
+                raise Missing("the form is too large")
+        form = dict(parse_qsl(body.decode("utf-8", "replace")))
         return await run_in_threadpool(self._up_to_date, self._label, form)
 
     def _label(self, form: dict[str, str]) -> Response:

@@ -133,6 +133,8 @@ def test_a_judgement_is_kept_and_only_a_form_of_the_page_may_give_one(view: View
     form = {"id": "r1-40-3", "says": "wrong", "back": "run=notation"}
     for headers in ({}, {"origin": "http://evil.example"}, {"origin": "null"}):
         assert view.post("/label", form, **headers).status_code == 403
+    large = {**form, "back": "x" * 20_000}
+    assert "too large" in view.post("/label", large, origin=view.url).text
     assert not (view.folder / LABELS).exists()
     reply = view.post("/label", form, origin=view.url)
     assert (reply.status_code, reply.headers["location"]) == (303, "/sample/r1-40-3?run=notation#verdict")
