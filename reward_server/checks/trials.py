@@ -86,8 +86,13 @@ async def _python(check: PythonCheck, settings: Settings) -> tuple[list[Finding]
         await (await _worker(check, settings)).end()
         return [], []
     forwards, backwards = check.examples, check.examples[::-1]
-    first, second = await asyncio.gather(_pass(check, forwards, settings), _pass(check, backwards, settings))
-    return first, second[::-1]
+    passes = [_pass(check, forwards, settings), _pass(check, backwards, settings)]
+    found = []
+    for each in await asyncio.gather(*passes, return_exceptions=True):  # both end before one is told to have failed
+        if isinstance(each, BaseException):
+            raise each
+        found.append(each)
+    return found[0], found[1][::-1]
 
 
 async def _pass(check: PythonCheck, examples: Sequence[Example], settings: Settings) -> list[Finding]:

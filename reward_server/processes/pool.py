@@ -208,15 +208,16 @@ class ProcessPool:
     async def _within(self, limit_s: float, worker: WorkerProcess, call: Callable[..., R], job: Job[R]) -> R:
         """The call's result within `limit_s`; a job that hardly ran until then goes on until the hard limit."""
         ends_at = time.monotonic() + self._hard_timeout_s
-        began, usage = time.monotonic(), worker.usage()
+        measured = worker.starved_seconds if job.counts_waiting else worker.cpu_seconds
+        began, before = time.monotonic(), measured()
         running = asyncio.ensure_future(worker.run(call, job.args))
         try:
             while True:
                 await asyncio.wait({running}, timeout=limit_s)
                 if running.done():
                     return running.result()
-                used = worker.usage() - usage
-                busy_s = time.monotonic() - began - used.starved_s if job.counts_waiting else used.cpu_s
+                used_s = measured() - before
+                busy_s = time.monotonic() - began - used_s if job.counts_waiting else used_s
                 is_machine = busy_s < BUSY_SHARE * limit_s
                 if not is_machine or time.monotonic() >= ends_at:
                     raise WorkerKilled(f"no result after {limit_s:g} s; the worker was killed", is_machine)

@@ -15,7 +15,6 @@ from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -28,17 +27,6 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 class WorkerLost(Exception):
     """The process ended, or was killed, before it replied."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Of a process: seconds on the CPU, and seconds that it waited for one."""
-
-    cpu_s: float
-    starved_s: float
-
-    def __sub__(self, before: Usage) -> Usage:
-        return Usage(self.cpu_s - before.cpu_s, self.starved_s - before.starved_s)
 
 
 class WorkerProcess:
@@ -93,20 +81,16 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         return self._process.returncode is None
 
-    def usage(self) -> Usage:
-        """Of the process so far; nothing when it is gone."""
-        return Usage(self._cpu_seconds(), self._starved_seconds())
-
-    def _cpu_seconds(self) -> float:
-        """User and system time."""
+    def cpu_seconds(self) -> float:
+        """User and system time of the process so far; 0 when it is gone."""
         try:
             fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
-    def _starved_seconds(self) -> float:
-        """Time that it could have run and had no CPU; 0 where the kernel does not count it."""
+    def starved_seconds(self) -> float:
+        """Time that it could have run and had no CPU; 0 when it is gone, and where the kernel does not count it."""
         try:
             return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
         except (OSError, IndexError, ValueError):

@@ -13,6 +13,7 @@ from graders import grading
 
 from reward_server.catalog import BadCatalog, Catalog, Tables
 from reward_server.checks.trials import trials
+from reward_server.checks.worker import CannotLoad, Target, load
 from reward_server.settings import Settings
 
 HERE = Path(__file__).parent
@@ -66,6 +67,12 @@ examples = [["a", "x", 1]]
     assert found[5].startswith("expected 1, got error (SystemExit at my_checks.py:")
     assert all(found[7:9])
     assert "and the second time" in found[9]
+
+
+def test_a_worker_refuses_a_file_that_is_not_the_one_that_the_server_read(importable: Path) -> None:
+    (importable / "changed_since.py").write_text("def f(a, t): return True")
+    with pytest.raises(CannotLoad, match="is not the file that the server read when it started"):
+        load([Target("changed_since", "f", source="0" * 12)])
 
 
 @pytest.mark.parametrize(
