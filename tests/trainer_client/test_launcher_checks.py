@@ -109,6 +109,13 @@ def test_an_answer_is_read_where_the_prompt_asks_for_it(server: str) -> None:
     assert refused == ["hash", "turn"]
 
 
+def test_a_check_of_ones_own_reads_what_it_likes_and_its_ground_truths_are_no_answers() -> None:
+    own = {"check": "ifeval", "answer": "turn"}
+    assert not checks.reward_problems(options(), own)
+    assert checks.is_verified(own) and not checks.is_built_in(own)
+    assert checks.is_built_in({"check": "math"})
+
+
 def test_ground_truths_that_are_no_answers_are_noticed(server: str) -> None:
     with RewardClient(f"{server}/score/flip?flip_prob=0.5") as client:
         assert ground_truth_warnings(client, ["4", 5, ["7", "8"], r"\frac12"]) == []

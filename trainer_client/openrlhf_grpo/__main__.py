@@ -54,7 +54,7 @@ def _prepared(options: Options) -> list[str]:
         )
         words = command(options, files, given)
         data = _datasets(options, files, checks.goes_by_source(parameters))
-        if checks.is_verified(parameters):
+        if checks.is_built_in(parameters):
             _warn(ground_truth_warnings(client, data["train"].ground_truths, data["train"].sources))
         secrets = [client.url.api_key, quote(client.url.api_key or "", safe=""), given.get("logger.wandb.key")]
         record.write(options, record.record(options, words, explained, versions, data, secrets))

@@ -16,6 +16,8 @@ WHITENING_ESTIMATORS = ("reinforce_baseline", "reinforce", "gae")
 """These divide by the batch's standard deviation unless OpenRLHF is told not to; group_norm always by the group's."""
 NOT_ASKED_FOR = ("hash", "turn")
 """Places of an answer that our templates do not ask for, so every rollout would earn 0."""
+BUILT_IN_CHECKS = ("math", "string")
+"""Those of which a ground truth in a box is its own right answer. A server may have others, of its owner's."""
 NO_WHITENING = "--algo.advantage.no_std_norm"
 
 
@@ -85,7 +87,8 @@ def reward_problems(options: Options, parameters: Mapping[str, Any]) -> list[str
     """As `problems`, of what only the server knows: the reward's parameters."""
     if is_verified(parameters) and not options.ground_truth:
         return ["this reward compares with a ground truth, so --no-ground-truth cannot be"]
-    places = {str(single.get("answer")) for single in singles(parameters)} & set(NOT_ASKED_FOR)
+    read = [single for single in singles(parameters) if single.get("check", "math") in BUILT_IN_CHECKS]
+    places = {str(single.get("answer")) for single in read} & set(NOT_ASKED_FOR)
     return [
         f"answer={place}: our prompts ask for an answer in \\boxed within <answer>, which box, tags and auto read"
         for place in sorted(places)
@@ -142,6 +145,13 @@ def singles(parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The parameters of each reward that is not made of others: of itself, or of its parts."""
     parts = parameters.get("parts", parameters.get("routes"))
     return [parameters] if parts is None else [single for part in parts.values() for single in singles(part)]
+
+
+def is_built_in(parameters: Mapping[str, Any]) -> bool:
+    """Whether a ground truth in a box is its own right answer for every reward that compares with it: nobody here knows
+    that of a check of one's own."""
+    checks = [single["check"] for single in singles(parameters) if "check" in single]
+    return bool(checks) and all(check in BUILT_IN_CHECKS for check in checks)
 
 
 def _is_persistent(parameters: Mapping[str, Any]) -> bool:
