@@ -39,7 +39,7 @@ from reward_server.grading.reading import BUILT_IN_CHECKS
 from reward_server.rewards.composite import Composite
 from reward_server.rewards.found import Needs
 from reward_server.rewards.mix import MixReward
-from reward_server.rewards.plan import Plan, blank
+from reward_server.rewards.plan import Plan, blank, wait_for_several
 from reward_server.rewards.reasoning import PhraseList, load_phrases
 from reward_server.rewards.recipe import Ingredient, Layer, recipe
 from reward_server.rewards.reward import AnyReward, Reward
@@ -244,7 +244,15 @@ class Catalog:
             "parameters": reward.counted(),
             "parts": [[name, chosen.ingredients[name].weight, part.config] for name, part in parts.items()],
         }
-        return Plan(chosen.name, reward, reward.needs(), NO_PHRASES, _digested(all_that_counts), parts)
+        return Plan(
+            chosen.name,
+            reward,
+            reward.needs(),
+            NO_PHRASES,
+            _digested(all_that_counts),
+            parts,
+            wait_for_several(parts.values()),
+        )
 
     def _digest(self, base: str, reward: Reward, needs: Needs, phrases: PhraseList) -> str:
         all_that_counts: dict[str, object] = {

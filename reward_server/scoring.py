@@ -38,7 +38,7 @@ from reward_server.rewards.reward import Reward
 from reward_server.rewards.route import RouteReward
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample, Verdict
-from reward_server.work import Times, Work, count_repaired, joined, rprs_of, settled, size_of
+from reward_server.work import Times, Work, all_of, count_repaired, joined, one_by_one, rprs_of, settled, size_of
 
 R = TypeVar("R")
 Args = TypeVarTuple("Args")
@@ -117,7 +117,7 @@ class Scorer:
         """
         wait_s = self._admitted(plan, samples, range(len(samples)), plan.name)
         with self.admission.admit(len(samples), wait_s):
-            work = Work(samples, times)
+            work = Work(samples, times, plan.is_parallel)
             derivations = await self._derived(plan, work)
             await self.run(None, None, work.size, self._count, plan, samples, derivations)
             return derivations
@@ -148,8 +148,10 @@ class Scorer:
         """Of all samples; of a reward that is made of others, after those of its parts."""
         if isinstance(plan.reward, Composite):
             parts: list[dict[str, Derivation]] = [{} for _ in work.samples]
-            for name, rows in plan.reward.rows(work.samples).items():
-                derivations = await self._derived(plan.parts[name], work.of(rows))
+            asked = plan.reward.rows(work.samples)
+            several = [self._derived(plan.parts[name], work.of(rows)) for name, rows in asked.items()]
+            answers = await (all_of(several) if work.is_parallel else one_by_one(several))
+            for (name, rows), derivations in zip(asked.items(), answers, strict=True):
                 for row, derivation in zip(rows, derivations, strict=True):
                     parts[row][name] = derivation
             found: Sequence[Found] = joined(work.samples, parts)

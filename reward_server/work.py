@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from reward_server.grading.reading import Reading, read, repairs
@@ -23,11 +24,13 @@ CHARS_A_SAMPLE = 256
 class Work:
     """Samples with what was found out about them: a question that several parts of a reward ask is asked once."""
 
-    __slots__ = ("_known", "samples", "size", "times")
+    __slots__ = ("_known", "is_parallel", "samples", "size", "times")
 
-    def __init__(self, samples: list[Sample], times: Times) -> None:
+    def __init__(self, samples: list[Sample], times: Times, is_parallel: bool) -> None:
+        """`is_parallel`: parts ask side by side, so that what one has asked may be under way for another."""
         self.samples = samples
         self.times = times
+        self.is_parallel = is_parallel
         self.size = size_of(samples)
         self._known: dict[Hashable, Any] = {}
 
@@ -35,14 +38,36 @@ class Work:
         """The same of some of the samples; of all of them itself."""
         if len(rows) == len(self.samples):
             return self
-        return Work([self.samples[row] for row in rows], self.times)
+        return Work([self.samples[row] for row in rows], self.times, self.is_parallel)
 
     async def once(self, question: Hashable, ask: Callable[[Unpack[Args]], Awaitable[R]], *args: Unpack[Args]) -> R:
         """What `ask` answers, or what it answered to the same question."""
         if question not in self._known:
-            self._known[question] = await ask(*args)
-        answer: R = self._known[question]
-        return answer
+            asked = ask(*args)
+            self._known[question] = asyncio.ensure_future(asked) if self.is_parallel else await asked
+        answer = self._known[question]
+        found: R = await answer if self.is_parallel else answer
+        return found
+
+
+async def one_by_one(several: Sequence[Coroutine[Any, Any, R]]) -> list[R]:
+    """What each comes to, in order. What ends one ends all."""
+    left = iter(several)
+    try:
+        return [await each for each in left]
+    finally:
+        for each in left:
+            each.close()
+
+
+async def all_of(several: Sequence[Coroutine[Any, Any, R]]) -> list[R]:
+    """The same, side by side: for what waits for others, as a reward model, workers, and graders of one's own."""
+    tasks = [asyncio.ensure_future(each) for each in several]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def size_of(samples: Sequence[Sample]) -> int:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from answering import Asked, Said, answering
+from conftest import Starter
 from running_server import RunningServer, running_server
 
 from trainer_client import BadConfiguration, RewardClient
@@ -367,3 +371,26 @@ def test_a_catalog_that_is_wrong_is_refused_at_start(tmp_path: Path) -> None:
         with pytest.raises(BadCatalog) as error:
             Catalog(Settings(config=tmp_path / "rewards.toml"))
         assert complaint in str(error.value), (text, str(error.value))
+
+
+def test_parts_that_wait_for_others_are_asked_side_by_side(start_server: Starter, tmp_path: Path) -> None:
+    """Each grader answers when the other has been asked too: one after the other, neither would."""
+    both = Barrier(2, timeout=60)
+
+    def graded(asked: Asked) -> Said:
+        both.wait()
+        return Said(body=json.dumps({"score": 1.0 if asked.target == "/one" else 0.5}).encode())
+
+    with answering(graded) as url:
+        checks = "".join(f'[checks.{name}]\nurl = "{url}/{name}"\ntimeout_s = 90\n' for name in ("one", "two"))
+        config = tmp_path / "rewards.toml"
+        config.write_text(
+            f"{checks}[second]\nbase = 'verifier'\ncheck = 'two'\n[both]\nbase = 'mix'\n"
+            "[both.parts.first]\nreward = 'verifier'\ncheck = 'one'\nweight = 1\n"
+            "[both.parts.again]\nreward = 'verifier'\ncheck = 'one'\nweight = 1\n"
+            "[both.parts.second]\nreward = 'second'\nweight = 2\n"
+        )
+        with start_server("--config", str(config)) as server:
+            reply = server.post("/score/both", {"completions": [RIGHT], "ground_truths": ["4"]}).json()
+    assert (reply["rewards"], reply["outcomes"]) == ([3.0], ["correct"])  # 1 + 1 + 2 · 0.5; `one` was asked once
+    assert not both.broken and both.n_waiting == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -22,7 +22,8 @@ class Plan:
     """A reward with its parameters set, under the name that the URL gives it.
 
     `config`: 12 hex digits over all that can change a value. `parts`: of a reward that is made of others, the plan of
-    each, by the part's name or by the source of the route.
+    each, by the part's name or by the source of the route. `is_parallel`: they wait for different things, so they are
+    asked side by side.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Plan:
     phrases: PhraseList
     config: str
     parts: Mapping[str, Plan] = field(default_factory=dict)
+    is_parallel: bool = False
 
     def shown(self) -> str:
         """The parameters in the digest that are not at their defaults, as a query string.
@@ -64,6 +66,14 @@ def _as_given(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def wait_for_several(plans: Iterable[Plan]) -> bool:
+    """Do they wait for more than one thing: for workers, a reward model, graders of one's own?"""
+    asked = {
+        need for plan in plans for needs in plan.all_needs() for need in (needs.check, needs.model, needs.reference)
+    }
+    return len(asked - {None, "string"}) > 1
 
 
 def blank(plan: Plan) -> Score:
