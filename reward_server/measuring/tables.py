@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy, deepcopy
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -23,6 +24,9 @@ MAX_TABLES = 16
 MAX_WAITING = 8192
 MAX_QUESTIONS = 8192
 """So many questions are told apart when they are counted."""
+AT_ONCE = 128
+"""Questions that are looked at without letting a request in."""
+NO_LOCK: AbstractContextManager[object] = nullcontext()
 BLOCK = 500
 """Audits of a block. "Of late" are this block and the one before it."""
 Stratum = tuple[str, str]
@@ -149,6 +153,11 @@ class _Waiting:
         self.seen.setdefault(seen.text, seen)
         return is_new
 
+    def copy(self) -> _Waiting:
+        """One that stays as it is."""
+        graded = {name: list(both) for name, both in self.graded.items()}
+        return _Waiting(dict(self.times), dict(self.draws), dict(self.seen), graded)
+
     def close(self, tallies: Tallies) -> None:
         """Counts the one that is chosen."""
         tallies.audited(self.seen[first_of(self.times, self.draws)], self.graded)
@@ -178,11 +187,15 @@ class Table:
             self._waits -= len(waiting.seen)
             waiting.close(self._tallies)
 
-    def tallies(self) -> Tallies:
-        """All that was counted, with what waits."""
-        tallies = deepcopy(self._tallies)
-        for waiting in self._waiting.values():
-            waiting.close(tallies)
+    def tallies(self, lock: AbstractContextManager[object] = NO_LOCK) -> Tallies:
+        """All that was counted, with what waits. `lock` is held for milliseconds at a time: requests wait for it."""
+        with lock:
+            tallies, waiting = deepcopy(self._tallies), list(self._waiting.values())
+        for begin in range(0, len(waiting), AT_ONCE):
+            with lock:
+                copies = [each.copy() for each in waiting[begin : begin + AT_ONCE]]
+            for each in copies:
+                each.close(tallies)
         return tallies
 
     def _count_question(self, question: bytes) -> None:
@@ -216,4 +229,4 @@ class Tables:
         """The tables of a reward by config, with what was counted; the last used first."""
         with self._lock:
             found = [(config, table) for (of, config), table in self._tables.items() if of == name]
-            return {config: (copy(table), table.tallies()) for config, table in reversed(found)}
+        return {config: (table, table.tallies(self._lock)) for config, table in reversed(found)}

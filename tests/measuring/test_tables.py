@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -98,3 +99,24 @@ def test_a_verdict_that_says_nothing_alarms_and_one_that_says_something_does_not
     nothing = reported(0.5, 0.5)["alarms"]["J"]  # type: ignore[index]
     assert nothing["alarm"] is True and "since the start, of late" in nothing["says"]
     assert reported(0.9, 0.9)["alarms"]["J"]["alarm"] is True  # type: ignore[index]
+
+
+def test_a_report_is_made_while_requests_are_counted_and_loses_none() -> None:
+    tables, done = Tables(), Event()
+    failed: list[Exception] = []
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                tables.of("verifier")
+        except Exception as error:  # noqa: BLE001 - shown by the assertion below
+            failed.append(error)
+
+    reader = Thread(target=read)
+    reader.start()
+    for question in range(3000):
+        tables.add("verifier", "c", lambda: Table("", "math", 1.0), [seen(question, text) for text in "abc"])
+    done.set()
+    reader.join()
+    ((_, tallies),) = tables.of("verifier").values()
+    assert failed == [] and tallies.counts(ALL, "check").audited == 3000
