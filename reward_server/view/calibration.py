@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from reward_server.view.index import SCORE_BINS, Index
+from reward_server.view.batch import SCORE_BINS, bin_of
+from reward_server.view.index import Index
 from reward_server.view.listing import by_id, read
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 520, 300, 44, 268
@@ -81,7 +82,19 @@ def of_verdicts(index: Index, run: int, configs: Iterable[int]) -> Calibration:
             counts = found.setdefault(place, [0, 0, 0.0])
             counts[0 if is_right else 1] += rows
             counts[2] += total
-    return Calibration(_bins(found), "verdicts")
+    return Calibration(_bins(found), "a verdict")
+
+
+def of_replay(index: Index, run: int, file: int, name: str) -> Calibration:
+    """From the rows that a replay by the verifier has a verdict of."""
+    found: dict[int, list[float]] = {}
+    for place, is_right, rows, total in index.query(
+        "SELECT bin, is_right, rows, total FROM replay_scores WHERE run = ? AND file = ?", run, file
+    ):
+        counts = found.setdefault(place, [0, 0, 0.0])
+        counts[0 if is_right else 1] += rows
+        counts[2] += total
+    return Calibration(_bins(found), f"a verdict in {name}")
 
 
 def of_labels(index: Index, run: str, labels: Mapping[str, bool]) -> Calibration:
@@ -92,10 +105,10 @@ def of_labels(index: Index, run: str, labels: Mapping[str, bool]) -> Calibration
         row = read(index, n) if n is not None else None
         score = row.parts.get("rm") if row is not None and row.run == run and "calibrated" in row.parts else None
         if score is not None:
-            counts = found.setdefault(min(SCORE_BINS - 1, max(0, int(score * SCORE_BINS))), [0, 0, 0.0])
+            counts = found.setdefault(bin_of(score), [0, 0, 0.0])
             counts[0 if is_right else 1] += 1
             counts[2] += score
-    return Calibration(_bins(found), "labels")
+    return Calibration(_bins(found), "a label")
 
 
 def newest_scored(index: Index, run: int) -> tuple[str, float | None]:

@@ -14,14 +14,22 @@ import msgspec
 
 from reward_server.records.files import FILE
 from reward_server.view import labels
+from reward_server.view.batch import bin_of
 from reward_server.view.facts import number
 from reward_server.view.index import ROWS_AT_ONCE, Index
+from reward_server.view.lines import head_of
 from reward_server.view.listing import PAGE_ROWS, by_number
 
+Scores = dict[tuple[int, int, int], list[float]]
+"""Rows and the sum of their scores, by run, bin of the score, and whether the replay finds them right."""
 CHANGES = {"more": "paid more", "less": "paid less", "same": "paid the same", "none": "a null, then or now"}
 
 
+Parts = dict[str, float | None]
+
+
 class _Was(msgspec.Struct):
+    parts: Parts | msgspec.UnsetType = msgspec.UNSET
     outcome: str | msgspec.UnsetType = msgspec.UNSET
     paid: float | msgspec.UnsetType | None = msgspec.UNSET
 
@@ -31,6 +39,7 @@ class _Line(msgspec.Struct):
     run: str
     outcome: str
     was: _Was
+    parts: Parts
     paid: float | None = None
     not_paid: str | None = None
 
@@ -76,25 +85,28 @@ def first_with(index: Index, names: list[str], run: int) -> str:
 def refresh(index: Index, name: str) -> int:
     """Reads what is new in a file of the record's folder; returns its number. Raises OSError."""
     path = index.folder / name
-    inode = path.stat().st_ino
-    found = index.query("SELECT file, inode, done FROM replays WHERE path = ?", name)
-    if found and (found[0][1] != inode or path.stat().st_size < found[0][2]):
+    head = head_of(path)  # an output that was made anew may well get the inode of the old one
+    found = index.query("SELECT file, head, done FROM replays WHERE path = ?", name)
+    if found and (found[0][1] != head or path.stat().st_size < found[0][2]):
         index.query("DELETE FROM replayed WHERE file = ?", found[0][0])
+        index.query("DELETE FROM replay_scores WHERE file = ?", found[0][0])
         index.query("DELETE FROM replays WHERE file = ?", found[0][0])
         found = []
     if not found:
-        index.query("INSERT INTO replays(path, inode, done) VALUES(?, ?, 0)", name, inode)
-        found = index.query("SELECT file, inode, done FROM replays WHERE path = ?", name)
+        index.query("INSERT INTO replays(path, head, done) VALUES(?, ?, 0)", name, head)
+        found = index.query("SELECT file, head, done FROM replays WHERE path = ?", name)
     ((file, _, done),) = found
     rows: list[tuple[object, ...]] = []
+    scores: Scores = {}
     for end, line in _lines(path, done):
         if line is not None:
             rows.append((file, *_values(index, line)))
+            _add_score(scores, index, line)
         if len(rows) == ROWS_AT_ONCE:
-            _write(index, file, end, rows)
-            rows = []
+            _write(index, file, end, rows, scores)
+            rows, scores = [], {}
         done = end
-    _write(index, file, done, rows)
+    _write(index, file, done, rows, scores)
     return int(file)
 
 
@@ -162,11 +174,27 @@ def _values(index: Index, line: _Line) -> tuple[object, ...]:
     return number(line.id), index.name("run", line.run), *outcomes, old, line.paid, change
 
 
-def _write(index: Index, file: int, done: int, rows: list[tuple[object, ...]]) -> None:
-    """Both or neither."""
+def _add_score(scores: Scores, index: Index, line: _Line) -> None:
+    """Where a model's score was recorded and the replay says whether the answer is right."""
+    old = line.was.parts
+    score = None if old is msgspec.UNSET or "calibrated" not in old else old.get("rm")
+    clean = line.parts.get("clean")
+    if score is not None and clean is not None:
+        counts = scores.setdefault((index.name("run", line.run), bin_of(score), int(clean == 1)), [0, 0.0])
+        counts[0] += 1
+        counts[1] += score
+
+
+def _write(index: Index, file: int, done: int, rows: list[tuple[object, ...]], scores: Scores) -> None:
+    """All or nothing."""
     index.query("BEGIN")
     try:
         index.connection.executemany("INSERT INTO replayed VALUES(?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        index.connection.executemany(
+            "INSERT INTO replay_scores VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET rows = rows + excluded.rows, total = total + excluded.total",
+            [(file, *key, *counts) for key, counts in scores.items()],
+        )
         index.query("UPDATE replays SET done = ? WHERE file = ?", done, file)
         index.query("COMMIT")
     except BaseException:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Lock
@@ -14,14 +13,14 @@ import numpy as np
 from reward_server.records.files import files as record_files
 from reward_server.records.row import Row
 from reward_server.view import store
-from reward_server.view.facts import WRONG, Facts, facts_of
-from reward_server.view.lines import RecordFile, new_lines
+from reward_server.view.batch import Batch
+from reward_server.view.facts import Facts, facts_of
+from reward_server.view.lines import RecordFile, head_of, new_lines
 from reward_server.view.sums import UNIT_ROWS, Key, Sums
 
 ROWS_AT_ONCE = 20_000
 OPEN_ARRIVALS = 50_000
 """Questions whose last row came so many arrivals ago get no more rows."""
-SCORE_BINS = 20
 _COLUMNS = 23
 _INSERT = f"INSERT INTO samples VALUES({','.join('?' * _COLUMNS)})"
 
@@ -92,13 +91,15 @@ class Index:
         return self.folder / str(path)
 
     def _read(self, files: list[RecordFile], tell: Callable[[int], None]) -> None:
-        batch = _Batch()
+        batch = Batch()
+        for file in files:
+            file.head = file.head or head_of(file.path)
         for file, offset, size, row in new_lines(files):
             self._add(batch, file, offset, size, row)
             if len(batch.samples) == ROWS_AT_ONCE:
                 self._write(batch, files)
                 tell(len(batch.samples))
-                batch = _Batch()
+                batch = Batch()
         self._write(batch, files)
         tell(len(batch.samples))
 
@@ -106,7 +107,7 @@ class Index:
         found = self.query("SELECT text FROM names WHERE kind = 'state'")
         self._state = msgspec.msgpack.decode(found[0][0], type=_State) if found else _State()
         self._sums = Sums(self._state.still_open)
-        rows = self.query("SELECT file, path, inode, done, skipped FROM files")
+        rows = self.query("SELECT file, path, inode, head, done, skipped FROM files")
         self._known = {path: RecordFile(file, self.folder / path, *rest) for file, path, *rest in rows}
 
     def _files(self) -> list[RecordFile]:
@@ -120,7 +121,7 @@ class Index:
             if name not in self._known:
                 inode, _ = _state_of(path)
                 cursor = self.connection.execute(
-                    "INSERT INTO files(path, inode, done, skipped) VALUES(?, ?, 0, 0)", (name, inode)
+                    "INSERT INTO files(path, inode, head, done, skipped) VALUES(?, ?, 0, 0, 0)", (name, inode)
                 )
                 self._known[name] = RecordFile(int(cursor.lastrowid or 0), path, inode)
         return [self._known[name] for name in found]
@@ -132,7 +133,7 @@ class Index:
         self._read_state()
         return self._files()
 
-    def _add(self, batch: _Batch, file: RecordFile, offset: int, size: int, row: Row) -> None:
+    def _add(self, batch: Batch, file: RecordFile, offset: int, size: int, row: Row) -> None:
         facts = facts_of(row)
         run = self.name("run", facts.run)
         reward = run, row.reward
@@ -157,7 +158,7 @@ class Index:
             *(facts.signs, facts.suspect),
         )
 
-    def _write(self, batch: _Batch, files: Iterable[RecordFile]) -> None:
+    def _write(self, batch: Batch, files: Iterable[RecordFile]) -> None:
         """All of it or nothing."""
         execute, executemany = self.connection.execute, self.connection.executemany
         execute("BEGIN")
@@ -176,8 +177,8 @@ class Index:
                 [(*key, *counts) for key, counts in batch.scores.items()],
             )
             executemany(
-                "UPDATE files SET done = ?, skipped = ? WHERE file = ?",
-                [(file.done, file.skipped, file.number) for file in files],
+                "UPDATE files SET done = ?, skipped = ?, inode = ?, head = ? WHERE file = ?",
+                [(file.done, file.skipped, file.inode, file.head, file.number) for file in files],
             )
             arrivals = max(self._state.arrivals.values(), default=0)
             self._state.still_open = self._sums.forget(arrivals - OPEN_ARRIVALS)
@@ -208,30 +209,15 @@ class Index:
         )
 
 
-class _Batch:
-    """Rows that are written together, and what they add to the other tables."""
-
-    def __init__(self) -> None:
-        self.samples: list[tuple[object, ...]] = []
-        self.answers: defaultdict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
-        self.scores: defaultdict[tuple[int, int, int, int], list[float]] = defaultdict(lambda: [0, 0.0])
-
-    def count(self, key: Key, facts: Facts) -> None:
-        run, config, _, _ = key
-        if facts.clean is not None:
-            counts = self.answers[run, facts.question, facts.answer]
-            counts[0] += 1
-            counts[1] += facts.outcome in WRONG
-        if facts.score is not None and facts.clean is not None:
-            place = min(SCORE_BINS - 1, max(0, int(facts.score * SCORE_BINS)))
-            totals = self.scores[run, config, place, int(facts.clean == 1)]
-            totals[0] += 1
-            totals[1] += facts.score
-
-
 def _is_another(file: RecordFile) -> bool:
+    """A copy that goes on where the old one ended, as rsync makes it, is none."""
     inode, size = _state_of(file.path)
-    return size >= 0 and (inode != file.inode or size < file.done)
+    if size < 0 or (inode == file.inode and size >= file.done):
+        return False
+    if size < file.done or head_of(file.path) != file.head:
+        return True
+    file.inode = inode
+    return False
 
 
 def _state_of(path: Path) -> tuple[int, int]:

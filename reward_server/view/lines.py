@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from reward_server.records.files import lines
@@ -19,14 +20,16 @@ from reward_server.records.text import BadLine, decode
 
 @dataclass(slots=True)
 class RecordFile:
-    """One file. `done`: bytes read, up to the last line that was yielded. `skipped`: lines that are no rows.
+    """One file. `head`: its first line as a number, 0 until that is whole: a copy of it is the same file.
 
-    `is_torn`: its last line has no end.
+    `done`: bytes read, up to the last line that was yielded. `skipped`: lines that are no rows. `is_torn`: its last
+    line has no end.
     """
 
     number: int
     path: Path
     inode: int
+    head: int = 0
     done: int = 0
     skipped: int = 0
     is_torn: bool = False
@@ -34,6 +37,13 @@ class RecordFile:
 
 Line = tuple[RecordFile, int, int, Row]
 """The file, where the line begins in it, its size in bytes, and what it says."""
+
+
+def head_of(path: Path) -> int:
+    """Its first line as a number; 0 where there is no whole one."""
+    with path.open("rb") as file:
+        line = file.readline()
+    return int.from_bytes(blake2b(line, digest_size=8).digest(), "big", signed=True) if line.endswith(b"\n") else 0
 
 
 def new_lines(files: Iterable[RecordFile]) -> Iterator[Line]:

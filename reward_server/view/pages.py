@@ -196,6 +196,9 @@ class Pages:
         run = self._run(request.query_params.get("run", ""))
         config, threshold = calibration.newest_scored(self._index, run.number)
         found = [calibration.of_verdicts(self._index, run.number, configs(self._index))]
+        for name in compare.replay_files(self._index.folder):
+            file = compare.refresh(self._index, name)
+            found.append(calibration.of_replay(self._index, run.number, file, name))
         found.append(calibration.of_labels(self._index, run.name, self._labels.correct()))
         return page(
             "calibration.html",

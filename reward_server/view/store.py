@@ -12,11 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = ".view.sqlite3"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Counted up with every change below: an index of another version is made again."""
 
 TABLES = """
-CREATE TABLE files(file INTEGER PRIMARY KEY, path TEXT UNIQUE, inode INTEGER, done INTEGER, skipped INTEGER);
+CREATE TABLE files(
+    file INTEGER PRIMARY KEY, path TEXT UNIQUE, inode INTEGER, head INTEGER, done INTEGER, skipped INTEGER);
 CREATE TABLE names(name INTEGER PRIMARY KEY, kind TEXT, text TEXT, UNIQUE(kind, text));
 CREATE TABLE samples(
     n INTEGER PRIMARY KEY, file INTEGER, offset INTEGER, size INTEGER, id INTEGER, time REAL, run INTEGER, unit INTEGER,
@@ -31,17 +32,21 @@ CREATE TABLE answers(
 CREATE TABLE agreed(
     run INTEGER, question INTEGER, answer INTEGER, share REAL, PRIMARY KEY(run, question, answer)
 ) WITHOUT ROWID;
-CREATE TABLE replays(file INTEGER PRIMARY KEY, path TEXT UNIQUE, inode INTEGER, done INTEGER);
+CREATE TABLE replays(file INTEGER PRIMARY KEY, path TEXT UNIQUE, head INTEGER, done INTEGER);
 CREATE TABLE replayed(
     file INTEGER, sample INTEGER, run INTEGER, old_outcome INTEGER, outcome INTEGER, old REAL, paid REAL, change TEXT);
 CREATE INDEX by_outcomes ON replayed(file, run, old_outcome, outcome);
 CREATE INDEX by_change ON replayed(file, run, change);
+CREATE TABLE replay_scores(
+    file INTEGER, run INTEGER, bin INTEGER, is_right INTEGER, rows INTEGER, total REAL,
+    PRIMARY KEY(file, run, bin, is_right)
+) WITHOUT ROWID;
 CREATE TABLE scores(
     run INTEGER, config INTEGER, bin INTEGER, is_right INTEGER, rows INTEGER, total REAL,
     PRIMARY KEY(run, config, bin, is_right)
 ) WITHOUT ROWID;
 """
-NAMES = ("files", "names", "samples", "sums", "answers", "agreed", "scores", "replays", "replayed")
+NAMES = ("files", "names", "samples", "sums", "answers", "agreed", "scores", "replays", "replayed", "replay_scores")
 INDEXES = """
 CREATE INDEX IF NOT EXISTS by_run ON samples(run);
 CREATE INDEX IF NOT EXISTS by_id ON samples(id);

@@ -203,6 +203,24 @@ def test_a_file_that_was_replaced_is_read_anew_and_one_that_is_gone_leaves_its_n
     index.close()
 
 
+def test_a_copy_that_goes_on_where_the_old_one_ended_is_not_read_again(folder: Path) -> None:
+    (file,) = files(folder, "cut")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 3])
+    index = Index(folder)
+    index.refresh()
+    ((last,),) = index.query("SELECT max(n) FROM samples")
+    copy = file.with_name("copy")
+    copy.write_bytes(whole)
+    copy.replace(file)
+    told: list[int] = []
+    index.refresh(told.append)
+    ((now,),) = index.query("SELECT max(n) FROM samples")
+    assert sum(told) == now - last
+    assert of(index, "cut").total[Field.ROWS] == 60 * 32
+    index.close()
+
+
 def test_the_index_may_be_deleted_or_be_nonsense_or_in_use(folder: Path) -> None:
     (folder / NAME).write_bytes(b"no database at all, whatever it is" * 100)
     index = Index(folder)

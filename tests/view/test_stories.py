@@ -19,7 +19,7 @@ from view.shown import View, shown, text_of
 from reward_server.cli import app
 from reward_server.records.files import files, rows
 from reward_server.records.text import encode
-from reward_server.view.index import SCORE_BINS
+from reward_server.view.batch import SCORE_BINS
 from reward_server.view.store import NAME
 
 REFUSED = (
@@ -86,6 +86,19 @@ def test_compare_counts_what_a_replay_pays_and_leads_to_the_rows(view: View) -> 
     assert "What would it have been paid?" in view.get("/compare?run=notation").text
 
 
+def test_a_replay_that_was_made_anew_is_read_anew(view: View) -> None:
+    output = view.folder / "again.jsonl"
+    for query in ("flip?flip_prob=0", "flip?flip_prob=1"):
+        output.unlink(missing_ok=True)
+        reply = CliRunner().invoke(
+            app, ["replay", str(view.folder), "--run", "notation", "-r", query, "-o", str(output)]
+        )
+        assert reply.exit_code == 0, reply.output
+        kept = [row for _, row in rows(output)]
+        paid = sum(row.paid or 0 for row in kept) / len(kept)
+        assert f"mean, replayed {paid:.3f}" in text_of(view.get("/compare?run=notation&file=again.jsonl").text)
+
+
 def test_calibration_is_that_of_the_recorded_scores(view: View) -> None:
     kept = [row for _, row in rows(view.folder, "judge") if row.parts["rm"] is not None]
     bins: dict[int, list[tuple[float, float]]] = {}
@@ -97,6 +110,26 @@ def test_calibration_is_that_of_the_recorded_scores(view: View) -> None:
     text = text_of(view.get("/calibration?run=judge").text)
     assert f"rows with a verdict {len(kept):,} expected calibration error {error:.3f} threshold 0.5" in text
     assert view.get("/calibration?run=judge").text.count('class="dot"') == len(bins)
+
+
+def test_calibration_takes_the_verdicts_of_a_replay_and_labels(view: View) -> None:
+    (file,) = files(view.folder, "judge")
+    kept = [row for _, row in rows(file)]
+    bare = view.folder / "model" / file.name
+    bare.parent.mkdir()
+    without = [
+        msgspec.structs.replace(row, id=f"m-{n}", run="model", parts={**row.parts, "clean": None})
+        for n, row in enumerate(kept)
+    ]
+    bare.write_bytes(b"".join(map(encode, without)))
+    assert "No scores with a verdict yet" in view.get("/calibration?run=model").text
+    output = str(view.folder / "graded.jsonl")
+    reply = CliRunner().invoke(app, ["replay", str(view.folder), "--run", "model", "-r", "verifier", "-o", output])
+    assert reply.exit_code == 0, reply.output
+    text = text_of(view.get("/calibration?run=model").text)
+    assert f"rows with a verdict in graded.jsonl {len(kept):,}" in text
+    assert view.post("/label", {"id": "m-3", "says": "right"}, origin=view.url).status_code == 303
+    assert "rows with a label 1 " in text_of(view.get("/calibration?run=model").text)
 
 
 def test_where_today_pays_otherwise_both_stand_side_by_side(view: View) -> None:
