@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Keys, separated by commas. A caller needs one of them. Unset: open to everybody."
     )
-    config: Path | None = Field(None, description="File (rewards.toml) with named variants and phrase lists.")
+    config: Path | None = Field(
+        None, description="File (rewards.toml) with named variants, phrase lists and checks of your own."
+    )
     verify_reward: str | None = Field(
         None, description="Reward that POST /verify and /seed_session at the root serve (NeMo-Gym, verifiers)."
     )

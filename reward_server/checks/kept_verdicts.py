@@ -63,6 +63,13 @@ class KeptVerdicts:
                 self._known[key.hex()] = (self._own.name, finding)
         return finding
 
+    def close(self) -> None:
+        """Ends the writing."""
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
     def _append(self, key: bytes, finding: Finding) -> None:
         line = json.dumps({"key": key.hex(), **finding._asdict()}) + "\n"
         try:

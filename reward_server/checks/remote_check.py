@@ -54,7 +54,7 @@ class RemoteRunner:
             try:
                 yield runner
             finally:
-                await runner._calls.close()
+                await runner._close()
 
     @property
     def wait_s(self) -> float:
@@ -79,6 +79,11 @@ class RemoteRunner:
     async def ask_again(self, key: bytes, question: Question) -> Finding:
         """The same, whatever is kept. Raises CheckFailed."""
         return await self._asked(key, question)
+
+    async def _close(self) -> None:
+        await self._calls.close()
+        if self._verdicts is not None:
+            self._verdicts.close()
 
     async def _first_asked(self, keyed: tuple[bytes, Question], _queue_s: float) -> Finding:
         """What the folder holds, or else what the endpoint says, which the folder then holds."""

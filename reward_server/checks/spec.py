@@ -202,6 +202,9 @@ class JudgeCheck(RemoteCheck):
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"prompt: cannot read {self.folder / self.prompt}: {error}") from None
         check_template(self._template)
+        for number, example in enumerate(self.examples, 1):
+            if self.wants_prompt and example.prompt is None:
+                raise ValueError(f"examples: {number}: the prompt file has {{prompt}}: give one as the fourth")
         return self
 
     @property

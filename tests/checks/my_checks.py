@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -65,6 +66,13 @@ VALUES = {
     "NumPy true": np.bool_(True),
     "one": 1,
 }
+
+
+def child() -> int:
+    """Starts a program that goes on, and tells its process id."""
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"]).pid
+
+
 CALLS: list[str] = []
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from graders import grading
+from running_server import until
 
 from reward_server.catalog import BadCatalog, Catalog, Tables
 from reward_server.checks.trials import trials
-from reward_server.checks.worker import CannotLoad, Target, load
+from reward_server.checks.worker import CannotLoad, Target, load, prepare_for_checks
+from reward_server.processes.worker_process import WorkerProcess
 from reward_server.settings import Settings
 
 HERE = Path(__file__).parent
@@ -130,6 +134,7 @@ TABLES = {
     '[checks.mine]\nurl="http://h"\nmodel="m"\nprompt="none.txt"\nscores={A=1}': "prompt: cannot read",
     '[checks.mine]\nurl="http://h"\nmodel="m"\nprompt="judge.txt"\nscores={}': "scores: expected words",
     '[checks.mine]\nurl="http://h"\nmodel="m"\nprompt="judge.txt"\nscores={A=2}': "A: expected a score in 0 … 1",
+    '[checks.mine]\nurl="http://h"\nmodel="m"\nprompt="asks.txt"\nscores={A=1}\nexamples=[["a", "b", 1]]': "fourth",
     '[checks.mine]\nurl="http://h"\nmodel="m"\nprompt="bad.txt"\nscores={A=1}': "{question} stands for nothing",
     '[checks.mine]\nurl="http://h"\nmodel="m"\nprompt="empty.txt"\nscores={A=1}': "the file has no {answer}",
     '[checks.mine]\nurl="http://h"\nmodel="m"\nprompt="judge.txt"\nscores={A=1}\nbody={n=1}': "n is set by",
@@ -140,6 +145,7 @@ TABLES = {
 def test_a_wrong_table_is_refused_in_clear_words(importable: Path, table: str) -> None:
     (importable / "bad.txt").write_text("{question} {answer}")
     (importable / "empty.txt").write_text("Is it right?")
+    (importable / "asks.txt").write_text("{prompt} {answer}")
     with pytest.raises(BadCatalog) as refused:
         Catalog(written(importable, table))
     assert str(refused.value).startswith("rewards.toml: ")
@@ -166,6 +172,26 @@ def test_the_digest_is_of_the_source_the_prompt_and_the_scores(importable: Path)
     assert config(judge + '\nreads = "turn"', "check=mine") == config(judge, "check=mine&answer=turn")
 
 
+def test_what_a_check_started_ends_with_its_process(importable: Path) -> None:
+    child = importlib.import_module("my_checks").child
+
+    async def killed() -> int:
+        worker = await WorkerProcess.start(prepare_for_checks, (1024, ()))
+        pid: int = await worker.run(child, ())
+        await worker.end()
+        return pid
+
+    pid = asyncio.run(killed())
+    until(lambda: not is_running(pid))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """A command in a folder of its own, with nothing else on Python's path."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("REWARD_", "PYTHONPATH"))}
@@ -181,6 +207,9 @@ def test_the_command_shows_what_came_out_and_a_server_with_a_wrong_example_does_
     (tmp_path / "rewards.toml").write_text(table)
     shown = run(tmp_path, "checks", "--config", "rewards.toml")
     assert (shown.returncode, shown.stdout.count(" ok ")) == (0, 2), shown.stderr
+    (tmp_path / "rows.jsonl").write_text('{"completion": "\\\\boxed{a}", "ground_truth": "a"}\n')
+    scored = run(tmp_path, "score", "rows.jsonl", "--config", "rewards.toml", "--check", "mine")
+    assert json.loads(scored.stdout)["reward"] == 1.0, scored.stderr
     (tmp_path / "rewards.toml").write_text(table.replace('"b", 0', '"b", 1'))
     shown = run(tmp_path, "checks", "--config", "rewards.toml")
     assert (shown.returncode, "expected 1, got 0" in shown.stdout) == (1, True), shown.stderr
