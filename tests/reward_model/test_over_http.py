@@ -184,3 +184,33 @@ def test_metrics_tell_of_the_model(model_server: RunningServer) -> None:
     assert model_server.metric("reward_model_queue_wait_seconds") == 0
     assert model_server.metric("reward_model_not_finite_total") == 0
     assert model_server.metric("reward_model_dropped_total") == 0
+
+
+def test_a_mix_asks_the_model_once_however_many_parts_need_it(model_server: RunningServer) -> None:
+    completions = [THOUGHT.format("\\boxed{9}"), "I will wait, hence " + THOUGHT.format("\\boxed{8}"), "no format"]
+    body = {"completions": completions, "prompts": [PROMPT] * 3, "ground_truths": ["9"] * 3}
+    alone = model_server.post("/score/rm?alpha=0.5&threshold=100", body).json()
+    parts = "rm=1&rm.alpha=0.5&rm.threshold=100&mix=0.5&mix.rm=1&mix.verifier=1&verifier=2"
+    before = model_server.metric("reward_stage_seconds_count", stage="model")
+    mixed = model_server.post(f"/score/mix?{parts}", body).json()
+    assert model_server.metric("reward_stage_seconds_count", stage="model") == before + 1
+    assert mixed["parts"]["rm"] == alone["parts"]["calibrated"]
+    assert mixed["parts"]["mix/rm/model_score"] == mixed["parts"]["rm/model_score"] == alone["parts"]["model_score"]
+    assert mixed["outcomes"] == ["correct", "incorrect", "unanswered"]
+    rows = zip(mixed["parts"]["rm"], mixed["parts"]["mix"], [1, 0, 0], strict=True)
+    assert mixed["rewards"] == [round(1024 * (rm + 0.5 * inner + 2 * right)) / 1024 for rm, inner, right in rows]
+    labels = [{"ground_truth": "9", "prompt": PROMPT}] * 3
+    logs = model_server.post(f"/score/mix?{parts}", {"query": completions, "labels": labels}).json()["extra_logs"]
+    assert logs["bad_format"] == [0.0, 0.0, 0.0] and "rm/model_score" in logs  # the outcome is that of the verifier
+    gated = model_server.post("/score/mix?rm=0&verifier=1&gate=rm", body).json()
+    assert (gated["outcomes"][2], gated["rewards"][2]) == ("bad_format", 0.0)
+
+
+def test_a_text_that_is_too_long_for_the_model_leaves_a_mix_without_a_reward(model_server: RunningServer) -> None:
+    long = THOUGHT.format("very " * 5000 + "\\boxed{9}")
+    body = {"completions": [long], "prompts": [PROMPT], "ground_truths": ["9"]}
+    for gate in ("", "&gate=verifier"):
+        reply = model_server.post(f"/score/mix?verifier=1&rm=0{gate}", body).json()
+        assert (reply["rewards"], reply["outcomes"], reply["parts"]["verifier"]) == ([None], ["too_long"], [1.0])
+    cut = model_server.post("/score/mix?verifier=1&rm=0&rm.too_long=left", body).json()
+    assert cut["rewards"] == [1.0]
