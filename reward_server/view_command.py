@@ -36,17 +36,19 @@ def view(
     """
     if find_spec("jinja2") is None:
         fail("the extra `view` is needed: in the folder of its source run `pip install '.[server,view]'`")
-    from reward_server.view.app import serve
+    from reward_server.view.app import listener, serve, url_of
     from reward_server.view.index import Index
 
     settings = settings_of(config=config, **model_options(options))
     if not folder.is_dir():
         raise NoRecord(f"{folder}: no such folder; `reward-server serve --record-dir {folder}` makes one")
-    index = Index(folder)
-    try:
-        with progress() as shown:
-            bar = shown.add_task("rows", total=None)
-            index.refresh(lambda rows: shown.advance(bar, rows))
-        serve(index, settings, host, port, lambda url: print(f"{folder} is shown at {url}", flush=True))  # noqa: T201 - its output
-    finally:
-        index.close()
+    with listener(host, port) as listening:
+        index = Index(folder)
+        try:
+            with progress() as shown:
+                bar = shown.add_task("rows", total=None)
+                index.refresh(lambda rows: shown.advance(bar, rows))
+            print(f"{folder} is shown at {url_of(listening)}", flush=True)  # noqa: T201 - its output
+            serve(index, settings, listening)
+        finally:
+            index.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -61,24 +62,30 @@ def create_app(index: Index, settings: Settings) -> ASGIApp:
     return Guard(app)
 
 
-def serve(index: Index, settings: Settings, host: str, port: int, tell: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or Ctrl-C; `tell` hears the URL once it can be opened."""
-    config = uvicorn.Config(
-        create_app(index, settings), host=host, port=port, log_level="warning", access_log=False, lifespan="on"
-    )
-    _Server(config, tell).run()
+class CannotListen(CommandError, OSError):
+    """The address is taken, or is none of this machine."""
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, tell: Callable[[str], None]) -> None:
-        super().__init__(config)
-        self._tell = tell
+def listener(host: str, port: int) -> socket.socket:
+    """A socket that listens there, before the record is read. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # which repeats the address
+        raise CannotListen(f"cannot listen on {host} port {port}: {reason}; name another with --port") from None
 
-    async def startup(self, sockets: object = None) -> None:
-        await super().startup(None)
-        for server in self.servers:
-            host, port, *_ = server.sockets[0].getsockname()
-            self._tell(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+def url_of(listening: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port, *_ = listening.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(index: Index, settings: Settings, listening: socket.socket) -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    config = uvicorn.Config(create_app(index, settings), log_level="warning", access_log=False, lifespan="on")
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 async def _favicon(_request: Request) -> Response:

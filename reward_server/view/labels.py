@@ -37,12 +37,15 @@ class Labels:
         return dict(self._correct)
 
     def add(self, row: Row, says: str, now: float | None = None) -> None:
-        """Appends a line: the verifier is right or wrong of a sample, or, where it has none, the answer is.
+        """Appends a line: the verifier is right or wrong of a sample, or, where it has none, the answer is. Said twice
+        it is one line.
 
         Raises OSError, ValueError.
         """
         if says not in SAYS:
             raise ValueError("a label says right or wrong")
+        if self.of(row.id) == says:
+            return
         clean = row.parts.get("clean")
         label = {
             "id": row.id,

@@ -48,7 +48,7 @@ def shown(folder: Path, *options: str) -> Iterator[View]:
             assert "is shown at" in line, "the page did not start"
             yield View(line.split()[-1], folder)
         finally:
-            process.kill()
+            process.terminate()  # so that an index in a temporary folder is removed
 
 
 def text_of(html: str) -> str:

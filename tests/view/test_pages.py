@@ -187,3 +187,10 @@ def test_a_folder_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> N
     reply = CliRunner().invoke(app, ["view", str(tmp_path / "none")])
     assert reply.exit_code == 2
     assert "no such folder; `reward-server serve --record-dir" in reply.output
+
+
+def test_a_port_that_is_taken_is_said_before_the_record_is_read(view: View) -> None:
+    port = view.url.rpartition(":")[2]
+    reply = CliRunner().invoke(app, ["view", str(view.folder), "--port", port])
+    assert reply.exit_code == 2
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use; name another with --port" in reply.output
