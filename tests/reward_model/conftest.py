@@ -33,6 +33,7 @@ _NEEDS_MODELS = [
     "test_model.py",
     "test_special_tokens.py",
     "local/test_stored_heads.py",
+    "test_replay_of_all_rewards.py",
     "test_tokenizer.py",
     "vllm/test_key_over_http.py",
 ]

@@ -21,7 +21,8 @@ from reward_server.rewards.reward import Reward
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a row says of how it was paid. `query`: without what changes no score. `variant`: as JSON."""
+    """What a row says of how it was paid. `query`: without what changes no score. `variant`: as JSON, in its own order,
+    since the digest of a mix or a route depends on it."""
 
     reward: str
     query: str
@@ -32,7 +33,7 @@ class Config:
     @classmethod
     def of(cls, row: Row) -> Config:
         """The same object's fields for every row of one configuration."""
-        variant = json.dumps(row.variant, sort_keys=True) if row.variant is not None else ""
+        variant = json.dumps(row.variant) if row.variant is not None else ""
         return cls(row.reward, _that_counts(row.query), row.config, row.version, variant)
 
     @property
