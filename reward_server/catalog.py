@@ -197,6 +197,8 @@ class Catalog:
             raise InvalidRequest(f"{' → '.join((*within, name))}: a reward cannot be a part of itself")
         if name in self._variants:
             within = (*within, name)
+        if len(within) > MAX_LEAVES:
+            raise InvalidRequest(f"{name} is a part of a part, {MAX_LEAVES} times over; that is too deep")
         try:
             made = recipe(self.base(name), layers, kind.model_fields, self.names)
         except ValueError as error:
@@ -264,6 +266,8 @@ class Catalog:
         asked = [getattr(reward, field_name) for field_name in reward.asks_checks]
         if own := {name: self.checks[name].digest for name in asked if name in self.checks}:
             all_that_counts["checks"] = own
+        if needs.reference_place is not None:
+            all_that_counts["reference_place"] = needs.reference_place
         if needs.check is not None:
             if any(name in BUILT_IN_CHECKS for name in asked):
                 all_that_counts["graders"] = {name: version(name) for name in GRADERS}

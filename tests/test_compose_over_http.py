@@ -344,6 +344,12 @@ def test_trl_s_functions_of_components_share_a_request_and_add_up(server: Runnin
     wrong._whole._client.close()
 
 
+def _tower(stories: int) -> str:
+    """Mixes of one part, each the part of the next."""
+    part = '[m{0}]\nbase = "mix"\n[m{0}.parts.x]\nreward = "{1}"\nweight = 1\n'
+    return "".join(part.format(story, f"m{story - 1}" if story else "rpr") for story in reversed(range(stories)))
+
+
 def test_a_catalog_that_is_wrong_is_refused_at_start(tmp_path: Path) -> None:
     from reward_server.catalog import BadCatalog, Catalog
     from reward_server.settings import Settings
@@ -359,6 +365,8 @@ def test_a_catalog_that_is_wrong_is_refused_at_start(tmp_path: Path) -> None:
         part.format("verifier", 1) + "flip_prob = 0.1\n": "x.flip_prob: no such parameter",
         part.format("verifier", 1) + "unscored = 'error'\n": "x.unscored: it does nothing for a part",
         part.format("verifier", 1).replace(".x]", ".reward]"): "a part needs a name",
+        part.format("verifier", 1).replace(".x]", ".run]"): "a part needs a name",  # ?run=0.1 is the name of a run
+        _tower(100): "is a part of a part, 64 times over",
         part.format("verifier", 1).replace("weight = 1", ""): "expected a table with `reward`, a name, and `weight`",
         '[a]\nbase = "mix"\n': "it has no parts",
         '[a]\nbase = "mix"\nparts = 3\n': "parts: expected a table, [NAME.parts]",

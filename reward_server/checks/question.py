@@ -75,7 +75,8 @@ def finding_of(value: object, reason: str = "") -> Finding:
         raise CheckFailed(f"it gave a value of type {kind}, and not True, False, None or a number in 0 … 1")
     score = float(value)
     if not math.isfinite(score) or not 0 <= score <= 1:
-        raise CheckFailed(f"it gave {score:g}, which is not in 0 … 1")
+        shown = repr(score).removesuffix(".0")  # all digits: 1.0000001 is not 1
+        raise CheckFailed(f"it gave {shown}, which is not in 0 … 1")
     if score in (0.0, 1.0):
         return Finding(Outcome.CORRECT if score else Outcome.INCORRECT, None, reason)
     return Finding(Outcome.PARTIAL, score, reason)

@@ -125,11 +125,15 @@ def _reply(call: Callable[..., object], args: tuple[object, ...]) -> bytes:
 
 
 def _serve(pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
+    own = os.getpid()
     while header := pipe_in.read(LENGTH_BYTES):
         call: Callable[..., object]
         args: tuple[Any, ...]
         call, args = pickle.loads(pipe_in.read(int.from_bytes(header, "big")))
-        pipe_out.write(_reply(call, args))
+        reply = _reply(call, args)
+        if os.getpid() != own:
+            os._exit(0)  # a copy that the call forked: what it sent would be taken for the reply to the next call
+        pipe_out.write(reply)
         pipe_out.flush()
 
 

@@ -34,17 +34,18 @@ TABLES = {"mix": "parts", "route": "routes"}
 """Which table of `rewards.toml` holds what each is made of."""
 MAX_WEIGHT = 1e6
 """So that no sum is infinite."""
+NOT_OF_A_PART = ("reply", "fallback_reward", "unscored", "run", "step")
+"""What is done with a reward, which is the mix's or the route's to say."""
 TAKEN = frozenset(
-    {  # what replies say beside the parts
+    {  # what the query string says of the whole, and what replies say beside the parts
+        *("gate", *NOT_OF_A_PART),
         *("components", "clean", "flipped", "unscored", "unanswered", "timeout", "bad_format"),
         *("reward", "rewards", "score", "scores", "overall", "accuracy", "acc"),
         *("completion", "completions", "prompt", "response", "responses_create_params", "instance_config"),
         *("ground_truth", "expected_answer", "answer", "label", "group", "visit", "source", "step", "id"),
     }
 )
-"""Names that mean something else in a reply: NeMo-Gym's holds the parts beside the columns of its row."""
-NOT_OF_A_PART = ("reply", "fallback_reward", "unscored", "run", "step")
-"""What is done with a reward, which is the mix's or the route's to say."""
+"""Names that mean something else in a query string or a reply: NeMo-Gym's holds the parts beside its row's columns."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _WEIGHT = TypeAdapter(Annotated[float, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT, allow_inf_nan=False)])
 
@@ -153,7 +154,9 @@ def _refuse_foreign(part: str, parameters: Layer) -> None:
 def _named(base: str, name: str) -> str:
     """The name of a mix's part: it becomes a key of every reply."""
     if base == "mix" and (name in TAKEN or not _NAME.fullmatch(name)):
-        raise ValueError(f"parts.{name}: a part needs a name of a-z, 0-9, - and _ that replies have no other use for")
+        raise ValueError(
+            f"parts.{name}: a part needs a name of a-z, 0-9, - and _ that URLs and replies have no other use for"
+        )
     return name
 
 

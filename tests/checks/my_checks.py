@@ -58,6 +58,7 @@ VALUES = {
     "text": "yes",
     "list": [1],
     "two": 2,
+    "nearly": 1.0000001,
     "below": -0.1,
     "nan": float("nan"),
     "infinite": float("inf"),

@@ -63,6 +63,7 @@ DEEDS: dict[str, tuple[str, float | None]] = {
     "text": ("error", None),
     "list": ("error", None),
     "two": ("error", None),
+    "nearly": ("error", None),
     "below": ("error", None),
     "nan": ("error", None),
     "infinite": ("error", None),
@@ -84,10 +85,11 @@ def test_whatever_a_check_does_costs_its_own_sample_only(server: RunningServer) 
 
 
 def test_the_log_says_why_without_a_word_of_the_sample(server: RunningServer) -> None:
-    scored(server, "verifier?check=odd", [boxed("raise"), boxed("two")], ["x", "x"])
+    scored(server, "verifier?check=odd", [boxed("raise"), boxed("two"), boxed("nearly")], ["x"] * 3)
     log = server.log.read_text()
     assert "KeyError at my_checks.py:" in log
     assert "it gave 2, which is not in 0" in log
+    assert "it gave 1.0000001, which is not in 0" in log
     assert "what the policy wrote" not in log
     asked = {"completion": boxed("raise"), "ground_truth": "x"}
     shown = server.post("/explain/verifier?check=odd", asked).json()

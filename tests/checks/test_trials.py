@@ -170,6 +170,8 @@ def test_the_digest_is_of_the_source_the_prompt_and_the_scores(importable: Path)
     assert config(judge, "check=mine&answer=box") == config(judge, "check=mine")
     assert config(judge + '\nreads = "turn"', "check=mine&answer=box") == config(judge, "check=mine")
     assert config(judge + '\nreads = "turn"', "check=mine") == config(judge, "check=mine&answer=turn")
+    second = "check=string&reference=mine"
+    assert config(judge + '\nreads = "turn"', second) != config(judge, second)
 
 
 def test_what_a_check_started_ends_with_its_process(importable: Path) -> None:

@@ -155,6 +155,20 @@ def test_a_worker_that_dies_costs_one_retry_and_a_job_that_kills_two_is_an_error
     assert run(scenario, workers=1)["death"] >= 2
 
 
+def forked(number: int) -> int:
+    """The number, and in the copy that it leaves behind another one."""
+    return number if os.fork() else -1
+
+
+def test_a_copy_that_a_job_forks_sends_no_reply_that_the_next_job_would_get() -> None:
+    async def scenario(pool: ProcessPool) -> None:
+        for number in range(20):
+            found = [await pool.submit(forked, number).result(), await pool.submit(pow, number, 2).result()]
+            assert found == [number, number**2]
+
+    run(scenario, workers=1)
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_after_all_workers_are_killed_they_come_back_without_any_job(loop: str) -> None:
     async def scenario(pool: ProcessPool) -> None:

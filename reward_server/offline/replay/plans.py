@@ -14,6 +14,7 @@ from functools import lru_cache
 from reward_server import __version__
 from reward_server.catalog import Catalog
 from reward_server.errors import RewardServerError
+from reward_server.grading.reading import BUILT_IN_CHECKS
 from reward_server.records.row import Row
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.reward import Reward
@@ -102,7 +103,9 @@ def _resolved(catalog: Catalog, config: Config) -> Plan:
 def _difference(plan: Plan, config: Config) -> str:
     if config.version != __version__:
         return f"recorded by version {config.version or '?'}, this is {__version__}"
-    likely = ["another rewards.toml"] if config.variant or "phrases" in config.query else []
+    likely = ["another rewards.toml"] if config.variant or plan.parts or "phrases" in config.query else []
+    if any({needs.check, needs.reference} - {None, *BUILT_IN_CHECKS} for needs in plan.all_needs()):
+        likely.append("another source of a check")
     if plan.asks_a_model:
         likely.append("another reward model, or other settings of it")
     if any(needs.check is not None for needs in plan.all_needs()):
