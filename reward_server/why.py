@@ -100,11 +100,15 @@ def _settled(plan: Plan, sample: Sample, derivation: Derivation) -> Iterator[str
         yield f"What earned 0 is paid for its reasoning, where RPR is {_number(score.parts['rpr'])}."
     if (correction := getattr(plan.reward, "correction", "none")) != "none":
         yield f"Under correction={correction} {_number(score.shown)} is paid as {_number(score.reward)}."
+    if (other := derivation.found.reference) is not None:
+        yield f"The second opinion (check={plan.needs.reference}) calls it {other.outcome}, which pays nothing."
 
 
 def _noisy(noise: Noise, sample: Sample) -> str:
     if not sample.flip:
         return "Noise leaves it, as an evaluation row."
+    if noise.holds is False:
+        return "Noise leaves it: it lacks what flip_if asks for."
     if not noise.exposed:
         return "Noise leaves it: only what was answered and graded may be inverted."
     is_below = "is below" if noise.flipped else "is not below"

@@ -231,6 +231,14 @@ def test_noise_that_follows_a_phrase_touches_nothing_else_and_metrics_count_what
     noise = server.post("/explain/flip?flip_prob=1&flip_if=phrase:wait", sample).json()["noise"]
     assert (noise["holds"], noise["at"], noise["exposed"]) == (True, [4, 8], True)
     assert "holds" not in server.post("/explain/flip?flip_prob=1", sample).json()["noise"]
+    lacking = server.post("/explain/flip?flip_prob=1&flip_if=phrase:wait&reference=string", sample | {
+        "completion": "\\boxed{5}"
+    }).json()  # fmt: skip
+    assert lacking["noise"]["holds"] is False
+    assert lacking["why"].endswith(
+        "Noise leaves it: it lacks what flip_if asks for."
+        " The second opinion (check=string) calls it incorrect, which pays nothing."
+    )
 
 
 @pytest.mark.parametrize("feature", ["words>3", "phrase:", "regex:(a)%5C1", "regex:" + "x" * 501])

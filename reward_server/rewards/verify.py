@@ -46,7 +46,9 @@ class VerifierReward(Reward):
     reference_share: float = Field(
         1.0, ge=0, le=1, description="Share of questions, by visit, of which the second opinion is asked; one rollout."
     )
-    seed: int = Field(0, description="Seed of which questions the second opinion is asked about.")
+    seed: int = Field(
+        0, description="Seed of all draws: which questions the second opinion is asked about, and the noise of flip."
+    )
 
     asks_checks: ClassVar[tuple[str, ...]] = ("check", "reference")
     came_later: ClassVar[frozenset[str]] = Reward.came_later | {
