@@ -26,6 +26,10 @@ LABEL_KEYS = frozenset(
     {"ground_truth", "wrong_ground_truth", "group", "visit", "prompt", "flip", "ordered", "step", "source"}
 )
 MAX_ALTERNATIVES = 1000
+MAX_JSON_CHARS = 2**20
+"""Of a ground truth that is a JSON object or list. Writing it takes the interpreter's lock for as long as it takes."""
+MAX_QUICK_DIGITS = 4000
+"""Of an integer that needs no second look: Python refuses those of over 4,300."""
 LARGE_CHARS = 65_536
 MAX_MARKS = 16_384
 """Commas, colons and opening brackets of a label that is a text of over `LARGE_CHARS`."""
@@ -178,12 +182,28 @@ def _is_truth(label: object) -> bool:
 
 def _json_truth(value: object) -> tuple[str, ...]:
     """Numbers are numbers again. Unusable: an object of nulls, numbers beyond a float, what is nested too deeply."""
-    if is_null(value):
+    if is_null(value) or not _is_small(value):
         return ()
     try:
         return (JsonTruth.of(_with_numbers(value)),)
     except (InvalidRequest, ValueError, RecursionError):
         return ()
+
+
+def _is_small(value: object) -> bool:
+    """Has it at most MAX_JSON_CHARS, a value counting 8 more? What is too large is not read to its end."""
+    left, waiting = MAX_JSON_CHARS, [value]
+    while waiting and left >= 0:
+        item = waiting.pop()
+        left -= 8
+        if isinstance(item, dict):
+            left -= sum(map(len, item))
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, str):
+            left -= len(item)
+    return left >= 0
 
 
 def _check_size(label: str) -> None:
@@ -196,7 +216,7 @@ def _check_size(label: str) -> None:
 
 def _with_numbers(value: object) -> object:
     if isinstance(value, JsonNumber):
-        return read_json(value)
+        return int(value) if _is_integer(value) and len(value) <= MAX_QUICK_DIGITS else read_json(value)
     if isinstance(value, list):
         return [_with_numbers(item) for item in value]
     return {key: _with_numbers(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -162,6 +162,8 @@ def test_what_a_check_gets_as_the_ground_truth(server: RunningServer, truth: obj
         "",
         True,
         {"ground_truth": {}},
+        {"tests": ["x" * 2**20]},
+        {"tests": [[0] * 1000 for _ in range(200)]},
     ],
 )
 def test_a_misspelt_label_and_nothing_at_all_are_no_ground_truth(server: RunningServer, label: object) -> None:
