@@ -20,6 +20,7 @@ from reward_server.offline.replay.report import Report, listed, report, verdict
 from reward_server.offline.replay.tables import example_line, tables
 from reward_server.offline.url import named
 from reward_server.options import MODEL, RECORDED, ConfigOption, model_options, options_of, query_of, settings_of
+from reward_server.records.files import NoRecord
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import PREFIX, Settings
 from reward_server.terminal import ends_clearly, fail, progress
@@ -73,12 +74,13 @@ def replay(
 
     Without -r each row is paid under its recorded reward and query string. Where the config digest is the same, every
     byte of the reward must be. Listed apart, and no differences: rows at the edge of their grading budget (timeout,
-    then or now), rows whose grading failed, and scores of a reward model that differ by another hardware's rounding. A
-    configuration that cannot be made again (another version, another rewards.toml) is said.
+    then or now), rows whose grading failed, scores of a reward model that differ by another hardware's rounding, and
+    checks of your own that ask a service elsewhere. A configuration that cannot be made again (another version, another
+    rewards.toml) is said.
 
     With -r: old and new outcomes, mean rewards by step, groups in which an advantage changes its sign, groups that gain
     or lose all variance. --list names the rows behind each number: differs, edge, error, hardware, not-paid, unknown,
-    changed, sign, gains-variance, loses-variance, or two outcomes such as 'incorrect>correct'.
+    service, changed, sign, gains-variance, loses-variance, or two outcomes such as 'incorrect>correct'.
 
     Exit code: 0 all is as it was, or -r was given; 1 a row differs under its own configuration (see --check too); 2 the
     rows cannot be read.
@@ -112,6 +114,8 @@ def say_torn(source: Source) -> None:
 
 async def _replay(task: Task, book: Ledger, found: Receipts | None, output: Path | None) -> tuple[Census, Resolve]:
     census = Census(task.source)
+    if not census.rows:
+        raise NoRecord(f"{task.source.path}: holds no rows")
     with _sink(output) as write, progress() as shown:
         bar = shown.add_task("rows", total=census.rows)
         paying = Replay(task, book, found, lambda done: shown.advance(bar, done))

@@ -16,6 +16,8 @@ from made_record import FACTS, made_rows, write_record
 from typer.testing import CliRunner
 
 from reward_server.cli import app
+from reward_server.offline.replay.comparing import state_of
+from reward_server.offline.replay.plans import Choice
 from reward_server.records.row import Row
 from reward_server.records.text import encode
 from reward_server.types import Sample
@@ -218,6 +220,33 @@ def test_rows_as_score_reads_them_are_paid_too(tmp_path: Path) -> None:
     assert "give one with -r" in told["not_paid"][0]["why"]
 
 
+def test_rows_that_say_nothing_of_their_reward_show_what_they_are_paid(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    labels = ({"ground_truth": answer, "step": answer % 2} for answer in range(8))
+    path.write_text("".join(json.dumps({"completion": "\\boxed{4}", "ground_truth": label}) + "\n" for label in labels))
+    found = report(path, "-r", "verifier")
+    assert [(each["step"], each["rows"], each["old_mean"], each["new_mean"]) for each in found["buckets"]] == [
+        (0, 4, None, 0.25),
+        (1, 4, None, 0.0),
+    ]
+    assert {(each["old"], each["new"], each["rows"]) for each in found["outcomes"]} == {
+        ("", "correct", 1),
+        ("", "incorrect", 7),
+    }
+
+
+def test_what_a_service_elsewhere_graded_otherwise_is_no_difference() -> None:
+    old, new = rows_of("verifier", "")[:2]
+    assert (old.paid, new.paid) == (1.0, 0.0)
+    told = [state_of(old, new, Choice(None, True, asks_a_service=asks), is_paid=True).name for asks in (True, False)]
+    assert told == ["SERVICE", "DIFFERS"]
+
+
+def test_a_record_without_rows_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["replay", str(tmp_path)])
+    assert (result.exit_code, f"{tmp_path}: holds no rows" in result.stderr.replace("\n", "")) == (2, True)
+
+
 def test_rows_that_lack_what_the_reward_needs_do_not_end_the_others(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(
@@ -240,6 +269,7 @@ def test_a_torn_line_is_passed_over_and_said(record: Path, tmp_path: Path) -> No
     ("arguments", "complaint"),
     [
         (["replay", "absent"], "absent: no such folder"),
+        (["replay", "/dev/null"], "/dev/null"),
         (["replay", ".", "-r", "nobody"], "no reward is called 'nobody'"),
         (["replay", ".", "--alpha", "1"], "name the reward with -r"),
         (["replay", ".", "-r", "http://host/health"], "no URL of a reward"),

@@ -14,7 +14,7 @@ HARDWARE = 0.05
 
 
 class State(IntEnum):
-    """Of one row. The last four are listed apart and are no differences."""
+    """Of one row. Those from EDGE on are listed apart and are no differences."""
 
     SAME = 0
     DIFFERS = 1
@@ -31,6 +31,8 @@ class State(IntEnum):
     """It cannot be paid again here."""
     UNKNOWN = 7
     """The row does not say what it was paid."""
+    SERVICE = 8
+    """A grader or a judge elsewhere said something else this time."""
 
 
 MEANINGS = {
@@ -42,6 +44,7 @@ MEANINGS = {
     State.HARDWARE: "differ by a model's rounding, as on another kind of hardware: no difference",
     State.NOT_PAID: "cannot be paid again here",
     State.UNKNOWN: "do not say what they were paid",
+    State.SERVICE: "differ, and were graded by a service elsewhere (a check of your own): no difference",
 }
 
 
@@ -60,6 +63,8 @@ def state_of(old: Row, new: Row | None, choice: Choice, *, is_paid: bool) -> Sta
         return State.EDGE
     if Outcome.ERROR in outcomes:
         return State.ERROR
+    if choice.asks_a_service:
+        return State.SERVICE
     return State.HARDWARE if _is_rounding(old, new) else State.DIFFERS
 
 

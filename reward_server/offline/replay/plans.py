@@ -50,6 +50,8 @@ class Choice:
     plan: Plan | None
     is_same: bool
     why: str = ""
+    asks_a_service: bool = False
+    """A check of it is a grader or a judge elsewhere, which need not say the same again."""
 
 
 @lru_cache(maxsize=4096)
@@ -75,7 +77,9 @@ def _recorded_plan(catalog: Catalog, config: Config) -> Choice:
     except RewardServerError as error:
         return Choice(None, False, f"{error.message}; --config names the run's rewards.toml, if it had one")
     if plan.config == config.config:
-        return Choice(plan, True)
+        return Choice(
+            plan, True, asks_a_service=any(each.kind != "python" for each in catalog.checks_of(plan).values())
+        )
     return Choice(plan, False, _difference(plan, config))
 
 

@@ -111,7 +111,7 @@ def _plain(file: Path, line: int, raw: bytes) -> Recorded:
         id=f"{file.name}-{line}",
         time="",
         run=_text(told["run"]) or DEFAULT_RUN,
-        step=None if told["step"] is None else checked_visit(told["step"]),
+        step=sample.step if told["step"] is None else checked_visit(told["step"]),
         request_id="",
         dialect="row",
         reward="",

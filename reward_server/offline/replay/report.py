@@ -15,7 +15,7 @@ from reward_server.offline.replay.receipt import Receipts
 from reward_server.offline.replay.replay import Census
 
 Report = dict[str, Any]
-APART = (State.EDGE, State.ERROR, State.HARDWARE, State.NOT_PAID, State.UNKNOWN)
+APART = (State.EDGE, State.ERROR, State.HARDWARE, State.SERVICE, State.NOT_PAID, State.UNKNOWN)
 STATES = {state.name.lower().replace("_", "-"): state for state in State}
 """As `--list` and the report have them."""
 
@@ -87,7 +87,7 @@ def _outcomes(book: Ledger) -> Iterator[Report]:
     """Old x new: how many rows, how many of them are paid otherwise, the mean rewards."""
     query = (
         f"select old_outcome, new_outcome, count(*), sum({CHANGED}), avg(old), avg(new)"
-        " from row where state not in (6, 7) group by 1, 2 order by 3 desc"
+        f" from row where {_comparable(book)} group by 1, 2 order by 3 desc"
     )
     for old, new, rows, changed, old_mean, new_mean in book.ask(query):
         yield {"old": old, "new": new, "rows": rows, "changed": changed, "old_mean": old_mean, "new_mean": new_mean}
@@ -97,7 +97,7 @@ def buckets(book: Ledger, per: int) -> Iterator[Report]:
     """Means of the training rows, by run and step, or by `per` rows in the order of their arrival."""
     (has_steps,) = next(book.ask("select count(step) from row"))
     key = "step" if has_steps else f"(row_number() over (partition by run order by time, n) - 1) / {int(per)}"
-    rows = f"select run, {key} as bucket, old, new from row where is_train and state not in (6, 7)"
+    rows = f"select run, {key} as bucket, old, new from row where is_train and {_comparable(book)}"
     for run, bucket, *means in book.ask(
         f"select run, bucket, count(*), avg(old), avg(new) from ({rows}) group by 1, 2 order by 1, 2"
     ):
@@ -105,7 +105,13 @@ def buckets(book: Ledger, per: int) -> Iterator[Report]:
 
 
 def _means(book: Ledger, where: str) -> Report:
-    return _named(next(book.ask(f"select count(*), avg(old), avg(new) from row where {where} and state not in (6, 7)")))
+    return _named(next(book.ask(f"select count(*), avg(old), avg(new) from row where {where} and {_comparable(book)}")))
+
+
+def _comparable(book: Ledger) -> str:
+    """SQL: rows with both rewards. Where none says what it was paid, all that are paid now."""
+    (is_known,) = next(book.ask("select count(*) from row where state not in (6, 7)"))
+    return "state not in (6, 7)" if is_known else "state != 6"
 
 
 def _named(means: Any) -> Report:

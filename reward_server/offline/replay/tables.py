@@ -22,6 +22,7 @@ TITLES = {
     "hardware": "rows of a reward model that differ by its rounding",
     "not-paid": "rows that cannot be paid again here",
     "unknown": "rows that do not say what they were paid",
+    "service": "rows that a grader or judge elsewhere graded otherwise",
 }
 """Of what `--list` names. Two outcomes with `>` between them are their own title."""
 
