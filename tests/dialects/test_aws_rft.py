@@ -185,5 +185,6 @@ def test_a_large_list_keeps_its_order_and_one_that_is_too_large_is_refused(serve
 def test_the_openapi_page_knows_the_body(server: RunningServer) -> None:
     page = server.get("/openapi.json").json()
     bodies = page["paths"]["/score/rm"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
-    (schema,) = [schema for schema in bodies if schema["title"] == "aws_rft"]
+    assert {"$ref": "#/components/schemas/AwsRftRequest"} in bodies
+    schema = page["components"]["schemas"]["AwsRftRequest"]
     assert server.post("/score/verifier", schema["example"]).json()[0]["aggregate_reward_score"] == 1.0

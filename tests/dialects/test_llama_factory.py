@@ -99,5 +99,6 @@ def test_a_large_batch_keeps_its_order_and_one_that_is_too_large_is_refused(serv
 def test_the_openapi_page_knows_the_body(server: RunningServer) -> None:
     page = server.get("/openapi.json").json()
     bodies = page["paths"]["/score/rm"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
-    (schema,) = [schema for schema in bodies if schema["title"] == "llama_factory"]
+    assert {"$ref": "#/components/schemas/LlamaFactoryRequest"} in bodies
+    schema = page["components"]["schemas"]["LlamaFactoryRequest"]
     assert schema["properties"]["messages"]["items"] == {"type": "string"}
