@@ -39,7 +39,7 @@ from reward_server.grading.reading import BUILT_IN_CHECKS
 from reward_server.rewards.composite import Composite
 from reward_server.rewards.found import Needs
 from reward_server.rewards.mix import MixReward
-from reward_server.rewards.plan import Plan, blank, wait_for_several
+from reward_server.rewards.plan import Plan, blank, joined_needs, wait_for_several
 from reward_server.rewards.reasoning import PhraseList, load_phrases
 from reward_server.rewards.recipe import Ingredient, Layer, recipe
 from reward_server.rewards.reward import AnyReward, Reward
@@ -51,7 +51,9 @@ R = TypeVar("R", bound=AnyReward)
 PACKAGED_LISTS = ("math", "open_ended")
 MAX_GIVEN = 64
 """Parameters that a query string may give; no reward has half as many."""
-MAX_LEAVES = 64
+MAX_DEPTH = 64
+"""So often may a variant be a part of a part."""
+MAX_LEAVES = 1000
 """Rewards that one mix or route may be made of, in all."""
 GRADERS = ("math-verify", "latex2sympy2_extended", "sympy")
 
@@ -197,8 +199,8 @@ class Catalog:
             raise InvalidRequest(f"{' → '.join((*within, name))}: a reward cannot be a part of itself")
         if name in self._variants:
             within = (*within, name)
-        if len(within) > MAX_LEAVES:
-            raise InvalidRequest(f"{name} is a part of a part, {MAX_LEAVES} times over; that is too deep")
+        if len(within) > MAX_DEPTH:
+            raise InvalidRequest(f"{name} is a part of a part, {MAX_DEPTH} times over; that is too deep")
         try:
             made = recipe(self.base(name), layers, kind.model_fields, self.names)
         except ValueError as error:
@@ -237,8 +239,9 @@ class Catalog:
 
     def _joined(self, chosen: Chosen) -> Plan:
         reward, parts = chosen.reward, {name: self._planned(part) for name, part in chosen.parts.items()}
+        is_route = isinstance(reward, RouteReward)
         if isinstance(reward, RouteReward):
-            rewards = {source: part.name for source, part in parts.items()}
+            rewards = {source: (part.name, part.config) for source, part in parts.items()}
             reward = reward.of(rewards, {source: blank(part) for source, part in parts.items()})
         all_that_counts = {
             "version": __version__,
@@ -246,6 +249,7 @@ class Catalog:
             "parameters": reward.counted(),
             "parts": [[name, chosen.ingredients[name].weight, part.config] for name, part in parts.items()],
         }
+        several = tuple(parts.values())
         return Plan(
             chosen.name,
             reward,
@@ -253,7 +257,8 @@ class Catalog:
             NO_PHRASES,
             _digested(all_that_counts),
             parts,
-            wait_for_several(parts.values()),
+            joined_needs(several),
+            wait_for_several(several, is_route),
         )
 
     def _digest(self, base: str, reward: Reward, needs: Needs, phrases: PhraseList) -> str:

@@ -153,7 +153,7 @@ class Scorer:
             answers = await (all_of(several) if work.is_parallel else one_by_one(several))
             for (name, rows), derivations in zip(asked.items(), answers, strict=True):
                 for row, derivation in zip(rows, derivations, strict=True):
-                    parts[row][name] = derivation
+                    parts[row][plan.reward.name_of(name, work.samples[row])] = derivation
             found: Sequence[Found] = joined(work.samples, parts)
         else:
             found = await self._found(plan, work)
@@ -210,8 +210,9 @@ class Scorer:
         """How long the shortest queue is that a request can need: one route is enough for a row, a mix needs all."""
         if not plan.parts:
             return self._queue_s(plan.needs)
-        waits = [self._wait_s(part) for part in plan.parts.values()]
-        return min(waits) if isinstance(plan.reward, RouteReward) else max(waits)
+        if isinstance(plan.reward, RouteReward):
+            return min(map(self._queue_s, plan.all_needs()))
+        return max(map(self._wait_s, plan.parts.values()))
 
     def _queue_s(self, needs: Needs) -> float:
         """How long the queue is that the reward needs."""

@@ -136,6 +136,19 @@ def test_rows_of_one_source_have_the_keys_of_all(server: RunningServer) -> None:
     assert "no route is for the source 'nobody'; known: gsm8k, chat, judged" in server.log.read_text()
 
 
+def test_sources_of_one_reward_are_asked_together(server: RunningServer) -> None:
+    """A data set of a hundred sources is graded like one, and each sample keeps its own source."""
+    parts = "&".join(f"s{n}=verifier" for n in range(30)) + "&noisy=flip&noisy.flip_prob=0"
+    sources = [*(f"s{n}" for n in range(30)), "noisy"]
+    body = {"completions": [RIGHT] * 31, "ground_truths": ["4"] * 31, "groups": [1] * 31, "sources": sources}
+    before = server.metric("reward_stage_seconds_count", stage="grade")
+    reply = server.post(f"/score/route?{parts}", body).json()
+    assert reply["rewards"] == [1.0] * 31
+    assert server.metric("reward_stage_seconds_count", stage="grade") == before + 2
+    sample = {"completion": RIGHT, "ground_truth": "4", "source": "s7"}
+    assert list(server.post(f"/explain/route?{parts}", sample).json()["made_of"]) == ["s7"]
+
+
 def test_the_source_of_a_label_wins_over_the_column(server: RunningServer) -> None:
     body = {"completions": [WRONG], "ground_truths": [{"ground_truth": "4", "source": "gsm8k"}], "sources": ["chat"]}
     assert server.post("/score/by-source", body).json()["parts"]["right"] == [None]

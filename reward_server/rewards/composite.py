@@ -21,6 +21,10 @@ class Composite(AnyReward):
     def rows(self, samples: Sequence[Sample]) -> dict[str, list[int]]:
         """Which of the samples each part is asked about, by the part's name, in ascending order."""
 
+    def name_of(self, part: str, sample: Sample) -> str:
+        """Under which name a sample has what the part said; of several that are the same, `rows` names the first."""
+        return part
+
 
 def scores_of(found: Found) -> Mapping[str, Score]:
     """What each part that was asked paid. Raises LookupError where no parts were."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from reward_server.grading.reading import Reading
@@ -32,6 +32,7 @@ class Plan:
     phrases: PhraseList
     config: str
     parts: Mapping[str, Plan] = field(default_factory=dict)
+    needs_of_parts: tuple[Needs, ...] = ()
     is_parallel: bool = False
 
     def shown(self) -> str:
@@ -48,12 +49,9 @@ class Plan:
         for name, part in self.parts.items():
             yield from ((f"{name}.{key}", value) for key, value in part._given())
 
-    def all_needs(self) -> Iterator[Needs]:
-        """What it needs, or what its parts do."""
-        if not self.parts:
-            yield self.needs
-        for part in self.parts.values():
-            yield from part.all_needs()
+    def all_needs(self) -> tuple[Needs, ...]:
+        """What it needs, or what its parts do, each once."""
+        return self.needs_of_parts if self.parts else (self.needs,)
 
     @property
     def asks_a_model(self) -> bool:
@@ -68,12 +66,24 @@ def _as_given(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def wait_for_several(plans: Iterable[Plan]) -> bool:
-    """Do they wait for more than one thing: for workers, a reward model, graders of one's own?"""
-    asked = {
-        need for plan in plans for needs in plan.all_needs() for need in (needs.check, needs.model, needs.reference)
-    }
-    return len(asked - {None, "string"}) > 1
+def joined_needs(parts: Iterable[Plan]) -> tuple[Needs, ...]:
+    """What the parts need, each once."""
+    return tuple(dict.fromkeys(needs for part in parts for needs in part.all_needs()))
+
+
+def wait_for_several(parts: Collection[Plan], is_route: bool) -> bool:
+    """Do they wait for more than one thing: for workers, a reward model, graders of one's own?
+
+    Parts of a mix share what they ask alike. Routes ask for other samples each.
+    """
+    waiting = [[needs for needs in part.all_needs() if _waits(needs)] for part in parts]
+    if is_route:
+        return len({part.config for part, asked in zip(parts, waiting, strict=True) if asked}) > 1
+    return len({replace(needs, rpr=False) for asked in waiting for needs in asked}) > 1
+
+
+def _waits(needs: Needs) -> bool:
+    return needs.model is not None or any(check not in (None, "string") for check in (needs.check, needs.reference))
 
 
 def blank(plan: Plan) -> Score:

@@ -26,12 +26,17 @@ class RouteReward(Composite):
     """The reward that belongs to the sample's source."""
 
     _rewards: dict[str, str] = PrivateAttr(default_factory=dict)
+    _first: dict[str, str] = PrivateAttr(default_factory=dict)
     _parts: tuple[str, ...] = PrivateAttr(default=())
     _components: tuple[str, ...] = PrivateAttr(default=())
 
-    def of(self, rewards: Mapping[str, str], blanks: Mapping[str, Score]) -> Self:
-        """The same with its routes: which reward each source has, and a sample's score of it, whose keys count."""
-        self._rewards = dict(rewards)
+    def of(self, plans: Mapping[str, tuple[str, str]], blanks: Mapping[str, Score]) -> Self:
+        """The same with its routes: name and digest of the reward that each source has, and a sample's score of it,
+        whose keys count."""
+        rewards = {source: name for source, (name, _) in plans.items()}
+        first: dict[tuple[str, str], str] = {}
+        self._first = {source: first.setdefault(plan, source) for source, plan in plans.items()}
+        self._rewards = rewards
         self._parts = tuple(dict.fromkeys(name for score in blanks.values() for name in score.parts))
         if any(getattr(score, "components", {}) for score in blanks.values()):
             found = (components_of(rewards[source], score) for source, score in blanks.items())
@@ -48,12 +53,17 @@ class RouteReward(Composite):
         return self._rewards
 
     def rows(self, samples: Sequence[Sample]) -> dict[str, list[int]]:
-        """Those of each source; none of a source that no route names."""
+        """Those of each source, together where sources have the same reward; none of a source that no route names."""
         rows: dict[str, list[int]] = {}
+        first = self._first
         for row, sample in enumerate(samples):
-            if sample.source is not None and sample.source in self._rewards:
-                rows.setdefault(sample.source, []).append(row)
+            if sample.source is not None and (source := first.get(sample.source)) is not None:
+                rows.setdefault(source, []).append(row)
         return rows
+
+    def name_of(self, part: str, sample: Sample) -> str:
+        """The sample's own source."""
+        return part if sample.source is None else sample.source
 
     def settle(self, sample: Sample, found: Found) -> JoinedScore:
         """What the source's reward pays."""
