@@ -31,7 +31,8 @@ GRADED = ("clean", "flipped")
 
 
 class MixReward(Composite):
-    """Several rewards as one: the weighted sum of its parts, or 0 where the gate is paid 0."""
+    """Several rewards as one: the weighted sum of its parts (`PART=WEIGHT`, `PART.PARAMETER=VALUE`), or 0 where the
+    gate is paid 0."""
 
     gate: str = Field("", description="The part without which nothing is earned: where it is paid 0, so is the sample.")
 

@@ -23,7 +23,7 @@ SHOWN_SOURCES = 20
 
 
 class RouteReward(Composite):
-    """The reward that belongs to the sample's source."""
+    """The reward that belongs to the sample's source (`SOURCE=REWARD`, `SOURCE.PARAMETER=VALUE`)."""
 
     _rewards: dict[str, str] = PrivateAttr(default_factory=dict)
     _first: dict[str, str] = PrivateAttr(default_factory=dict)

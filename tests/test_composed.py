@@ -1,0 +1,68 @@
+"""Every reward as the only part of a mix: what it pays, and which keys its samples have, known or not."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import product
+
+import pytest
+
+from reward_server.catalog import Catalog
+from reward_server.metrics import Metrics
+from reward_server.rewards.found import Derivation
+from reward_server.rewards.plan import blank
+from reward_server.scoring import Scorer
+from reward_server.settings import Settings
+from reward_server.types import Sample
+
+REWARDS = (
+    *("verifier", "verifier?alpha=0.5", "verifier?rpr_until_visit=3", "verifier?reference=string"),
+    *("verifier?check=string&reference=math&reference_share=0.5", "flip?flip_prob=0.3", "flip?label_noise=0.5"),
+    *("flip?flip_prob=0.3&flip_if=phrase:wait", "flip?flip_prob=0.3&flip_if=length>5&reference=string"),
+    *("flip?flip_prob=0.2&flip_scope=answer", "flip?flip_prob=0.2&correction=backward"),
+    *("flip?flip_prob=0.2&correction=forward", "rpr", "rpr?turn=all", "rm_sim", "rm_sim?accuracy=0.8"),
+)
+SAMPLES = [
+    Sample(
+        text, prompt="2+2?", ground_truths=truths, group="q", visit=visit, flip=flip, wrong_ground_truths=("5",),
+        is_lost=is_lost,
+    )
+    for text, truths, visit, flip, is_lost in product(
+        ("wait \\boxed{4}", "\\boxed{5}", "none", ""), (("4",), ()), (None, 7), (True, False), (False, True)
+    )
+]  # fmt: skip
+
+
+def scored(*queries: str) -> list[list[Derivation]]:
+    async def each() -> list[list[Derivation]]:
+        catalog, scorer = Catalog(Settings()), Scorer(Settings(verifier_workers=1), Metrics())
+        async with scorer.running():
+            plans = [catalog.resolve(*query.partition("?")[::2]) for query in queries]
+            return [await scorer.derive(plan, SAMPLES) for plan in plans]
+
+    return asyncio.run(each())
+
+
+def as_part(reward: str) -> str:
+    name, _, query = reward.partition("?")
+    return "&".join([f"mix?{name}=1", *(f"{name}.{parameter}" for parameter in query.split("&") if parameter)])
+
+
+def test_the_only_part_of_a_mix_pays_what_it_pays_alone() -> None:
+    alone, mixed = scored(*REWARDS), scored(*map(as_part, REWARDS))
+    for reward, ones, others in zip(REWARDS, alone, mixed, strict=True):
+        name = reward.partition("?")[0]
+        for one, other in zip(ones, others, strict=True):
+            assert one.score.reward == other.score.reward, reward
+            assert one.score.outcome == other.score.outcome or name == "rpr", reward
+            behind = {f"{name}/{part}": value for part, value in one.score.parts.items()}
+            assert behind.items() <= other.score.parts.items(), reward
+
+
+@pytest.mark.parametrize("wrapped", [str, as_part], ids=["alone", "in a mix"])
+def test_every_sample_of_a_reward_has_the_keys_of_a_route_s_other_samples(wrapped: type[str]) -> None:
+    catalog, rewards = Catalog(Settings()), [wrapped(reward) for reward in REWARDS]
+    for reward, derivations in zip(rewards, scored(*rewards), strict=True):
+        keys = list(blank(catalog.resolve(*reward.partition("?")[::2])).parts)
+        assert all(list(each.score.parts) == keys for each in derivations), reward
+        assert all((each.score.unrounded is None) == (each.score.reward is None) for each in derivations), reward
