@@ -35,6 +35,12 @@ class Target:
     examples: tuple[Example, ...] = ()
 
 
+_GRADED: set[Target] = set()
+"""Those that have graded an answer in this process: memory that they keep is no later answer's doing."""
+OUT_OF_MEMORY = 3
+"""Exit code of a process that has no memory left for an answer, and may have kept it."""
+
+
 class CannotLoad(Exception):
     """The function cannot be had from its module: why, in a sentence."""
 
@@ -70,6 +76,9 @@ def grade(
 ) -> Finding:
     """What the function says. A budget of CPU seconds or memory that is exhausted is `timeout`.
 
+    Memory is the answer's fault in a new process alone. Another one ends, so that the answer has a new one: else a
+    check that keeps a little at each call would in the end have every answer paid 0.
+
     Raises CheckFailed; with less than the whole budget Unfinished where that is exhausted.
     """
     try:
@@ -80,11 +89,15 @@ def grade(
             raise Unfinished from None
         return Finding(Outcome.TIMEOUT, None, f"it took over {soft_timeout_s:.3g} s of CPU time")
     except MemoryError:
+        if _GRADED:
+            os._exit(OUT_OF_MEMORY)
         return Finding(Outcome.TIMEOUT, None, "it took more memory than worker_memory_mb allows")
     except CheckFailed:
         raise
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a check may raise anything
         raise CheckFailed(f"{type(error).__name__} at {_place(error)}", _text(error)) from None
+    finally:
+        _GRADED.add(target)
 
 
 def _function(target: Target) -> Callable[[str, object], object]:

@@ -27,6 +27,7 @@ from reward_server.rewards.flip import FlipReward
 from reward_server.rewards.key import group_of, lacks_key
 from reward_server.rewards.noise import NoiseRates, answer_draw, flip_draw, is_flipped, label_draw
 from reward_server.rewards.plan import Plan
+from reward_server.rewards.route import RouteReward
 from reward_server.types import Sample
 
 Prediction = dict[str, Any]
@@ -69,15 +70,26 @@ def questions_in(lines: Iterable[bytes], name: str) -> Iterator[Sample]:
 
 
 def predictions(plan: Plan, samples: Iterable[Sample], visits: range) -> Iterator[Prediction]:
-    """Raises CannotPredict where nothing can be told."""
+    """Rows that a route pays without noise are passed over. Raises CannotPredict where nothing can be told."""
+    is_told, clean = False, None
     for sample in samples:
         flips = list(flips_of(plan, sample.source))
         if not flips:
-            raise CannotPredict(_no_noise(plan, sample))
+            clean = sample
+            if not _is_routed(plan, sample):
+                break
+        is_told |= bool(flips)
         for part, flip in flips:
             named = {"part": part.rstrip("/")} if part else {}
             for told in _of_question(flip, sample, visits):
                 yield {"group": group_of(sample), **told, **named, "config": plan.config}
+    if clean is not None and not (is_told and _is_routed(plan, clean)):
+        raise CannotPredict(_no_noise(plan, clean))
+
+
+def _is_routed(plan: Plan, sample: Sample) -> bool:
+    """Does a route name its source? Another one is misspelt or missing, and would have no reward."""
+    return isinstance(plan.reward, RouteReward) and sample.source in plan.parts
 
 
 def _of_question(flip: FlipReward, sample: Sample, visits: range) -> Iterator[Prediction]:

@@ -75,6 +75,13 @@ def child() -> int:
 
 
 CALLS: list[str] = []
+KEPT: list[bytearray] = []
+
+
+def leaky(answer: str, ground_truth: object) -> bool:
+    """Keeps 200 MB at each call."""
+    KEPT.append(bytearray(200 * 2**20))
+    return answer == ground_truth
 
 
 def counting(_answer: str, _ground_truth: object) -> float:

@@ -26,6 +26,9 @@ python = "my_checks:given"
 [checks.odd]
 python = "my_checks:odd"
 
+[checks.leaky]
+python = "my_checks:leaky"
+
 [worded]
 base = "flip"
 check = "words"
@@ -82,6 +85,13 @@ def test_whatever_a_check_does_costs_its_own_sample_only(server: RunningServer) 
     found = scored(server, "verifier?check=odd", [*map(boxed, answers)], ["x"] * len(answers))
     paid = dict(zip(answers, zip(found["outcomes"], found["rewards"], strict=True), strict=True))
     assert paid == DEEDS | {"fine": ("correct", 1.0)}
+
+
+def test_a_check_that_keeps_memory_costs_processes_and_no_right_answer_its_reward(server: RunningServer) -> None:
+    for start in range(0, 12, 2):
+        answers = [f"kept {number}" for number in range(start, start + 2)]
+        found = scored(server, "verifier?check=leaky", [*map(boxed, answers)], answers)
+        assert found["outcomes"] == ["correct"] * 2
 
 
 def test_the_log_says_why_without_a_word_of_the_sample(server: RunningServer) -> None:
@@ -203,7 +213,7 @@ def test_an_unknown_check_names_the_known_ones_which_the_pages_know(server: Runn
     assert reply.status_code == 422
     assert "math, string, words, equal, given, odd" in reply.json()["error"]["message"]
     (verifier,) = [each for each in server.get("/rewards").json()["rewards"] if each["name"] == "verifier"]
-    assert verifier["parameters"]["check"]["enum"] == ["math", "string", "words", "equal", "given", "odd"]
+    assert verifier["parameters"]["check"]["enum"] == ["math", "string", "words", "equal", "given", "odd", "leaky"]
     parameters = server.get("/openapi.json").json()["paths"]["/score/worded"]["post"]["parameters"]
     (check,) = [each for each in parameters if each["name"] == "check"]
     assert (check["schema"]["default"], "words" in check["schema"]["enum"]) == ("words", True)

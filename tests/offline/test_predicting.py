@@ -135,6 +135,15 @@ def test_a_mix_is_predicted_by_its_parts(tmp_path: Path) -> None:
     assert {**told, "config": ""} == {**json.loads(alone), "config": ""}
 
 
+def test_of_a_route_the_sources_that_are_paid_without_noise_are_passed_over() -> None:
+    rows = "".join(json.dumps({"group": source, "source": source}) + "\n" for source in ("clean", "noisy", "clean"))
+    told = command("noise", f"{ROUTE}&noisy.flip_prob=0.4", "-", stdin=rows).splitlines()
+    assert [json.loads(line)["group"] for line in told] == ["noisy"]
+
+
+ROUTE = "route?clean=verifier&noisy=flip"
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "complaint"),
     [
@@ -143,6 +152,9 @@ def test_a_mix_is_predicted_by_its_parts(tmp_path: Path) -> None:
         (["flip?flip_prob=0.4&flip_scope=sample", "-"], '{"group": "q"}', "which nobody knows before the run"),
         (["flip?flip_prob=0.4&flip_scope=answer", "-"], '{"group": "q"}', "the question 'q' has none"),
         (["flip", "-"], "", "give flip_prob"),
+        ([f"{ROUTE}&noisy.flip_prob=1", "-"], '{"group": "q", "source": "clean"}', "for source 'clean', is a flip"),
+        ([f"{ROUTE}&noisy.flip_prob=1", "-"], '{"group": "q", "source": "niosy"}', "for source 'niosy', is a flip"),
+        ([f"{ROUTE}&noisy.flip_prob=1", "-"], '{"group": "q"}', "for source None, is a flip"),
         (["flip?flip_prob=0.4", "-", "--visits", "9:3"], "", "holds no visit"),
         (["flip?flip_prob=0.4", "-", "--visits", "all"], "", "expected a number, or FIRST:END"),
         (["flip?flip_prob=0.4", "-"], '{"group": "q"}\n{"ground_truth": "4"}', "-:2: noise needs a group or a prompt"),

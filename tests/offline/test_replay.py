@@ -20,7 +20,7 @@ from reward_server.offline.replay.comparing import state_of
 from reward_server.offline.replay.plans import Choice
 from reward_server.records.row import Row
 from reward_server.records.text import encode
-from reward_server.types import Sample
+from reward_server.types import JsonTruth, Sample
 
 CONFIGS = (
     ("verifier", ""),
@@ -293,6 +293,8 @@ def hashed(text, size):
 
 
 def texts(value):
+    if isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in value or []):
+        return [json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)]
     return [value] if isinstance(value, str) else value or []
 
 
@@ -331,6 +333,17 @@ def test_a_receipt_is_the_same_in_any_order_after_retries_and_without_texts(reco
     for number, config in enumerate(CONFIGS, 1):
         write_record(tmp_path, rows_of(*config, text=False), number)
     assert report(tmp_path, "--receipt", code=1)["receipts"]["recorded"] == found["recorded"]
+
+
+def test_a_receipt_by_hand_knows_ground_truths_that_are_json(tmp_path: Path) -> None:
+    truths = [JsonTruth.of({"words": 3.5, "a": "é"}), JsonTruth.of([["1"], 2]), "[1, 2]", "{x", "4"]
+    samples = [
+        Sample("\\boxed{4}", group="q", ground_truths=(truth,), wrong_ground_truths=wrong)
+        for truth in truths
+        for wrong in (None, (JsonTruth.of({"words": 2}),), ("5", "6"))
+    ]
+    file = write_record(tmp_path, made_rows(samples))
+    assert report(file, "--receipt")["receipts"]["recorded"]["receipt"] == receipt_by_hand([file])
 
 
 def test_two_rewards_of_one_sample_are_both_in_the_receipt(record: Path, tmp_path: Path) -> None:
