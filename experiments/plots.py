@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 
@@ -18,19 +19,39 @@ class End:
 
 
 def name_lines(axis: Any, ends: Sequence[End], apart: float = 0.06) -> None:
-    """Writes each name right of its line's end. `apart`: the least distance of two names, in units of y."""
-    heights = spread([end.y for end in ends], apart)
-    for end, height in zip(ends, heights, strict=True):
-        axis.annotate(
-            end.name,
-            (end.x, end.y),
-            xytext=(1.02, height),
-            textcoords=axis.get_yaxis_transform(),
-            color=end.color,
-            va="center",
-            fontsize="small",
-            annotation_clip=False,
-        )
+    """Writes each name right of the picture, at its line's height; over the end of a line that ends before others.
+
+    `apart`: the least distance of two names, in units of y.
+    """
+    last = max((end.x for end in ends), default=0.0)
+    whole = [end for end in ends if end.x == last]
+    for end, height in zip(whole, spread([end.y for end in whole], apart), strict=True):
+        _write(axis, end, (1.02, height), axis.get_yaxis_transform(), "left")
+    for end, height in _stacked([end for end in ends if end.x < last], near=0.25 * last, apart=apart):
+        _write(axis, end, (end.x, height), axis.transData, "center")
+
+
+def _write(axis: Any, end: End, place: tuple[float, float], units: Any, align: str) -> None:
+    axis.annotate(
+        end.name,
+        (end.x, end.y),
+        xytext=place,
+        textcoords=units,
+        color=end.color,
+        va="center",
+        ha=align,
+        fontsize="small",
+        annotation_clip=False,
+    )
+
+
+def _stacked(ends: Sequence[End], near: float, apart: float) -> Iterator[tuple[End, float]]:
+    """Ends from left to right with a height above each; one that is near the one before stands higher."""
+    before, level = -inf, 0
+    for end in sorted(ends, key=lambda end: end.x):
+        level = level + 1 if end.x - before < near else 0
+        before = end.x
+        yield end, end.y + apart * (level + 0.8)
 
 
 def spread(heights: Sequence[float], apart: float) -> list[float]:
