@@ -12,8 +12,8 @@ import asyncio
 import time
 from random import Random
 
-from reward_server.catalog import Catalog
-from reward_server.metrics import Metrics
+from reward_server.catalog.catalog import Catalog
+from reward_server.counting.metrics import Metrics
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 from reward_server.types import Sample

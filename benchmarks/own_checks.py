@@ -17,9 +17,10 @@ from pathlib import Path
 
 import uvloop
 
-from reward_server.catalog import Catalog, Tables
+from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import Tables
 from reward_server.checks.question import parsed
-from reward_server.metrics import Metrics
+from reward_server.counting.metrics import Metrics
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 from reward_server.types import Sample

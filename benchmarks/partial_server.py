@@ -19,7 +19,7 @@ from fastapi import Request, Response
 
 from reward_server import logs, scoring
 from reward_server.admission import Admission
-from reward_server.metrics import Metrics
+from reward_server.counting.metrics import Metrics
 from reward_server.rewards.found import Derivation
 from reward_server.settings import Settings
 from reward_server.web.app import create_app

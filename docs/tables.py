@@ -15,13 +15,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from reward_server.counting.metrics import GAUGES, Metrics
+from reward_server.counting.sample_counts import LABELS
 from reward_server.errors import RewardServerError, Unavailable
 from reward_server.kit.counters import Family
 from reward_server.measuring.report import LEGEND
-from reward_server.metrics import GAUGES, Metrics
 from reward_server.rewards.reward import AnyReward
 from reward_server.rewards.table import REWARDS
-from reward_server.sample_counts import LABELS
 from reward_server.settings import Settings
 
 PAGES = [

@@ -13,13 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from reward_server import __version__, checks_command, logs, noise_commands, record_commands, view_command
-from reward_server.catalog import Catalog
-from reward_server.offline.calibrate import Labelled, report
-from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
-from reward_server.offline.score_file import offline_scorer, rows_done, score_rows
-from reward_server.offline.url import named
-from reward_server.options import (
+from reward_server import __version__, logs
+from reward_server.catalog.catalog import Catalog
+from reward_server.commands import checks, noise, record, view
+from reward_server.commands.options import (
     MODEL,
     RECORDED,
     ConfigOption,
@@ -29,10 +26,14 @@ from reward_server.options import (
     query_of,
     settings_of,
 )
+from reward_server.commands.terminal import ends_clearly, opened, progress, write
+from reward_server.offline.calibrate import Labelled, report
+from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
+from reward_server.offline.score_file import offline_scorer, rows_done, score_rows
+from reward_server.offline.url import named
 from reward_server.rewards.rm import RmReward
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import PREFIX, Settings
-from reward_server.terminal import ends_clearly, opened, progress, write
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -209,10 +210,10 @@ def rewards(config: ConfigOption = None) -> None:
         console.print(table)
 
 
-record_commands.add_to(app)
-noise_commands.add_to(app)
-view_command.add_to(app)
-checks_command.add_to(app)
+record.add_to(app)
+noise.add_to(app)
+view.add_to(app)
+checks.add_to(app)
 
 
 async def _score(settings: Settings, reward: str, query: str, file: str, output: str) -> None:
@@ -232,7 +233,7 @@ async def _score(settings: Settings, reward: str, query: str, file: str, output:
 async def _explain(settings: Settings, reward: str, query: str, row: dict[str, object]) -> dict[str, object]:
     from reward_server.dialects.json_body import JsonBody
     from reward_server.dialects.row import sample_of
-    from reward_server.explanation import explanation
+    from reward_server.explaining.explanation import explanation
 
     sample = sample_of(JsonBody(json.dumps(row).encode()))
     milliseconds: dict[str, float] = {}

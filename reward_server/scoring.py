@@ -20,11 +20,11 @@ from reward_server.checks.checks import Checks
 from reward_server.checks.events import CheckEvents
 from reward_server.checks.pool_worker import prepare_worker_with_checks
 from reward_server.checks.spec import AnyCheck
+from reward_server.counting.metrics import Metrics
 from reward_server.errors import InvalidRequest, Unavailable
 from reward_server.grading.process import prepare_worker
 from reward_server.grading.reading import Check, Reading, read
 from reward_server.grading.verdicts import Pair, VerdictEvents, Verdicts, judge_at_once, pair_of
-from reward_server.metrics import Metrics
 from reward_server.processes.job import PoolEvents
 from reward_server.processes.pool import ProcessPool
 from reward_server.reward_model.request import ModelAnswer, ModelRequest

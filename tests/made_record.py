@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.grading.reading import Reading, read
 from reward_server.grading.verdicts import Pair, judge_at_once, pair_of
 from reward_server.records.row import DEFAULT_RUN, Facts, Row, row_of

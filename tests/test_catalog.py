@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reward_server.catalog import BadCatalog, Catalog
+from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import BadCatalog
 from reward_server.errors import InvalidRequest, UnknownReward
 from reward_server.rewards.flip import FlipReward
 from reward_server.rewards.noise import NoiseRates

@@ -364,7 +364,8 @@ def _tower(stories: int) -> str:
 
 
 def test_a_catalog_that_is_wrong_is_refused_at_start(tmp_path: Path) -> None:
-    from reward_server.catalog import BadCatalog, Catalog
+    from reward_server.catalog.catalog import Catalog
+    from reward_server.catalog.tables import BadCatalog
     from reward_server.settings import Settings
 
     part = '[a]\nbase = "mix"\n[a.parts.x]\nreward = "{}"\nweight = {}\n'

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from reward_server.catalog import Catalog
-from reward_server.metrics import Metrics
+from reward_server.catalog.catalog import Catalog
+from reward_server.counting.metrics import Metrics
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import blank
 from reward_server.scoring import Scorer

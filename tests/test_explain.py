@@ -8,8 +8,8 @@ import httpx
 import pytest
 from running_server import RunningServer
 
+from reward_server.explaining.why import BAD_FORMAT
 from reward_server.reward_model.answer_format import AnswerFormat
-from reward_server.why import BAD_FORMAT
 
 THINKING = "Wait, let me check. Hence \\boxed{\\frac{8}{2}}"
 

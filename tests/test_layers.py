@@ -9,15 +9,15 @@ import reward_server
 
 PACKAGE = Path(reward_server.__file__).parent
 LAYERS = (  # a module may import from its own row and from the rows below
-    {"__main__", "cli", "record_commands", "noise_commands", "view_command", "checks_command", "options", "terminal"},
+    {"__main__", "cli", "commands"},
     {"view"},
     {"offline"},
     {"web", "logs"},
-    {"explanation", "explained", "why", "records"},
+    {"explaining", "records"},
     {"dialects"},
     {"scoring"},
     {"work"},
-    {"catalog", "metrics", "sample_metrics", "sample_counts", "opinions"},
+    {"catalog", "counting"},
     {"rewards"},
     {"measuring"},
     {"reward_model"},

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from running_server import RunningServer, running_server
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.grading.reading import Reading
 from reward_server.reward_model.request import ModelAnswer
 from reward_server.rewards.found import Found

@@ -11,11 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from running_server import RunningServer
 
 from reward_server import __version__
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
+from reward_server.counting.sample_metrics import IDLE_S, MAX_CONFIGS, SWEEP_S, SampleMetrics
 from reward_server.grading.reading import is_cut_off, read
 from reward_server.rewards.found import Derivation, Found
 from reward_server.rewards.plan import Plan
-from reward_server.sample_metrics import IDLE_S, MAX_CONFIGS, SWEEP_S, SampleMetrics
 from reward_server.settings import Settings
 from reward_server.types import Outcome, Sample, Verdict
 

@@ -14,13 +14,14 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
-from reward_server.catalog import Catalog, Tables
+from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import Tables
 from reward_server.checks.spec import AnyCheck
+from reward_server.counting.metrics import Metrics
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.json_text import read_object
 from reward_server.dialects.row import sample_of
 from reward_server.errors import CommandError, InvalidRequest, RewardServerError
-from reward_server.metrics import Metrics
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
 from reward_server.scoring import NO_CHECKS, Scorer

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
+from reward_server.counting.metrics import Metrics
 from reward_server.errors import RewardServerError
-from reward_server.explanation import explanation
-from reward_server.metrics import Metrics
+from reward_server.explaining.explanation import explanation
 from reward_server.offline.replay.plans import Config, recorded_plans
 from reward_server.records.row import NoText, Row
 from reward_server.scoring import Scorer

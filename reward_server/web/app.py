@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from reward_server import __version__
-from reward_server.catalog import Catalog, Tables
+from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import Tables
+from reward_server.counting.metrics import Metrics
 from reward_server.errors import RewardServerError
-from reward_server.metrics import Metrics
 from reward_server.records.recorder import Recorder, RecordEvents, Recording
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings

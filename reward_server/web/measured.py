@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.measuring.report import LEGEND, report
 from reward_server.measuring.tables import MAX_TABLES, Tables
 from reward_server.rewards.composite import Composite

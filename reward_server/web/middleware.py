@@ -18,10 +18,10 @@ from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reward_server.counting.metrics import Metrics
 from reward_server.dialects.nemo_gym import plain_path
 from reward_server.errors import InternalError, MethodNotAllowed, Unauthorized
 from reward_server.logs import FIELDS, write
-from reward_server.metrics import Metrics
 from reward_server.web.auth import is_authorised, is_protected
 from reward_server.web.responses import as_ours, error_response, wrong_method
 

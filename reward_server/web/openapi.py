@@ -11,9 +11,9 @@ from fastapi.responses import PlainTextResponse
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.dialects import DIALECTS, nemo_gym, row
-from reward_server.explained import Explanation
+from reward_server.explaining.explained import Explanation
 from reward_server.rewards.table import REWARDS
 from reward_server.web.auth import is_protected
 from reward_server.web.query_parameters import Schema, parameters_of, query_parameters

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reward_server.catalog import Catalog, Chosen
+from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.chosen import Chosen
 from reward_server.rewards.mix import MixReward
 from reward_server.rewards.recipe import NOT_OF_A_PART
 from reward_server.rewards.reward import AnyReward

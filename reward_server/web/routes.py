@@ -20,7 +20,7 @@ from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.reply import Echo, Reply
 from reward_server.dialects.row import parse_explain
 from reward_server.errors import NotFound
-from reward_server.explanation import explanation
+from reward_server.explaining.explanation import explanation
 from reward_server.records.recorder import Paid
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
+from reward_server.counting.metrics import Metrics
 from reward_server.errors import Draining, Unavailable
-from reward_server.metrics import Metrics
 from reward_server.records.recorder import Recorder
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear import assert_linear
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.dialects import aws_rft, llama_factory, native, nemo_gym, openrlhf, recognise, slime
 from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.json_body import JsonBody

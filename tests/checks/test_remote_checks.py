@@ -14,7 +14,8 @@ import pytest
 from graders import Grader, grading
 from running_server import HANG_S
 
-from reward_server.catalog import Catalog, Tables
+from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import Tables
 from reward_server.checks.checks import Checks
 from reward_server.checks.events import CheckEvents
 from reward_server.checks.running_check import AGAIN_EVERY

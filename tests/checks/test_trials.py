@@ -14,7 +14,8 @@ import pytest
 from graders import grading
 from running_server import until
 
-from reward_server.catalog import BadCatalog, Catalog, Tables
+from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import BadCatalog, Tables
 from reward_server.checks.trials import trials
 from reward_server.checks.worker import CannotLoad, Target, load, prepare_for_checks
 from reward_server.processes.worker_process import WorkerProcess

@@ -12,7 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from running_server import RunningServer
 
-from reward_server.sample_counts import LABELS
+from reward_server.counting.sample_counts import LABELS
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "docker/grafana/dashboards/reward-server.json").read_text())

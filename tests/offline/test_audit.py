@@ -13,7 +13,7 @@ import pytest
 from made_record import FACTS, made_rows, write_record
 from typer.testing import CliRunner
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.cli import app
 from reward_server.offline.audit import binomial, uniform
 from reward_server.offline.audit.audit import audit as audited

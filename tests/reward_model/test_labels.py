@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.errors import InvalidRequest
 from reward_server.reward_model.labels import Choice, Spread, spread
 from reward_server.reward_model.request import ModelAnswer, ModelQuestion

@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 from running_server import RunningServer, running_server
 
-from reward_server.explained import Explanation
+from reward_server.explaining.explained import Explanation
 
 if TYPE_CHECKING:
     pass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.grading.reading import Reading, read
 from reward_server.grading.verdicts import Pair, judge_at_once, pair_of
 from reward_server.rewards.composite import Composite

@@ -76,7 +76,7 @@ def test_a_schedule_without_visits_is_said() -> None:
 
 
 def test_errors_name_the_parameter(invalid_request: type[InvalidRequest] = InvalidRequest) -> None:
-    from reward_server.catalog import Catalog
+    from reward_server.catalog.catalog import Catalog
     from reward_server.settings import Settings
 
     with pytest.raises(invalid_request, match="flip_prob"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reward_server import __version__
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.errors import RewardServerError
 from reward_server.grading.reading import BUILT_IN_CHECKS
 from reward_server.records.row import Row

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
 from reward_server.offline.replay.comparing import State, state_of
 from reward_server.offline.replay.ledger import Ledger
 from reward_server.offline.replay.output import Replayed, kept, line_of, replayed

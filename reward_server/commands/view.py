@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from reward_server.options import MODEL, ConfigOption, model_options, options_of, settings_of
+from reward_server.commands.options import MODEL, ConfigOption, model_options, options_of, settings_of
+from reward_server.commands.terminal import ends_clearly, fail, progress
 from reward_server.records.files import NoRecord
 from reward_server.settings import PREFIX, Settings
-from reward_server.terminal import ends_clearly, fail, progress
 
 
 def add_to(app: typer.Typer) -> None:

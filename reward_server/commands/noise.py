@@ -8,7 +8,11 @@ from typing import Annotated
 
 import typer
 
-from reward_server.catalog import Catalog
+from reward_server.catalog.catalog import Catalog
+from reward_server.commands.options import ConfigOption, settings_of
+from reward_server.commands.record import PER, JsonOption, RecordArgument, RunOption, print_told, say_torn
+from reward_server.commands.terminal import ends_clearly, opened, progress
+from reward_server.commands.terminal import write as write_lines
 from reward_server.offline import reconciling
 from reward_server.offline.audit import labelled
 from reward_server.offline.audit.audit import audit as audited
@@ -22,10 +26,6 @@ from reward_server.offline.replay.plans import recorded_plans
 from reward_server.offline.replay.recorded import Source
 from reward_server.offline.spill import spill
 from reward_server.offline.url import named
-from reward_server.options import ConfigOption, settings_of
-from reward_server.record_commands import PER, JsonOption, RecordArgument, RunOption, print_told, say_torn
-from reward_server.terminal import ends_clearly, opened, progress
-from reward_server.terminal import write as write_lines
 
 
 def add_to(app: typer.Typer) -> None:

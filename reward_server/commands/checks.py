@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reward_server.catalog import Tables
+from reward_server.catalog.tables import Tables
 from reward_server.checks.spec import AnyCheck, PythonCheck
 from reward_server.checks.trials import Trial, trials
+from reward_server.commands.options import ConfigOption, settings_of
+from reward_server.commands.terminal import ends_clearly
 from reward_server.errors import CommandError
-from reward_server.options import ConfigOption, settings_of
 from reward_server.settings import Settings
 from reward_server.system import check_system
-from reward_server.terminal import ends_clearly
 
 SHOWN_CHARS = 40
 

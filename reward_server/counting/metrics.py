@@ -16,14 +16,14 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from reward_server import __version__
-from reward_server.catalog import GRADERS
+from reward_server.catalog.catalog import GRADERS
+from reward_server.counting.opinions import tabled
+from reward_server.counting.sample_metrics import SampleMetrics
 from reward_server.errors import DeadlineExceeded, Draining, InternalError, Overloaded, Unavailable
 from reward_server.kit.counters import Counter, Histogram, Info
 from reward_server.measuring.tables import Tables
-from reward_server.opinions import tabled
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
-from reward_server.sample_metrics import SampleMetrics
 from reward_server.types import BatchReport, Sample, Verdict
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)

@@ -11,6 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
+from reward_server.commands.options import (
+    MODEL,
+    RECORDED,
+    ConfigOption,
+    model_options,
+    options_of,
+    query_of,
+    settings_of,
+)
+from reward_server.commands.terminal import ends_clearly, fail, progress
+from reward_server.commands.terminal import write as write_lines
 from reward_server.offline.replay.ledger import Ledger, ledger
 from reward_server.offline.replay.plans import Resolve
 from reward_server.offline.replay.receipt import Receipts, receipts
@@ -19,12 +30,9 @@ from reward_server.offline.replay.replay import Census, Replay, Task, Write
 from reward_server.offline.replay.report import Report, listed, report, verdict
 from reward_server.offline.replay.tables import example_line, tables
 from reward_server.offline.url import named
-from reward_server.options import MODEL, RECORDED, ConfigOption, model_options, options_of, query_of, settings_of
 from reward_server.records.files import NoRecord
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import PREFIX, Settings
-from reward_server.terminal import ends_clearly, fail, progress
-from reward_server.terminal import write as write_lines
 
 RecordArgument = Annotated[Path, typer.Argument(help="A record's folder, or a JSONL file of rows as `score` reads.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="One run of the record. Default: all.")]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from reward_server import __version__
+from reward_server.explaining.why import why
 from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import TIER as MATH_VERIFY
 from reward_server.grading.reading import repairs
@@ -18,7 +19,6 @@ from reward_server.rewards.recipe import NOT_OF_A_PART
 from reward_server.rewards.reward import Reward
 from reward_server.rewards.route import RouteReward
 from reward_server.types import CHECK_TIER, JoinedScore, Outcome, Sample, Score, Verdict
-from reward_server.why import why
 
 MEANINGS = {
     Outcome.CORRECT: "the answer equals the ground truth",

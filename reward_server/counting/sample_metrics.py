@@ -16,11 +16,11 @@ from threading import Lock
 
 from prometheus_client import CollectorRegistry
 
+from reward_server.counting.opinions import opinions
+from reward_server.counting.sample_counts import Counts, Families
 from reward_server.kit.counters import Info
-from reward_server.opinions import opinions
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
-from reward_server.sample_counts import Counts, Families
 from reward_server.types import Sample
 
 MAX_CONFIGS = 64

@@ -13,9 +13,9 @@ import typer
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from reward_server.commands.terminal import fail
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import Settings
-from reward_server.terminal import fail
 
 F = TypeVar("F", bound=Callable[..., Any])
 MODEL = "rm_"

@@ -1,0 +1,1 @@
+"""Which rewards there are, and what one URL means."""

@@ -1,0 +1,1 @@
+"""Counting: what `/metrics` shows of requests, samples, noise and second opinions."""

@@ -1,0 +1,1 @@
+"""Explaining: how one sample came to its reward, in words and as JSON."""
