@@ -27,7 +27,7 @@ def name_lines(axis: Any, ends: Sequence[End], apart: float = 0.06) -> None:
     whole = [end for end in ends if end.x == last]
     for end, height in zip(whole, spread([end.y for end in whole], apart), strict=True):
         _write(axis, end, (1.02, height), axis.get_yaxis_transform(), "left")
-    for end, height in _stacked([end for end in ends if end.x < last], near=0.25 * last, apart=apart):
+    for end, height in _stacked([end for end in ends if end.x < last], near=0.12 * last, apart=apart):
         _write(axis, end, (end.x, height), axis.transData, "center")
 
 

@@ -12,7 +12,7 @@ from reward_server.reward_model.labels import values_of
 
 
 def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 120))
+    asyncio.run(asyncio.wait_for(body(), 600))
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -38,7 +38,7 @@ def words_of(tmp_path: Path, url: str, *words: str, reward: str = "flip flip_pro
 def launched(words: list[str], python: str = sys.executable) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     program = [python, "-m", "trainer_client.openrlhf_grpo", *words]
-    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
 def stand_in_for_openrlhf(folder: Path) -> Path:

@@ -85,7 +85,7 @@ def running_prometheus(folder: Path, scraped: str) -> Iterator[Prometheus]:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [program("prometheus") or "", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     with (
-        httpx.Client(base_url=f"http://{address}", timeout=60) as client,
+        httpx.Client(base_url=f"http://{address}", timeout=600) as client,
         (folder / "log").open("w") as log,
         subprocess.Popen(
             [*command, f"--web.listen-address={address}"], stdout=log, stderr=subprocess.STDOUT

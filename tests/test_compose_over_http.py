@@ -397,7 +397,7 @@ def test_a_catalog_that_is_wrong_is_refused_at_start(tmp_path: Path) -> None:
 
 def test_parts_that_wait_for_others_are_asked_side_by_side(start_server: Starter, tmp_path: Path) -> None:
     """Each grader answers when the other has been asked too: one after the other, neither would."""
-    both = Barrier(2, timeout=60)
+    both = Barrier(2, timeout=600)
 
     def graded(asked: Asked) -> Said:
         both.wait()

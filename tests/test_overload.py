@@ -23,7 +23,7 @@ def algebra(numbers: range, name: str = "x") -> dict[str, list[str]]:
 
 def connect(server: RunningServer) -> HTTPConnection:
     host, port = server.url.removeprefix("http://").split(":")
-    return HTTPConnection(host, int(port), timeout=60)
+    return HTTPConnection(host, int(port), timeout=600)
 
 
 def test_what_is_admitted_is_right_and_the_rest_is_refused_with_a_time_to_come_back(start_server: Starter) -> None:

@@ -140,5 +140,5 @@ def refused(server: StandIn, **options: Any) -> str:
             pass
 
     with pytest.raises(UnfitModel) as refusal:
-        asyncio.run(asyncio.wait_for(start(), 120))
+        asyncio.run(asyncio.wait_for(start(), 600))
     return str(refusal.value)

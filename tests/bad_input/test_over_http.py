@@ -84,7 +84,7 @@ RAW = {
 
 @pytest.fixture(scope="module")
 def client(server: RunningServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=60) as client:
+    with httpx.Client(base_url=server.url, timeout=600) as client:
         yield client
     assert server.metric("reward_rejected_total", code="internal_error") == 0
     assert not [line for line in server.log_lines() if line["event"] == "a request failed"]
@@ -175,7 +175,7 @@ def test_raw_bytes_in_a_query_string_are_no_failure(server: RunningServer, path:
     body = b'{"completion": "x"}' if "explain" in path else b'{"completions": ["x"], "ground_truths": ["4"]}'
     method = b"GET" if path in ("/ready", "/metrics") else b"POST"
     head = b"%b %b?group=\xff\xfe%%ff\x80 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=60) as connection:
+    with socket.create_connection((host, int(port)), timeout=600) as connection:
         connection.sendall(head % (method, path.encode(), len(body)) + body)
         answer = b"".join(iter(lambda: connection.recv(2**16), b""))
     assert answer.split()[1] in {b"200", b"400", b"404", b"422"}, answer

@@ -25,19 +25,19 @@ def test_a_key_is_in_no_log_error_metric_or_page_however_it_was_sent(start_serve
         replies = []
         queries = [f"/score/flip?flip_prob=0.5&key={KEY}", f"/score/verifier?{KEY}"]
         for path, header in itertools.product(["/score/verifier", *queries, f"/score/{KEY}", f"/{KEY}"], headers):
-            replies.append(httpx.post(server.url + path, json=BODY, headers=header, timeout=60))
+            replies.append(httpx.post(server.url + path, json=BODY, headers=header, timeout=600))
         replies += [
-            httpx.post(with_user + path, json=BODY, timeout=60) for path in ("/score/verifier", "/score/nobody")
+            httpx.post(with_user + path, json=BODY, timeout=600) for path in ("/score/verifier", "/score/nobody")
         ]
         replies += [
-            httpx.get(server.url + path, timeout=60) for path in ("/metrics", "/openapi.json", "/docs", "/ready")
+            httpx.get(server.url + path, timeout=600) for path in ("/metrics", "/openapi.json", "/docs", "/ready")
         ]
         assert {reply.status_code for reply in replies} <= {200, 401, 404, 422}
         assert replies[1].json()["rewards"] == [1.0]
         told = [reply.text for reply in replies if KEY not in str(reply.request.url.path)]
         # A query string's unknown parameter is told back to whoever sent it, and to nobody else.
         told = [text for text in told if "no such parameter" not in text]
-        metrics = httpx.get(server.url + "/metrics", timeout=60).text
+        metrics = httpx.get(server.url + "/metrics", timeout=600).text
         server.stop()
         for text in (*told, metrics, server.log.read_text()):
             assert KEY not in text
@@ -55,11 +55,11 @@ def test_nothing_that_a_request_names_is_looked_for(server: RunningServer, name:
     for given in (name, str(target)):
         for path in ("/score/rpr", "/explain/rpr"):
             body = {"completion": "x"} if "explain" in path else {"completions": ["x"]}
-            reply = httpx.post(server.url + path, params={"phrases": given}, json=body, timeout=60)
+            reply = httpx.post(server.url + path, params={"phrases": given}, json=body, timeout=600)
             assert reply.status_code == 422
             assert "no list is called" in reply.json()["error"]["message"]
         for key in ("model", "rm_model", "config", "engine", "dtype"):
-            reply = httpx.post(server.url + "/score/rm", params={key: given}, json={"completions": ["x"]}, timeout=60)
+            reply = httpx.post(server.url + "/score/rm", params={key: given}, json={"completions": ["x"]}, timeout=600)
             assert reply.status_code == 422
             assert server.post("/score/verifier", {**BODY, key: given}).status_code == 422
         assert httpx.post(f"{server.url}/score/{httpx.URL(given).path.strip('/') or 'x'}", json=BODY).status_code == 404

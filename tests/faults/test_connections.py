@@ -30,7 +30,7 @@ def request_bytes(body: object, length: int | None = None) -> bytes:
 
 def connected(server: RunningServer) -> socket.socket:
     host, port = server.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=30)
+    return socket.create_connection((host, int(port)), timeout=600)
 
 
 def answer_on(connection: socket.socket) -> bytes:
@@ -55,7 +55,7 @@ def test_small_requests_are_answered_while_a_body_of_64_mib_is_scored(start_serv
         large = thread.submit(server.post, "/score/verifier", body)
         meanwhile = 0
         while not large.done():
-            assert client.post("/score/verifier", json=BODY, timeout=30).json()["rewards"] == EARNED
+            assert client.post("/score/verifier", json=BODY, timeout=600).json()["rewards"] == EARNED
             meanwhile += 1
         assert large.result().json()["rewards"] == [1.0] * 3900
         assert meanwhile >= 10

@@ -102,7 +102,7 @@ def test_scoring_a_file_fails_clearly_on_a_full_disk_and_goes_on_later(tmp_path:
 
     def score(target: Path, **options: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "reward_server", "score", str(rollouts), "-o", str(target)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload, no-any-return]
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, **options)  # type: ignore[call-overload, no-any-return]
 
     failed = score(output, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)))
     assert failed.returncode == 2
@@ -161,7 +161,7 @@ def held_connections(server: RunningServer, number: int) -> Iterator[None]:
 
 def test_a_server_without_file_descriptors_neither_dies_nor_spins_and_recovers(start_server: Starter) -> None:
     """A worker dies at the worst moment: no new one can be started, so its sample is an `error`, null, and no other."""
-    with start_server("--verifier-workers", "1") as server, httpx.Client(base_url=server.url, timeout=60) as client:
+    with start_server("--verifier-workers", "1") as server, httpx.Client(base_url=server.url, timeout=600) as client:
         assert client.post("/score/verifier", json=HONEST).json()["rewards"] == EARNED
         pid = server.process.pid
         opened = len(os.listdir(f"/proc/{pid}/fd"))

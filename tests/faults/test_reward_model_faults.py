@@ -101,7 +101,7 @@ def test_a_vllm_server_that_fails_costs_no_wrong_reward_and_comes_back(
                 assert (reply.json()["rewards"], reply.json()["outcomes"]) == ([None], ["error"])
             assert verifies(server)
             back_end.behave = lambda ids: None
-            until(lambda: server.post("/score/rm", FRESH).json().get("outcomes") == ["scored"], 60)
+            until(lambda: server.post("/score/rm", FRESH).json().get("outcomes") == ["scored"])
             assert server.post("/score/rm", BODY).json() == first
             assert server.metric("reward_rejected_total", code="internal_error") == 0
 
@@ -125,6 +125,6 @@ def test_a_vllm_server_that_hangs_costs_503_at_the_request_s_time(model_folder: 
             assert verifies(server)
             back_end.behave = lambda ids: None
             released.set()
-            until(lambda: server.post("/score/rm", FRESH).json().get("outcomes") == ["scored"], 60)
+            until(lambda: server.post("/score/rm", FRESH).json().get("outcomes") == ["scored"])
             assert server.post("/score/rm", BODY).json() == first
             assert server.metric("reward_pending_samples") == 0

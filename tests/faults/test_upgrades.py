@@ -44,7 +44,7 @@ def closing() -> bytes:
 
 def connected(server: RunningServer) -> socket.socket:
     host, port = server.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=60)
+    return socket.create_connection((host, int(port)), timeout=600)
 
 
 def answer_on(connection: socket.socket) -> bytes:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="`make test` makes .
 
 def rollouts(url: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     command = [str(PYTHON), str(HERE / "run_rollouts.py"), url]
-    result = subprocess.run(command, input=json.dumps(rows), capture_output=True, text=True, timeout=300, check=False)
+    result = subprocess.run(command, input=json.dumps(rows), capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stderr
     got: list[dict[str, Any]] = json.loads(result.stdout.splitlines()[-1])
     return got

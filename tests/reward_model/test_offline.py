@@ -20,7 +20,7 @@ def model(folder: Path) -> tuple[str, ...]:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "reward_server", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> str:

@@ -70,7 +70,7 @@ def config_and_fit(given: Settings, folder: Path) -> tuple[Config, dict[int, boo
                     fits[words] = False
             return config, fits
 
-    return asyncio.run(asyncio.wait_for(body(), 120))
+    return asyncio.run(asyncio.wait_for(body(), 600))
 
 
 def test_the_tokenizers_limit_is_said_at_start_and_the_setting_lifts_it(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def test_grpo_on_a_cpu_starts_its_server_learns_and_draws_a_plot(tmp_path: Path)
     program = [python_of("TRAINERS_PYTHON"), "-m", "trainer_client.examples.grpo_trl_cpu", "--steps", "60"]
     ran = subprocess.run(
         [*program, "--plot", str(plot), "--reward-server", str(server)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path, capture_output=True, text=True, timeout=600,
         check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-4000:]

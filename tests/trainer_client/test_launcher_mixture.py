@@ -144,7 +144,7 @@ def launched(tmp_path: Path, url: str, *words: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -113,7 +113,7 @@ def test_when_the_actor_is_gone_no_process_of_the_server_is_left(package: Path, 
     with kept(package) as it:
         server = it.listening()
         it.forget()
-        assert it.process.wait(60) == 0
+        assert it.process.wait(600) == 0
         until(lambda: not is_left(server["pid"]))  # also where it would not end by itself, nor its worker
 
 

@@ -116,7 +116,7 @@ def test_a_trl_run_outlasts_a_server_that_is_killed_and_its_rewards_are_those_of
         process.kill()
         process.wait()
         with start_server(port=int(url.rpartition(":")[2])):
-            output, _ = run.communicate(timeout=300)
+            output, _ = run.communicate(timeout=600)
             with urllib.request.urlopen(f"{url}/metrics") as metrics:
                 assert b'dialect="native"' in metrics.read()  # the second server answered some of the run
     calls = [json.loads(line) for line in (first, *output.splitlines()) if line.startswith('{"kind"')]

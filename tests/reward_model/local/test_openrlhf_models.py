@@ -50,7 +50,7 @@ def scores(loaded: LoadedModel, answers: Sequence[str]) -> list[ModelScore]:
             encoded = [await model.encode(QUESTION, answer) for answer in answers]
             return list(await asyncio.gather(*(model.score(each) for each in encoded)))
 
-    return asyncio.run(asyncio.wait_for(body(), 120))
+    return asyncio.run(asyncio.wait_for(body(), 600))
 
 
 def test_what_openrlhf_saves_is_scored_as_openrlhf_scores_it(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_no_code_of_the_folder_runs_though_the_terminal_says_yes(
     (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
     result = subprocess.run(
         [sys.executable, "-c", LOAD.format(folder=str(folder))],
-        input="y\n" * 20, capture_output=True, text=True, timeout=300, check=True,
+        input="y\n" * 20, capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert not written.exists()
     assert "[y/N]" not in result.stdout + result.stderr

@@ -89,4 +89,4 @@ def test_its_texts_are_not_split_where_the_prompt_ends(folder: Path) -> None:
             found = await model.score(encoded)
             assert found.value == pytest.approx(whole_text_score(folder, encoded.completion), abs=1e-5)
 
-    asyncio.run(asyncio.wait_for(body(), 120))
+    asyncio.run(asyncio.wait_for(body(), 600))

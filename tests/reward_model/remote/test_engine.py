@@ -177,7 +177,7 @@ def test_a_score_that_is_no_number_is_not_finite(server: StandIn, number: str) -
 
 def test_a_bounded_number_is_in_flight(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "MAX_IN_FLIGHT", 3)
-    three = threading.Barrier(3, timeout=60)  # none is answered before three are there
+    three = threading.Barrier(3, timeout=600)  # none is answered before three are there
 
     def together(ids: list[int]) -> None:
         three.wait()
