@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import shlex
@@ -16,6 +15,7 @@ import httpx
 import pytest
 from graders import grading
 from running_server import RunningServer, running_server, until
+from trainer_programs import printed
 
 from reward_server.checks.spec import GraderCheck, JudgeCheck, PythonCheck
 
@@ -69,17 +69,9 @@ def test_every_reply_is_what_the_page_says(server: RunningServer, number: int) -
     assert got | {"config": "…"} == json.loads(reply)
 
 
-def test_the_functions_do_what_the_page_says_of_ifeval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("if_verifiable", reason="needs if-verifiable and datasets, which are large: run by hand")
+def test_the_functions_do_what_the_page_says_of_ifeval(tmp_path: Path) -> None:
     (tmp_path / "ifeval_check.py").write_text(FILES["ifeval_check.py"])
-    monkeypatch.syspath_prepend(str(tmp_path))
-    ifeval = importlib.import_module("ifeval_check").ifeval
-    names = ["punctuation:no_comma", "length_constraints:number_words"]
-    several = {"instruction_id_list": names, "kwargs": [{"num_words": None}, {"relation": "at least", "num_words": 2}]}
-    assert ifeval("one, two", several) == 0.5
-    assert ifeval("one two", several) == 1.0
-    german = {"instruction_id_list": ["language:response_language"], "kwargs": [{"language": "de"}]}
-    assert ifeval("Das ist ein deutscher Satz.", german) == 1.0
+    assert printed("RECIPES_PYTHON", "recipe_ifeval.py", str(tmp_path), url="") == [{"scores": [0.5, 1.0, 1.0]}]
 
 
 def test_the_table_of_keys_has_every_key() -> None:
