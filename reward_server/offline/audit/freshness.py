@@ -22,13 +22,18 @@ select question, coalesce(visit, 0), step, request, many, arrival from (
     from draw where config = ? and part = ? and is_train and question is not null
 ) order by question, arrival
 """
+_VISITS = """
+select count(distinct coalesce(visit, 0)), min(coalesce(visit, 0)), max(coalesce(visit, 0))
+from draw where config = ? and part = ? and is_train
+"""
 
 
 @dataclass
 class Freshness:
     """`returned`: questions that came back, `old` of them at least once with a visit that was there before.
 
-    `returns`, `old_returns`: the same, each return counted.
+    `returns`, `old_returns`: the same, each return counted. `visits`: how many different ones were sent, from
+    `first_visit` to `last_visit`.
     """
 
     questions: int = 0
@@ -36,6 +41,9 @@ class Freshness:
     old: int = 0
     returns: int = 0
     old_returns: int = 0
+    visits: int = 0
+    first_visit: int = 0
+    last_visit: int = 0
 
     @property
     def is_stale(self) -> bool:
@@ -45,7 +53,8 @@ class Freshness:
 
 def freshness(draws: Draws, config: int, part: str, per: int) -> Freshness:
     """Of the training rows of one configuration."""
-    found = Freshness()
+    ((visits, first, last),) = draws.ask(_VISITS, config, part)
+    found = Freshness(visits=visits, first_visit=first or 0, last_visit=last or 0)
     for _, rows in groupby(draws.ask(_ROWS, config, part), itemgetter(0)):
         returns, old = _returns(rows, per)
         found.questions += 1

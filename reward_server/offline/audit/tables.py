@@ -69,9 +69,15 @@ def _fresh(each: Found) -> str:
         share = fresh["old"] / fresh["returned"]
         return (
             f"Not fresh: {share:.0%} of the {fresh['returned']:,} questions that came back had an old visit:"
-            " their noise is a wrong label, not noise"
+            f" their noise is a wrong label, not noise ({_visits(fresh)})"
         )
     return f"Fresh: {fresh['returned']:,} questions came back, with new visits"
+
+
+def _visits(fresh: Found) -> str:
+    if fresh["visits"] == 1:
+        return f"every row has the visit {fresh['first_visit']}"
+    return f"{fresh['visits']:,} different visits were sent, {fresh['first_visit']:,} … {fresh['last_visit']:,}"
 
 
 def tables(told: Found) -> str:
@@ -138,7 +144,8 @@ def _lines(each: Found) -> Iterator[str]:
     if fresh is not None:
         yield (
             f"questions: {fresh['questions']:,}, came back: {fresh['returned']:,}, with an old visit: {fresh['old']:,}"
-            f" (returns: {fresh['returns']:,}, with an old visit: {fresh['old_returns']:,})"
+            f" (returns: {fresh['returns']:,}, with an old visit: {fresh['old_returns']:,});"
+            f" visits sent: {fresh['visits']:,}, from {fresh['first_visit']:,} to {fresh['last_visit']:,}"
         )
     for name, what in (
         ("contradicted", "rows that are not paid what their draw says"),
