@@ -4,7 +4,11 @@ The base install has the command, and an old Python may run it, so this file is 
 Light on purpose: worker processes run it again under another name, and must not load the app.
 """
 
+import logging
+import os
 import sys
+import threading
+from contextlib import suppress
 from importlib.util import find_spec
 
 PYTHON = (3, 11)
@@ -47,7 +51,24 @@ def main() -> None:
         )
     from reward_server.cli import app
 
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        _leave(ended)
+        raise
+
+
+def _leave(ended: SystemExit) -> None:
+    """Ends the process at once where the reward model still loads, or computes, or hangs.
+
+    CPython ends a daemon thread where it next asks for the interpreter. Inside PyTorch that aborts the process, with
+    exit code 134 instead of ours.
+    """
+    if any(thread.name.startswith("reward-model") for thread in threading.enumerate()):
+        logging.shutdown()
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else ended.code is not None)
 
 
 def _refuse(reason: str) -> None:

@@ -146,5 +146,10 @@ async def in_daemon_thread(name: str, work: Callable[[], R]) -> R:
         except BaseException as error:  # noqa: BLE001 -- whatever ended it, the one who waits must learn it
             done.set_exception(error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return await asyncio.wrap_future(done)
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    try:
+        return await asyncio.wrap_future(done)
+    finally:
+        if done.done():
+            thread.join()  # it only has to return, and must not free a model later, while the interpreter ends

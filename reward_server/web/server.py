@@ -15,8 +15,6 @@ import os
 import resource
 import signal
 import socket
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -133,11 +131,6 @@ def serve(settings: Settings, on_started: Callable[[str], None]) -> None:
     server.run(_sockets(settings))
     if server.refusal is not None:
         raise server.refusal
-    if any(thread.name.startswith("reward-model") for thread in threading.enumerate()):
-        # a model that still loads, or hangs: Python's own end may crash on a thread in the middle of PyTorch
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
 
 
 def _sockets(settings: Settings) -> list[socket.socket] | None:

@@ -107,3 +107,26 @@ def test_a_refused_model_is_said_in_one_line(tmp_path: Path) -> None:
     result = run("score", "-r", "rm", file, "--rm-model", str(tmp_path))
     assert (result.returncode, "no config.json" in result.stderr) == (2, True), result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_exit_code_is_ours_while_a_thread_computes() -> None:
+    script = """
+import threading, time, torch, typer
+from reward_server import __main__, cli
+
+def compute():
+    while True:
+        torch.ones(200_000).add_(1)
+
+@cli.app.command()
+def leave():
+    threading.Thread(target=compute, name="reward-model", daemon=True).start()
+    time.sleep(0.2)
+    print("told", end="")
+    raise typer.Exit(7)
+
+__main__.main()
+"""
+    command = [sys.executable, "-c", script, "leave"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "told", "")

@@ -53,6 +53,10 @@ text costs a few times more a token, and another process may have most of the ma
 rate is known for the first batch, in which a GPU may still compile its kernels."""
 
 
+END_S = 5.0
+"""How long the end of the device's last job is waited for: it may take minutes, and nobody waits for its result."""
+
+
 class Device(Protocol):
     """What runs in the device thread, such as `TransformersModel`."""
 
@@ -108,10 +112,10 @@ class Batcher:
         try:
             yield self
         finally:
-            self._thread.stop()
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+            await self._thread.stop(wait_s=END_S if self._hang is None else 0)
 
     async def score(self, prompt: TokenIds[int], completion: TokenIds[int], mode: Mode = "deterministic") -> RawScore:
         """The raw score. Raises SampleError, and EngineUnavailable when the device thread ended or hangs."""

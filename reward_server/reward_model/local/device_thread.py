@@ -39,9 +39,14 @@ class DeviceThread(Generic[J, R]):
         self._death = None
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends the thread after the job that runs."""
+    async def stop(self, *, wait_s: float) -> None:
+        """Ends the thread after the job that runs, and waits until it has, but no longer than that.
+
+        It may hold the last reference to the model. Tensors that are freed in a thread while the interpreter ends
+        abort the process.
+        """
         self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join, wait_s)
 
     async def run(self, job: J) -> R:
         """What `work` makes of the job. Raises DeviceThreadDied when the thread ended, before or meanwhile."""

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import random
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -258,7 +261,29 @@ def test_a_completion_without_tokens_never_reaches_the_device(device: SlowSum) -
     run(body)
 
 
-def test_closing_tells_who_still_waits(device: SlowSum) -> None:
+def test_the_thread_has_ended_and_let_go_of_the_model_when_the_engine_is_closed() -> None:
+    class SlowToFree(SlowSum):
+        """A model of many tensors takes a while to free."""
+
+        def __del__(self) -> None:
+            time.sleep(0.3)
+            freed.append(threading.current_thread())
+
+    async def body() -> None:
+        async with Batcher(SlowToFree()).running() as batcher:
+            thread = batcher._thread._thread
+            del batcher
+        assert not thread.is_alive()
+
+    freed: list[threading.Thread] = []
+    run(body)
+    gc.collect()
+    assert len(freed) == 1
+
+
+def test_closing_tells_who_still_waits(device: SlowSum, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "END_S", 0.1)
+
     async def body() -> None:
         async with Batcher(device).running() as batcher:
             device.gate.clear()
