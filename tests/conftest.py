@@ -57,6 +57,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """For tests of what a server keeps of each config: it has places for so many, and other modules take them."""
+    with running_server(tmp_path_factory.mktemp("own_server") / "log", "--verifier-workers", "1") as running:
+        yield running
+
+
 @pytest.fixture
 def start_server(tmp_path: Path) -> Starter:
     """Starts a server of the test's own: `with start_server("--max-samples", "8") as server`."""

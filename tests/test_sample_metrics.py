@@ -58,14 +58,14 @@ def counts_on(registry: CollectorRegistry) -> dict[str, float]:
     return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
 
 
-def test_two_runs_and_an_evaluation_have_series_of_their_own(server: RunningServer) -> None:
+def test_two_runs_and_an_evaluation_have_series_of_their_own(own_server: RunningServer) -> None:
     body = {"completions": ["\\boxed{4}"] * 8, "ground_truths": ["4"] * 8, "groups": [0, 0, 1, 1, 2, 2, 3, 3]}
     judged = {**body, "ground_truths": [{"ground_truth": "4", "flip": False}] * 8}
-    replies = [server.post(f"/score/flip?flip_prob={rate}&seed=901", body).json() for rate in (0.4, 1)]
-    server.post("/score/flip?flip_prob=1&seed=901", judged)
+    replies = [own_server.post(f"/score/flip?flip_prob={rate}&seed=901", body).json() for rate in (0.4, 1)]
+    own_server.post("/score/flip?flip_prob=1&seed=901", judged)
 
     def value(name: str, config: str, kind: str) -> float:
-        return server.metric(name, config=config, rows=kind, reward="flip")
+        return own_server.metric(name, config=config, rows=kind, reward="flip")
 
     for reply in replies:
         config, total = reply["config"], sum(reply["rewards"])
@@ -77,11 +77,11 @@ def test_two_runs_and_an_evaluation_have_series_of_their_own(server: RunningServ
     assert value("reward_flip_exposed_total", config, "eval") == 0
 
 
-def test_a_config_is_told_with_its_parameters_and_the_server_with_its_versions(server: RunningServer) -> None:
+def test_a_config_is_told_with_its_parameters_and_the_server_with_its_versions(own_server: RunningServer) -> None:
     body = {"completions": ["\\boxed{4}"], "ground_truths": ["4"], "groups": [1]}
-    config = server.post("/score/flip?seed=902&flip_prob=0.4@0,0.1@10&reply=object", body).json()["config"]
-    assert server.metric("reward_config_info", config=config, reward="flip") == 1
-    page = {family.name: family for family in text_string_to_metric_families(server.get("/metrics").text)}
+    config = own_server.post("/score/flip?seed=902&flip_prob=0.4@0,0.1@10&reply=object", body).json()["config"]
+    assert own_server.metric("reward_config_info", config=config, reward="flip") == 1
+    page = {family.name: family for family in text_string_to_metric_families(own_server.get("/metrics").text)}
     (info,) = [each.labels for each in page["reward_config_info"].samples if each.labels["config"] == config]
     assert info["parameters"] == "flip_prob=0.4@0,0.1@10&seed=902"
     (told,) = page["reward_server_info"].samples
