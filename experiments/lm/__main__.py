@@ -42,13 +42,13 @@ def prepare_reward_model(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.lm", description=__doc__)
-    add_options(parser, "experiment-lm", steps=200)
+    add_options(parser, "experiment-lm", 200, ARMS)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.report:
         prepare_policy(options.out)
         prepare_reward_model(options.out)
-        runs = planned(ARMS.values(), options.out, options.steps)
+        runs = planned([ARMS[name] for name in options.arm or ARMS], options.out, options.steps)
         train_all(runs, options, "--rm-model", str(options.out / "rm"), "--rm-threads", "1")
     report(options.out, options.plot or options.out / "experiment-lm.png")
 

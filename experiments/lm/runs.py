@@ -38,8 +38,9 @@ class Run:
         return self.folder / f"{self.name.replace(' ', '_')}.json"
 
 
-def add_options(parser: argparse.ArgumentParser, out: str, steps: int) -> None:
+def add_options(parser: argparse.ArgumentParser, out: str, steps: int, arms: Iterable[str]) -> None:
     """The options that experiments with these runs share; `out`, `steps`: defaults."""
+    parser.add_argument("--arm", choices=arms, action="append", help="train only this one; may be repeated")
     parser.add_argument("--out", type=Path, default=Path(out), help="folder of models and results")
     parser.add_argument("--trainers-python", type=Path, default=Path(".venv-trainers/bin/python"), help="has TRL")
     parser.add_argument("--steps", type=int, default=steps, help=f"GRPO steps of a run (default: {steps})")

@@ -20,8 +20,7 @@ STEPS, FALLS_FOR = 120, 200
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.rm", description=__doc__)
-    add_options(parser, "experiment-rm", STEPS)
-    parser.add_argument("--arm", choices=JUDGE_ARMS, action="append", help="only this one; may be repeated")
+    add_options(parser, "experiment-rm", STEPS, JUDGE_ARMS)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.report:
