@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from running_server import RunningServer
 
+from experiments.curves import row
 from experiments.lm.arms import ARMS
 from experiments.lm.policy import CHAT, END, encoded, tokenizer
-from experiments.lm.report import row
+from experiments.lm.report import COLORS, PANELS
 from experiments.lm.task import corpus_text, questions, reasoned
 from reward_server.reward_model.answer_format import answer_in
 from reward_server.reward_model.tokenizer import ChatTokenizer
@@ -69,5 +70,9 @@ def test_the_policy_and_the_reward_model_read_the_same_tokens_and_lose_none() ->
 
 
 def test_the_table_has_the_start_the_peak_and_each_final_accuracy_in_percent() -> None:
-    results = [{"evaluations": [[0, 0.05], [10, 0.9], [20, 0.8]]}, {"evaluations": [[0, 0.07], [10, 0.5], [20, 0.6]]}]
-    assert row("p=0.4", results) == ["p=0.4", "6.0", "90.0", "80.0, 60.0", "70.0", "72.02"]
+    curves = np.array([[0.05, 0.9, 0.8], [0.07, 0.5, 0.6]])
+    assert row("p=0.4", curves) == ["p=0.4", "6.0", "70.0", "80.0, 60.0", "70.0", "48.7"]
+
+
+def test_every_arm_is_drawn() -> None:
+    assert {name for names in PANELS.values() for name in names} == set(ARMS) == set(COLORS)

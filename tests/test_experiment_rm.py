@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from running_server import RunningServer
 
+from experiments.curves import Curves, read
 from experiments.lm.arms import JUDGE_ARMS
 from experiments.lm.task import questions
-from experiments.rm.passes import Curves, passes
-from experiments.rm.report import read, report
+from experiments.rm.passes import passes
+from experiments.rm.report import report
 
 PREDICTED = {
     "clean": 0.96,
@@ -82,7 +83,7 @@ def test_the_report_reads_what_is_there_and_says_what_lacks(tmp_path: Path, caps
         for seed, curve in enumerate(found):
             result = {"arm": name, "seed": seed, "evaluations": [[10 * n, value] for n, value in enumerate(curve)]}
             (tmp_path / f"{name.replace(' ', '_')}_{seed}.json").write_text(json.dumps(result))
-    assert all((read(tmp_path)[name] == found).all() for name, found in curves().items())
+    assert all((read(tmp_path, JUDGE_ARMS)[name] == found).all() for name, found in curves().items())
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib: make experiment-rm installs it")
     assert report(tmp_path, tmp_path / "plot.png")
     (tmp_path / "clean_0.json").unlink()

@@ -13,8 +13,6 @@ class Arm:
     name: str
     path: str
     seeds: tuple[int, ...] = (0, 1, 2)
-    paper: str = ""
-    """What Lv et al. 2025 report of it on MATH-500, in percent."""
     questions: int = 16
     group: int = 8
 
@@ -25,15 +23,15 @@ class Arm:
 ARMS = {
     arm.name: arm
     for arm in (
-        Arm("p=0", "/score/flip?flip_prob=0&seed={seed}", (0, 1, 2), "75.85"),
-        Arm("p=0.2", "/score/flip?flip_prob=0.2&seed={seed}", (0,), ""),
-        Arm("p=0.4", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1, 2), "72.02"),
-        Arm("p=0.5", "/score/flip?flip_prob=0.5&seed={seed}", (0, 1, 2), "collapses"),
-        Arm("p=0, 64 x 4", "/score/flip?flip_prob=0&seed={seed}", (0, 1), "75.85", questions=64, group=4),
-        Arm("p=0.4, 64 x 4", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), "72.02", questions=64, group=4),
-        Arm("RPR only", "/score/rpr?phrases=math", (0,), "70.21 at its peak"),
-        Arm("RM", "/score/rm?alpha=0&phrases=math", (0,), ""),
-        Arm("RM + RPR", "/score/rm?alpha=0.1&phrases=math", (0,), ""),
+        Arm("p=0", "/score/flip?flip_prob=0&seed={seed}", (0, 1, 2)),
+        Arm("p=0.2", "/score/flip?flip_prob=0.2&seed={seed}", (0,)),
+        Arm("p=0.4", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1, 2)),
+        Arm("p=0.5", "/score/flip?flip_prob=0.5&seed={seed}", (0, 1, 2)),
+        Arm("p=0, 64 x 4", "/score/flip?flip_prob=0&seed={seed}", (0, 1), questions=64, group=4),
+        Arm("p=0.4, 64 x 4", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), questions=64, group=4),
+        Arm("RPR only", "/score/rpr?phrases=math", (0,)),
+        Arm("RM", "/score/rm?alpha=0&phrases=math", (0,)),
+        Arm("RM + RPR", "/score/rm?alpha=0.1&phrases=math", (0,)),
     )
 }
 

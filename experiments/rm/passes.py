@@ -6,14 +6,13 @@ and the judge's errors, so they are compared in pairs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Curves = Mapping[str, NDArray[np.float64]]
-"""By arm: accuracies [seeds, evaluations]."""
+from experiments.curves import Curves, area
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,6 @@ def passes(curves: Curves) -> list[Pass]:
 def gain(curves: Curves, judge: str) -> NDArray[np.float64]:
     """By how much RPR raises the area, for each seed."""
     return area(curves[f"{judge} + RPR"]) - area(curves[judge])
-
-
-def area(curve: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of the evaluations of each seed."""
-    mean: NDArray[np.float64] = curve.mean(axis=1)
-    return mean
 
 
 def fall(curve: NDArray[np.float64]) -> float:
