@@ -11,7 +11,8 @@ from reward_server.grading.reading import Reading, read
 from reward_server.grading.verdicts import Pair, judge_at_once, pair_of
 from reward_server.records.row import DEFAULT_RUN, Facts, Row, row_of
 from reward_server.records.text import encode
-from reward_server.rewards.found import Derivation, Found
+from reward_server.rewards.composite import Composite
+from reward_server.rewards.found import Derivation, Found, Joined
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.reward import Reward
 from reward_server.settings import Settings
@@ -27,6 +28,11 @@ def plan_of(reward: str, query: str = "") -> Plan:
 
 def derivation_of(plan: Plan, sample: Sample) -> Derivation:
     """What the server finds out about a sample. AssertionError where Math-Verify would have to decide, or a model."""
+    if isinstance(plan.reward, Composite):
+        asked = plan.reward.rows([sample])
+        parts = {plan.reward.name_of(name, sample): derivation_of(plan.parts[name], sample) for name in asked}
+        joined = Joined(read([sample.completion], None, "box")[0], parts=parts)
+        return Derivation(joined, plan.reward.settle(sample, joined))
     (reading,) = read([sample.completion], plan.needs.check, plan.needs.place)
     reward = plan.reward
     rpr = reward.reasoning(reading.text, plan.phrases) if isinstance(reward, Reward) and plan.needs.rpr else None

@@ -80,7 +80,7 @@ def predictions(plan: Plan, samples: Iterable[Sample], visits: range) -> Iterato
                 break
         is_told |= bool(flips)
         for part, flip in flips:
-            named = {"part": part.rstrip("/")} if part else {}
+            named = {"part": part} if part else {}
             for told in _of_question(flip, sample, visits):
                 yield {"group": group_of(sample), **told, **named, "config": plan.config}
     if clean is not None and not (is_told and _is_routed(plan, clean)):

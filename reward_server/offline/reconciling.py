@@ -90,7 +90,7 @@ class Reconciliation:
     def _told(self, row: Row, fate: Fate, flip: FlipReward | None) -> Found | None:
         is_answer = flip is not None and flip.flip_scope == "answer"
         answer = form_of(row.answer or "", flip) if flip is not None and is_answer else None
-        key = _key_of(row, None if is_answer else row.visit or 0, answer, fate.part.rstrip("/"))
+        key = _key_of(row, None if is_answer else row.visit or 0, answer, fate.part)
         found = self._sql.execute("select line from told where key = ?", (key,)).fetchone()
         if found is None:
             return None

@@ -21,6 +21,8 @@ from msgspec import UNSET, UnsetType
 
 from reward_server import __version__
 from reward_server.grading.reading import Reading
+from reward_server.records.noise import Facts as NoiseFacts
+from reward_server.records.noise import noise_of
 from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.noise import group_of_prompt
 from reward_server.rewards.plan import Plan
@@ -69,7 +71,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `chars`, `turn_chars`: characters of the completion, and of the policy's own turn in it.
     `answer`: the text that was read as the answer, at most ANSWER_CHARS of it. `tier`: the rule that decided.
     `paid`: the reward, null where there is none. `parts`: as in the reply. `noise`: the rate that the draw was compared
-    with (`threshold`), and whether noise could flip the sample at all (`exposed`).
+    with (`threshold`), and whether noise could flip the sample at all (`exposed`). `part_noise`: the same of each part
+    of a mix that draws, by its name.
     `digest`: of the whole sample. `prompt_digest` is of what noise is keyed by where there is no group.
     `exact`: see `records/text.py`.
     """
@@ -100,7 +103,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paid: float | None
     outcome: str
     parts: dict[str, float | None]
-    noise: dict[str, float | bool] | None = None
+    noise: NoiseFacts | None = None
+    part_noise: dict[str, NoiseFacts] | None = None
     tier: str | None = None
     digest: str | None = None
     completion_digest: str | None = None
@@ -145,7 +149,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Derivation, *, text: bool = True) -> Row:
     """The line of one sample. `text`: with its texts, or with their digests."""
-    reading, score, noise = derivation.found.reading, derivation.score, derivation.score.noise
+    reading, score = derivation.found.reading, derivation.score
+    noise, part_noise = noise_of(plan, derivation)
     return Row(
         v=VERSION,
         id=id,
@@ -170,7 +175,8 @@ def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Deriva
         paid=score.reward,
         outcome=score.outcome,
         parts=score.parts,
-        noise={"threshold": noise.threshold, "exposed": noise.exposed} if noise else None,
+        noise=noise,
+        part_noise=part_noise,
         tier=tier_of(derivation),
     )
 

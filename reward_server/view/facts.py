@@ -1,9 +1,9 @@
 """What the index keeps of one recorded line: numbers, no text. Pure.
 
-`signs` are bits: what is to be seen in a completion, and what noise did to its reward. `suspect` says how likely a
-wrong answer is right after all, by its text alone: 3 where a ground truth stands in the answer as a whole, 2 where it
-stands in the last 300 characters, 1 where it stands anywhere. Not covered: the same value in another notation, which
-shares no text with its ground truth.
+`signs` are bits: what is to be seen in a completion, and what noise did to its reward, or to a part of it. `suspect`
+says how likely a wrong answer is right after all, by its text alone: 3 where a ground truth stands in the answer as a
+whole, 2 where it stands in the last 300 characters, 1 where it stands anywhere. Not covered: the same value in another
+notation, which shares no text with its ground truth.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec import UNSET
 
 from reward_server.grading.reading import Reading, is_cut_off
 from reward_server.grading.turn import has_eaten_escape
+from reward_server.records.noise import DRAW, behind, flipped_in
 from reward_server.records.row import Row
 from reward_server.types import Outcome
 
@@ -62,8 +63,10 @@ class Facts(msgspec.Struct, gc=False):
 def facts_of(row: Row) -> Facts:
     """The numbers of one line."""
     parts, noise = row.parts, row.noise or {}
-    clean, is_flipped = parts.get("clean"), bool(parts.get("flipped"))
-    signs = _signs(row) | (0 if not is_flipped else TAKEN if clean == 1 else GIVEN)
+    part, flipped = "", flipped_in(parts)
+    if row.part_noise is not None and len(row.part_noise) == 1:  # of several parts that draw, no curve is the mix's
+        ((part, noise),) = row.part_noise.items()
+    signs = _signs(row) | _turned(row, flipped)
     return Facts(
         number(row.id),
         _seconds(row.time),
@@ -76,9 +79,9 @@ def facts_of(row: Row) -> Facts:
         row.tier,
         row.flip,
         row.paid,
-        clean,
-        is_flipped,
-        parts.get("flip_draw"),
+        parts.get("clean"),
+        bool(flipped),
+        parts.get(behind(part, DRAW)),
         noise.get("threshold"),
         bool(noise.get("exposed")),
         parts.get("rm") if "calibrated" in parts else None,  # a part of a mix may be called so too
@@ -88,6 +91,13 @@ def facts_of(row: Row) -> Facts:
         _suspect(row) if row.outcome in WRONG else 0,
         row.completion is not None,
     )
+
+
+def _turned(row: Row, flipped: Iterable[str]) -> int:
+    signs = 0
+    for part in flipped:
+        signs |= TAKEN if row.parts.get(behind(part, "clean")) == 1 else GIVEN
+    return signs
 
 
 def number(text: str) -> int:

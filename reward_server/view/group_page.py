@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from reward_server.records.noise import flipped_in
 from reward_server.records.row import Row, text_digest
 from reward_server.view.facts import number, truths_in
 from reward_server.view.index import Index
@@ -23,7 +24,8 @@ class Cell:
     id: str
     paid: float | None
     clean: float | None
-    flipped: bool
+    flipped: list[str]
+    """The parts that noise flipped; one that is empty is the reward itself."""
     outcome: str
     answer: str
 
@@ -142,7 +144,7 @@ def _column(columns: list[Column], unit: int, arrival: int, config: int, visit: 
 
 def _cell(n: int, row: Row) -> Cell:
     parts = row.parts
-    return Cell(n, row.id, row.paid, parts.get("clean"), bool(parts.get("flipped")), row.outcome, row.answer or "")
+    return Cell(n, row.id, row.paid, parts.get("clean"), flipped_in(parts), row.outcome, row.answer or "")
 
 
 def _note_repeated(columns: list[Column]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from reward_server.records.noise import DRAW, behind, draws_in, flipped_in
 from reward_server.records.row import Row
 from reward_server.view.facts import truths_in
 from reward_server.view.marks import Mark, pieces
@@ -45,7 +47,7 @@ def shown_sample(row: Row, today: Today, *, whole: bool) -> dict[str, Any]:
         "model_text": pieces(derived["model"]["text"], []) if "model" in derived else None,
         "parts": [(name, value, KNOWN_PARTS.get(name, "")) for name, value in row.parts.items()],
         "changes": _changes(row, derived) if today.derived is not None else [],
-        "noise": derived.get("noise") or _recorded_noise(row),
+        "noises": list(_noises(today.derived or {}, row, "")) or list(_recorded_noises(row)),
         "components": list(derived.get("components", {}).items()),
         "asked": _asked(row),
         "why": derived.get("why") or derived.get("meaning") or "",
@@ -54,22 +56,32 @@ def shown_sample(row: Row, today: Today, *, whole: bool) -> dict[str, Any]:
 
 
 def _with_parts(derived: dict[str, Any]) -> dict[str, Any]:
-    """Of a reward that is made of others, what its first part that has it says: answer, verdict, noise, and so on."""
+    """Of a reward that is made of others, what its first part that has it says: answer, verdict, and so on."""
     found = dict(derived)
     for part in derived.get("made_of", {}).values():
         inner = _with_parts(part)
-        for name in ("answer", "ground_truths", "verdict", "noise", "rpr", "model"):
+        for name in ("answer", "ground_truths", "verdict", "rpr", "model"):
             if inner.get(name) is not None and found.get(name) is None:
                 found[name] = inner[name]
     return found
 
 
-def _recorded_noise(row: Row) -> dict[str, Any] | None:
-    """What the line says of the draw, where it cannot be derived again."""
-    draw, noise = row.parts.get("flip_draw"), row.noise
-    if draw is None or noise is None:
-        return None
-    return {"draw": draw, "flipped": bool(row.parts.get("flipped")), **noise}
+def _noises(derived: dict[str, Any], row: Row, part: str) -> Iterator[dict[str, Any]]:
+    """Each draw, with the `part` of a mix that it is of, and that one's `clean` score."""
+    if "noise" in derived:
+        yield {**derived["noise"], "part": part, "clean": row.parts.get(behind(part, "clean"))}
+    for name, inner in derived.get("made_of", {}).items():
+        yield from _noises(inner, row, part if "route" in derived else behind(part, name))
+
+
+def _recorded_noises(row: Row) -> Iterator[dict[str, Any]]:
+    """What the line says of its draws, where they cannot be derived again."""
+    flipped = flipped_in(row.parts)
+    for part in draws_in(row.parts):
+        noise = row.noise if not part else (row.part_noise or {}).get(part)
+        if noise is not None:
+            told = {"draw": row.parts[behind(part, DRAW)], "clean": row.parts.get(behind(part, "clean"))}
+            yield {**noise, **told, "flipped": part in flipped, "part": part}
 
 
 def _marks(derived: dict[str, Any], text: str) -> list[Mark]:

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = ".view.sqlite3"
-SCHEMA_VERSION = 3
-"""Counted up with every change below: an index of another version is made again."""
+SCHEMA_VERSION = 4
+"""Counted up with every change below, and of what is kept: an index of another version is made again."""
 
 TABLES = """
 CREATE TABLE files(

@@ -30,7 +30,13 @@ QUERY = "flip_prob=0.4&seed=17"
 
 
 def rows_of(
-    query: str = QUERY, *, questions: int = 500, visits: int = 4, fresh: bool = True, text: bool = True
+    query: str = QUERY,
+    *,
+    questions: int = 500,
+    visits: int = 4,
+    fresh: bool = True,
+    text: bool = True,
+    reward: str = "flip",
 ) -> list[Row]:
     """One right and one wrong completion of each visit, in requests of one step each."""
     rows: list[Row] = []
@@ -41,7 +47,7 @@ def rows_of(
             for answer in (4, 5)
         ]
         made = made_rows(
-            samples, "flip", query, replace(FACTS, request_id=f"r{step}", time=FACTS.time + step), text=text
+            samples, reward, query, replace(FACTS, request_id=f"r{step}", time=FACTS.time + step), text=text
         )
         rows += [msgspec.structs.replace(row, id=f"{step}-{row.id}") for row in made]
     return rows
@@ -110,6 +116,29 @@ def test_what_was_not_paid_as_it_was_set_is_off(tmp_path: Path, change: Callable
     told = audit(in_record(tmp_path, rows_of(visits=2), change), code=1)
     assert "OFF" in told["verdict"]
     assert reason in told["verdict"]
+
+
+MIX = "verifier=1&flip=0.5&gate=verifier&flip.flip_unanswered=true&flip.flip_prob=0.4&flip.seed=17"
+
+
+def test_the_part_of_a_mix_that_flips_is_audited_by_what_that_part_was_paid(tmp_path: Path) -> None:
+    rows = rows_of(MIX, questions=200, visits=2, reward="mix")
+    told = audit(in_record(tmp_path / "as-set", rows))
+    (found,) = told["noise"]
+    assert (found["part"], found["rates"]["all"]["draws"], found["contradicted"]) == ("flip", 400, 0)
+    one = rows[9]
+    rows[9] = msgspec.structs.replace(one, parts=one.parts | {"flip": 1 - (one.parts["flip"] or 0)})
+    (found,) = audit(in_record(tmp_path / "paid-otherwise", rows), code=1)["noise"]
+    assert found["contradicted"] == 1
+
+
+def test_a_part_that_noise_may_flip_is_told_from_the_outcome_of_the_mix(tmp_path: Path) -> None:
+    """The gate, which another check grades, has its own outcome. The part says itself whether noise could flip it."""
+    query = MIX.replace("gate=verifier", "gate=verifier&verifier.answer=tags")
+    rows = rows_of(query, questions=200, visits=2, reward="mix")
+    assert {row.outcome for row in rows} == {"unanswered"}
+    (found,) = audit(in_record(tmp_path, rows))["noise"]
+    assert (found["rates"]["all"]["draws"], found["samples"], found["contradicted"]) == (400, 800, 0)
 
 
 def test_one_row_that_is_paid_against_its_draw_is_off_and_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from made_record import FACTS, derivation_of, made_rows, plan_of
 
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.row import sample_of
+from reward_server.records.noise import flipped_in
 from reward_server.records.row import NoText, Row, row_of, sample_digest
 from reward_server.records.text import BadLine, decode, encode
 from reward_server.types import JsonTruth, Sample
@@ -63,6 +64,36 @@ def test_a_line_has_the_fields_of_the_contract() -> None:
         "noise": {"threshold": 0.4, "exposed": True},
         "tier": "text",
     }
+
+
+def test_a_line_of_a_mix_says_what_noise_did_to_each_part() -> None:
+    sample = Sample("so \\boxed{4}", "2+2?", ("4",), group="q-17")
+    query = "verifier=1&flip=1&flip.flip_prob=1&rpr=1&mix=1&mix.flip=1&mix.flip.flip_prob=0.001"
+    (row,) = made_rows([sample], "mix", query)
+    line = json.loads(encode(row))
+    assert "noise" not in line
+    assert line["part_noise"] == {
+        "flip": {"threshold": 1.0, "exposed": True},
+        "mix/flip": {"threshold": 0.001, "exposed": True},
+    }
+    assert flipped_in(row.parts) == ["flip"] and row.parts["flip/flip_draw"] == row.parts["mix/flip/flip_draw"]
+    assert decode(encode(row)) == row
+
+
+@pytest.mark.parametrize(
+    ("query", "noise", "part_noise"),
+    [
+        ("a=flip&a.flip_prob=0.4&b=rpr", {"threshold": 0.4, "exposed": False}, None),
+        ("a=mix&a.flip=1&a.flip.flip_prob=0.4&b=rpr", None, {"flip": {"threshold": 0.4, "exposed": False}}),
+        ("a=rpr&b=flip&b.flip_prob=0.4", None, None),
+    ],
+)
+def test_a_line_of_a_route_has_the_noise_of_the_reward_that_pays_it(
+    query: str, noise: object, part_noise: object
+) -> None:
+    sample = Sample("\\boxed{4}", ground_truths=("4",), group="q", flip=False, source="a")
+    (row,) = made_rows([sample], "route", query)
+    assert (row.noise, row.part_noise) == (noise, part_noise)
 
 
 def test_what_is_absent_is_left_out_and_a_missing_reward_is_null() -> None:

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_record import made_rows
 from msgspec.structs import replace as replaced
 
 from reward_server.records.files import files, rows
 from reward_server.records.text import encode
+from reward_server.rewards.noise import flip_draw
+from reward_server.types import Sample
 from reward_server.view.curves import Curves, curves
+from reward_server.view.facts import TAKEN, facts_of
 from reward_server.view.filters import Filter, condition, configs
 from reward_server.view.index import Index
 from reward_server.view.store import NAME
@@ -44,6 +48,16 @@ def dump(index: Index) -> list[object]:
     """All that it holds, but where lines stand and the state of reading."""
     tables = ("samples ORDER BY n", "sums", "answers", "agreed", "scores")
     return [index.query(f"SELECT * FROM {table}") for table in tables]
+
+
+def test_a_flip_of_a_part_counts_as_a_flip_of_the_mix() -> None:
+    query = "verifier=1&flip=0.5&gate=verifier&flip.flip_prob=1&flip.seed=17"
+    sample = Sample("\\boxed{4}", ground_truths=("4",), group="q-1")
+    facts = facts_of(*made_rows([sample], "mix", query))
+    assert (facts.flipped, facts.threshold, facts.exposed, facts.signs & TAKEN) == (True, 1.0, True, TAKEN)
+    assert facts.draw == flip_draw(seed=17, group="q-1", visit=0)
+    several = facts_of(*made_rows([sample], "mix", f"{query}&mix=1&mix.flip=1&mix.flip.flip_prob=1"))
+    assert several.flipped and several.draw is None
 
 
 def mean(values: list[float | None]) -> float:

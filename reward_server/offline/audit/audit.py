@@ -105,7 +105,7 @@ def _noise(
     return {
         "url": config.name,
         "config": config.config,
-        "part": part.rstrip("/"),
+        "part": part,
         "scope": None if flip is None else flip.flip_scope,
         "seed": None if flip is None else flip.seed,
         "samples": sum(cell[4] for cell in cells),
@@ -163,6 +163,6 @@ def _freshness(draws: Draws, key: tuple[int, str], flip: FlipReward | None, per:
 
 def _flip(plan: Plan | None, part: str) -> FlipReward | None:
     """The `flip` under that name."""
-    for name in part.split("/")[:-1]:
+    for name in filter(None, part.split("/")):
         plan = None if plan is None else plan.parts.get(name)
     return plan.reward if plan is not None and isinstance(plan.reward, FlipReward) else None

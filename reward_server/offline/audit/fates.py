@@ -1,7 +1,8 @@
 """What noise did to one row: its draw, the rate that was set, and whether what was paid was turned.
 
 Whether a row was turned is read from its reward, not from what the server says beside it. Where the reward cannot tell
-(RPR paid a full point, a warm-up, a part of a mix, a wrong label, a score between 0 and 1), `flipped` is taken.
+(RPR paid a full point, a warm-up, a wrong label, a score between 0 and 1), `flipped` is taken. Of a part of a mix the
+line says what that part paid. Lines of older versions do not say which parts noise could flip: there it is `flipped`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reward_server.records.noise import DRAW, FLIPPED, Facts, behind, draws_in
 from reward_server.records.row import Row
 from reward_server.rewards.flip import FlipReward
 from reward_server.rewards.grid import to_grid, topped_up
@@ -17,12 +19,10 @@ from reward_server.rewards.plan import Plan
 from reward_server.rewards.route import RouteReward
 from reward_server.types import Outcome
 
-DRAW = "flip_draw"
-
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """`part`: of a mix, with `/`; empty for a reward of its own. `is_one`: the score was 1 (or at least 0.5).
+    """`part`: of a mix; empty for a reward of its own. `is_one`: the score was 1 (or at least 0.5).
 
     `rate`: what was set, None where that cannot be known. `is_flipped`: None where the score is not known.
     `is_contradicted`: it was not paid what draw and rate say. `is_foreign`: the draw is not that of its question and
@@ -41,7 +41,7 @@ class Fate:
 
 
 def flips_of(plan: Plan | None, source: str | None, part: str = "") -> Iterator[tuple[str, FlipReward]]:
-    """Every `flip` that a plan is or holds, under the name that a row's parts have in front. `source`: for a route."""
+    """Every `flip` that a plan is or holds, by the name that it has in a row's parts. `source`: for a route."""
     if plan is None:
         return
     if isinstance(plan.reward, FlipReward):
@@ -50,32 +50,32 @@ def flips_of(plan: Plan | None, source: str | None, part: str = "") -> Iterator[
         yield from flips_of(plan.parts.get(source or ""), source, part)
     else:
         for name, inner in plan.parts.items():
-            yield from flips_of(inner, source, f"{part}{name}/")
+            yield from flips_of(inner, source, behind(part, name))
 
 
 def fates_of(row: Row, plan: Plan | None) -> Iterator[Fate]:
     """One for each `flip` that the row was paid by; none for a row without noise."""
     flips: dict[str, FlipReward] | None = None
-    for name, draw in row.parts.items():
-        if name.endswith(DRAW) and draw is not None:
-            flips = dict(flips_of(plan, row.source)) if flips is None else flips
-            part = name[: -len(DRAW)]
-            yield _fate(row, part, draw, flips.get(part))
+    for part in draws_in(row.parts):
+        flips = dict(flips_of(plan, row.source)) if flips is None else flips
+        yield _fate(row, part, flips.get(part))
 
 
-def _fate(row: Row, part: str, draw: float, flip: FlipReward | None) -> Fate:
+def _fate(row: Row, part: str, flip: FlipReward | None) -> Fate:
     parts = row.parts
-    is_wrong = parts.get(f"{part}wrong_label")
-    clean = None if is_wrong == 1 else parts.get(f"{part}clean")
+    draw = parts[behind(part, DRAW)] or 0.0
+    noise = row.noise if not part else (row.part_noise or {}).get(part)
+    is_wrong = parts.get(behind(part, "wrong_label"))
+    clean = None if is_wrong == 1 else parts.get(behind(part, "clean"))
     rates = None if flip is None else flip.rates(row.visit)
-    rate = _rate(row, part, clean, rates)
-    is_exposed = _is_exposed(row, part, flip)
-    said = parts.get(f"{part}flipped")
+    rate = _rate(noise, clean, rates)
+    is_exposed = _is_exposed(row, part, noise, flip)
     paid = None
-    if flip is not None and rates is not None and not part and is_exposed and clean in (0, 1):
-        paid = _paid_flipped(row, flip, clean, rates)
-    is_flipped = None if not is_exposed or clean is None else paid if isinstance(paid, bool) else said == 1
-    told = said == 1 if paid is None else paid
+    if flip is not None and rates is not None and is_exposed and clean in (0, 1) and (noise or not part):
+        paid = _paid_flipped(row, part, flip, clean, rates)
+    says = parts.get(behind(part, FLIPPED)) == 1
+    is_flipped = None if not is_exposed or clean is None else paid if isinstance(paid, bool) else says
+    told = says if paid is None else paid
     return Fate(
         part,
         draw,
@@ -89,38 +89,44 @@ def _fate(row: Row, part: str, draw: float, flip: FlipReward | None) -> Fate:
     )
 
 
-def _rate(row: Row, part: str, clean: float | None, rates: NoiseRates | None) -> float | None:
+def _rate(noise: Facts | None, clean: float | None, rates: NoiseRates | None) -> float | None:
     """What the configuration sets; else what the row says that it was compared with."""
+    if clean is None:
+        return None
     if rates is not None:
-        return None if clean is None else rates.of(clean)
-    return float(row.noise["threshold"]) if row.noise is not None and not part and clean is not None else None
+        return rates.of(clean)
+    return None if noise is None else float(noise["threshold"])
 
 
-def _is_exposed(row: Row, part: str, flip: FlipReward | None) -> bool:
-    if row.noise is not None and not part:
-        return bool(row.noise["exposed"])
-    if not row.flip or row.parts.get(f"{part}flip_if") == 0 or row.parts.get(f"{part}warmup") == 1:
+def _is_exposed(row: Row, part: str, noise: Facts | None, flip: FlipReward | None) -> bool:
+    if noise is not None:
+        return bool(noise["exposed"])
+    if not row.flip or row.parts.get(behind(part, "flip_if")) == 0 or row.parts.get(behind(part, "warmup")) == 1:
         return False
     may = flip is not None and flip.flip_unanswered and row.outcome == Outcome.UNANSWERED
     return may or (row.outcome in set(Outcome) and Outcome(row.outcome).is_exposed)
 
 
-def _paid_flipped(row: Row, flip: FlipReward, clean: float | None, rates: NoiseRates) -> bool | str | None:
+def _paid_flipped(row: Row, part: str, flip: FlipReward, clean: float | None, rates: NoiseRates) -> bool | str | None:
     """None where either would have been paid the same; "neither" where it was paid neither."""
-    as_0, as_1 = (to_grid(_earned(row, flip, noisy, rates)) for noisy in (0.0, 1.0))
-    if as_0 == as_1 or row.paid is None:
+    rpr = row.parts.get(behind(part, "rpr")) or 0.0
+    as_0, as_1 = (_earned(rpr, flip, noisy, rates) for noisy in (0.0, 1.0))
+    paid = row.parts.get(part) if part else row.paid
+    if not part:  # parts are not rounded
+        as_0, as_1 = to_grid(as_0), to_grid(as_1)
+    if as_0 == as_1 or paid is None:
         return None
-    if row.paid not in (as_0, as_1):
+    if paid not in (as_0, as_1):
         return "neither"
-    return (row.paid == as_1) != (clean == 1)
+    return (paid == as_1) != (clean == 1)
 
 
-def _earned(row: Row, flip: FlipReward, noisy: float, rates: NoiseRates) -> float:
+def _earned(rpr: float, flip: FlipReward, noisy: float, rates: NoiseRates) -> float:
     if flip.correction == "backward":
         return backward_corrected(noisy, rates)
     if flip.correction == "forward":
         return forward_weight(noisy, rates)
-    return topped_up(noisy, row.parts.get("rpr") or 0.0, flip.alpha)
+    return topped_up(noisy, rpr, flip.alpha)
 
 
 def _is_foreign(row: Row, draw: float, flip: FlipReward | None) -> bool:

@@ -18,12 +18,15 @@ from reward_server.errors import CommandError
 from reward_server.offline.replay.paying import PaidAgain
 from reward_server.offline.replay.plans import Choice, Config, Resolve
 from reward_server.offline.replay.recorded import Recorded
+from reward_server.records.noise import noise_of
 from reward_server.records.row import Row, answer_of, tier_of
 from reward_server.records.text import BadLine, decode, encode
 from reward_server.rewards.plan import Plan
-from reward_server.types import Score
 
-WAS = ("reward", "variant", "query", "config", "version", "paid", "outcome", "parts", "noise", "tier", "answer")
+WAS = (
+    *("reward", "variant", "query", "config", "version"),
+    *("paid", "outcome", "parts", "noise", "part_noise", "tier", "answer"),
+)
 
 
 class OtherOutput(CommandError, ValueError):
@@ -49,6 +52,7 @@ def replayed(paid: PaidAgain, query: str | None) -> Replayed:
     if found is None or choice.plan is None:
         return Replayed(paid.recorded, None, choice)
     reading = found.found.reading
+    noise, part_noise = noise_of(choice.plan, found)
     now = msgspec.structs.replace(
         row,
         **_named(choice.plan, row, query),
@@ -56,7 +60,11 @@ def replayed(paid: PaidAgain, query: str | None) -> Replayed:
         version=__version__,
         turn_chars=len(reading.text),
         answer=answer_of(reading),
-        **_earned(found.score),
+        paid=found.score.reward,
+        outcome=str(found.score.outcome),
+        parts=found.score.parts,
+        noise=noise,
+        part_noise=part_noise,
         tier=tier_of(found),
     )
     return Replayed(paid.recorded, now, choice)
@@ -65,16 +73,6 @@ def replayed(paid: PaidAgain, query: str | None) -> Replayed:
 def _named(plan: Plan, row: Row, query: str | None) -> dict[str, object]:
     """Under the recorded configuration a row keeps the name and the query string that it came with."""
     return {} if query is None else {"reward": plan.name, "query": query, "variant": None}
-
-
-def _earned(score: Score) -> dict[str, object]:
-    noise = score.noise
-    return {
-        "paid": score.reward,
-        "outcome": str(score.outcome),
-        "parts": score.parts,
-        "noise": {"threshold": noise.threshold, "exposed": noise.exposed} if noise else None,
-    }
 
 
 def line_of(each: Replayed) -> bytes:
