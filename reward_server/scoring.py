@@ -82,7 +82,7 @@ class Scorer:
             cache_size=settings.verdict_cache_size,
             events=VerdictEvents(on_lookup=metrics.count_lookup, on_verdicts=metrics.count_tiers),
         )
-        told = CheckEvents(on_lookup=metrics.count_lookup, on_difference=metrics.count_difference)
+        told = CheckEvents(metrics.count_lookup, metrics.count_difference, metrics.count_opinion)
         self.checks = Checks(checks, settings, told)
         self.admission = Admission(
             max_pending_samples=settings.max_pending_samples,
@@ -218,7 +218,8 @@ class Scorer:
         """How long the queue is that the reward needs."""
         if needs.model is not None:
             return self.model_slot.wait_s
-        waits = [self.checks.wait_s(name) for name in (needs.check, needs.reference) if name is not None]
+        waits = [self.checks.wait_s(needs.check)] if needs.check is not None else []
+        waits += [self.checks.wait_s(needs.reference, is_opinion=True)] if needs.reference is not None else []
         return max([*waits, self._pool.estimated_wait_s if "math" in (needs.check, needs.reference) else 0.0])
 
     def _model_request(self, needs: Needs) -> ModelRequest | None:
@@ -239,10 +240,18 @@ class Scorer:
         return result
 
     async def _grade(
-        self, check: Check, plan: Plan, samples: list[Sample], readings: list[Reading], times: Times
+        self,
+        check: Check,
+        plan: Plan,
+        samples: list[Sample],
+        readings: list[Reading],
+        times: Times,
+        *,
+        is_opinion: bool = False,
     ) -> Sequence[Verdict | None]:
         if check in self.checks:
-            verdicts = await self._timed("grade", times, self.checks.grade(check, samples, readings))
+            asked_for = self.checks.grade(check, samples, readings, is_opinion=is_opinion)
+            verdicts = await self._timed("grade", times, asked_for)
             self._metrics.count_tiers(verdicts)
             return verdicts
         asked = [pair_of(*row, plan.needs.ordered) for row in zip(samples, readings, strict=True)]
@@ -277,7 +286,7 @@ class Scorer:
         try:
             texts, place = [sample.completion for sample in chosen], needs.reference_place or needs.place
             asked = await self.run("extract", None, size_of(chosen), read, texts, needs.reference, place, needs.turn)
-            graded = await self._grade(needs.reference, plan, chosen, asked, None)
+            graded = await self._grade(needs.reference, plan, chosen, asked, None, is_opinion=True)
         except Exception:
             log.exception("the second opinion failed; rewards do not depend on it")
             graded = [Verdict(Outcome.ERROR, "error", "", "")] * len(rows)

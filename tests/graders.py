@@ -48,6 +48,8 @@ class Grader:
         self.lock = threading.Lock()
         self.pairs: threading.Barrier | None = None
         self.end = threading.Event()
+        self.mood = ""
+        """What it does with every answer: one of those that `_grade` knows."""
 
 
 @contextmanager
@@ -102,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(200, json.dumps({"choices": [choice]}).encode())
 
     def _grade(self, grader: Grader, body: dict[str, Any]) -> None:
-        answer = body["answer"]
+        answer = grader.mood or body["answer"]
         grader.tries[answer] += 1
         if answer == "hang":
             grader.end.wait()

@@ -12,6 +12,7 @@ from reward_server.checks.events import CheckEvents
 from reward_server.checks.python_check import PythonRunner
 from reward_server.checks.remote_check import RemoteRunner
 from reward_server.checks.running_check import RunningCheck
+from reward_server.checks.second_opinion import SecondOpinions
 from reward_server.checks.spec import AnyCheck, PythonCheck
 from reward_server.checks.trials import refuse_failed, trials
 from reward_server.checks.worker import Target
@@ -34,6 +35,8 @@ class Checks:
         self._settings = settings
         self._events = events
         self._running: dict[str, RunningCheck] = {}
+        self._opinions: dict[str, SecondOpinions] = {}
+        self._second: dict[str, RunningCheck] = {}
         self._are_tried = False
 
     def __contains__(self, name: object) -> bool:
@@ -57,8 +60,13 @@ class Checks:
         async with AsyncExitStack() as stack:
             for name, check in self._checks.items():
                 runner = await self._runner(check, pool, stack)
-                self._running[name] = RunningCheck(check, runner, self._events)
+                self._running[name] = self._second[name] = RunningCheck(check, runner, self._events)
                 stack.push_async_callback(self._running[name].close)
+                if isinstance(runner, RemoteRunner) and not isinstance(check, PythonCheck):
+                    opinions = self._opinions[name] = SecondOpinions(check, runner, self._events)
+                    self._second[name] = RunningCheck(check, opinions, self._events)
+                    stack.push_async_callback(opinions.close)
+                    stack.push_async_callback(self._second[name].close)
             yield
 
     def refuse_incomplete(self, name: str, samples: Sequence[Sample], rows: Sequence[int]) -> None:
@@ -68,13 +76,23 @@ class Checks:
                 if sample.prompt is None:
                     raise InvalidRequest(f"check={name} reads the prompt: row {row} has none")
 
-    def wait_s(self, name: str) -> float:
+    def wait_s(self, name: str, *, is_opinion: bool = False) -> float:
         """Seconds until a question asked now would be begun; 0 for a check that is none of these."""
-        return self._running[name].runner.wait_s if name in self._running else 0.0
+        running = self._second if is_opinion else self._running
+        return running[name].runner.wait_s if name in running else 0.0
 
-    async def grade(self, name: str, samples: Sequence[Sample], readings: Sequence[Reading]) -> list[Verdict]:
-        """The verdict of each sample, in order; a failure is `error`, and the log says why and of how many."""
-        check, problems = self._running[name], list[str]()
+    def opinions(self, name: str) -> dict[str, object] | None:
+        """How a grader or judge does as a second opinion; None for any other check."""
+        return self._opinions[name].state() if name in self._opinions else None
+
+    async def grade(
+        self, name: str, samples: Sequence[Sample], readings: Sequence[Reading], *, is_opinion: bool = False
+    ) -> list[Verdict]:
+        """The verdict of each sample, in order; a failure is `error`, and the log says why and of how many.
+
+        `is_opinion`: no reward depends on it, so a grader or judge is not waited for long.
+        """
+        check, problems = (self._second if is_opinion else self._running)[name], list[str]()
         tasks: list[asyncio.Task[Verdict]] = []
         try:
             for sample, reading in zip(samples, readings, strict=True):

@@ -23,14 +23,21 @@ MAX_WAIT_S = 30.0
 """A server that says to come back later than this is waited for no longer."""
 
 
+class NoAnswer(CheckFailed):
+    """Nothing came back, or a status that says nothing about the question: nobody may be there."""
+
+
 class Endpoint:
     """One URL. Open it with `async with Endpoint.opened(...)`."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, *, timeout_s: float, give_up_s: float) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, url: str, *, timeout_s: float, give_up_s: float, attempts: int = ATTEMPTS
+    ) -> None:
         self._client = client
         self._url = url
         self._timeout_s = timeout_s
         self._give_up_s = give_up_s
+        self._attempts = attempts
 
     @classmethod
     @asynccontextmanager
@@ -45,18 +52,21 @@ class Endpoint:
         async with httpx.AsyncClient(headers=headers, limits=limits, timeout=None, trust_env=False) as client:
             yield cls(client, url, timeout_s=timeout_s, give_up_s=give_up_s)
 
+    def tried_once(self, timeout_s: float) -> Endpoint:
+        """The same over the same connections, with one attempt that may take so long."""
+        return Endpoint(self._client, self._url, timeout_s=timeout_s, give_up_s=self._give_up_s, attempts=1)
+
     async def post(self, body: object, seed: bytes) -> object:
-        """The answer's JSON. Raises CheckFailed."""
+        """The answer's JSON. Raises CheckFailed, which is NoAnswer where nobody may be there."""
         content = json.dumps(body).encode()  # ASCII: lone surrogates pass
         try:
             async with asyncio.timeout(self._give_up_s):
-                return await tried(lambda is_last: self._attempt(content, is_last), seed)
+                return await tried(lambda is_last: self._attempt(content, is_last), seed, self._attempts)
         except Trouble as trouble:
-            raise CheckFailed(f"it failed {ATTEMPTS} times: {trouble}") from None
+            times = f"it failed {self._attempts} times" if self._attempts > 1 else "it failed"
+            raise NoAnswer(f"{times}: {trouble}") from None
         except TimeoutError:
-            raise CheckFailed(
-                f"it was asked again and again, and gave no answer within {self._give_up_s:g} s"
-            ) from None
+            raise NoAnswer(f"it was asked again and again, and gave no answer within {self._give_up_s:g} s") from None
 
     async def _attempt(self, content: bytes, is_last: bool) -> object:
         try:

@@ -29,10 +29,10 @@ class RemoteRunner:
         self, check: GraderCheck | JudgeCheck, endpoint: Endpoint, events: CheckEvents, *, cache_size: int
     ) -> None:
         self._check = check
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._events = events
         self._calls: SharedCalls[tuple[bytes, Question], Finding] = SharedCalls(
-            self._first_asked, max_in_flight=check.max_in_flight, limit=cache_size
+            self._asked_first, max_in_flight=check.max_in_flight, limit=cache_size
         )
         folder = check.kept_in if isinstance(check, JudgeCheck) else None
         self._verdicts = None if folder is None else KeptVerdicts(folder / check.digest)
@@ -78,30 +78,36 @@ class RemoteRunner:
 
     async def ask_again(self, key: bytes, question: Question) -> Finding:
         """The same, whatever is kept. Raises CheckFailed."""
-        return await self._asked(key, question)
+        return await self._asked(key, question, self.endpoint)
+
+    async def first_asked(self, key: bytes, question: Question, endpoint: Endpoint) -> Finding:
+        """What the folder holds, or else what the endpoint says, which the folder then holds. Raises CheckFailed."""
+        if self._verdicts is None:
+            return await self._asked(key, question, endpoint)
+        kept = await asyncio.to_thread(self._verdicts.find, key)
+        if kept is not None:
+            return kept
+        finding = await self._asked(key, question, endpoint)
+        return await asyncio.to_thread(self._verdicts.keep, key, finding)
+
+    def put(self, key: bytes, finding: Finding) -> None:
+        """Keeps what was found out elsewhere."""
+        self._calls.put(key, finding)
 
     async def _close(self) -> None:
         await self._calls.close()
         if self._verdicts is not None:
             self._verdicts.close()
 
-    async def _first_asked(self, keyed: tuple[bytes, Question], _queue_s: float) -> Finding:
-        """What the folder holds, or else what the endpoint says, which the folder then holds."""
-        key, question = keyed
-        if self._verdicts is None:
-            return await self._asked(key, question)
-        kept = await asyncio.to_thread(self._verdicts.find, key)
-        if kept is not None:
-            return kept
-        finding = await self._asked(key, question)
-        return await asyncio.to_thread(self._verdicts.keep, key, finding)
+    async def _asked_first(self, keyed: tuple[bytes, Question], _queue_s: float) -> Finding:
+        return await self.first_asked(*keyed, self.endpoint)
 
-    async def _asked(self, key: bytes, question: Question) -> Finding:
+    async def _asked(self, key: bytes, question: Question, endpoint: Endpoint) -> Finding:
         started = time.monotonic()
         try:
             if isinstance(self._check, JudgeCheck):
-                return await judge_says(self._endpoint, self._check, question, key)
-            return await grader_says(self._endpoint, question, key)
+                return await judge_says(endpoint, self._check, question, key)
+            return await grader_says(endpoint, question, key)
         finally:
             self._seconds.add(time.monotonic() - started, 1)
 

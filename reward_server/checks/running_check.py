@@ -9,6 +9,7 @@ from reward_server.checks.events import CheckEvents
 from reward_server.checks.python_check import KILLED, PythonRunner
 from reward_server.checks.question import CheckFailed, Finding, Question
 from reward_server.checks.remote_check import RemoteRunner
+from reward_server.checks.second_opinion import NotAsked, SecondOpinions
 from reward_server.checks.spec import AnyCheck
 from reward_server.grading.reading import Reading
 from reward_server.grading.verdicts import NO_ANSWER, NO_GROUND_TRUTH, first_right
@@ -21,10 +22,13 @@ AT_ONCE = 16
 """So many of one sample's ground truths are asked about at a time. One that is right ends it."""
 
 
+Runner = PythonRunner | RemoteRunner | SecondOpinions
+
+
 class RunningCheck:
     """`close()` ends what still runs."""
 
-    def __init__(self, check: AnyCheck, runner: PythonRunner | RemoteRunner, events: CheckEvents) -> None:
+    def __init__(self, check: AnyCheck, runner: Runner, events: CheckEvents) -> None:
         self.runner = runner
         self._check = check
         self._key = check.digest.encode()
@@ -71,7 +75,8 @@ class RunningCheck:
         try:
             return await self.runner.ask(key, question)
         except CheckFailed as failed:
-            problems.append(failed.problem)
+            if not isinstance(failed, NotAsked):
+                problems.append(failed.problem)
             return Finding(Outcome.ERROR, None, failed.reason)
         except Exception:
             log.exception("check %s: grading failed; the sample has no reward", self._check.name)

@@ -21,6 +21,8 @@ from reward_server.grading.places import Place
 from reward_server.types import JsonTruth
 
 UNGRADABLE = "ungradable"
+OPINION_LIMIT_S = 5.0
+"""Where a check does not say how long it may take as a second opinion."""
 FIXED = frozenset({"model", "messages", "temperature", "stream", "n"})
 """Of a judge's request: what `body` may not set."""
 
@@ -116,7 +118,13 @@ class RemoteCheck(Check):
     url: str
     max_in_flight: Annotated[int, Field(ge=1, le=4096)] = 64
     timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    reference_timeout_s: Annotated[float, Field(gt=0)] | None = None
     api_key_env: str | None = None
+
+    @property
+    def opinion_limit_s(self) -> float:
+        """Seconds that a reward waits for it as a second opinion."""
+        return self.reference_timeout_s or min(OPINION_LIMIT_S, self.timeout_s)
 
     @field_validator("url")
     @classmethod

@@ -44,12 +44,18 @@ def _check(name: str, table: object, folder: Path, request_timeout_s: float) -> 
         raise BadCheck(f"{where}: {_explained(error)}") from None
     except ValueError as error:
         raise BadCheck(f"{where}: {error}") from None
-    if isinstance(check, RemoteCheck) and check.timeout_s >= request_timeout_s:
-        raise BadCheck(
-            f"{where}: timeout_s = {check.timeout_s:g} is no less than a whole request may take"
-            f" (request_timeout_s = {request_timeout_s:g})"
-        )
+    if isinstance(check, RemoteCheck):
+        _refuse_long_waits(where, check, request_timeout_s)
     return check
+
+
+def _refuse_long_waits(where: str, check: RemoteCheck, request_timeout_s: float) -> None:
+    for key, seconds in (("timeout_s", check.timeout_s), ("reference_timeout_s", check.opinion_limit_s)):
+        if seconds >= request_timeout_s:
+            raise BadCheck(
+                f"{where}: {key} = {seconds:g} is no less than a whole request may take"
+                f" (request_timeout_s = {request_timeout_s:g})"
+            )
 
 
 def _kind(table: dict[str, object]) -> type[AnyCheck]:

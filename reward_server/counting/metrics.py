@@ -104,6 +104,12 @@ class Metrics:
             ["check"],
             registry=registry,
         )
+        self.second_opinions = Counter(
+            "reward_second_opinions",
+            "Second opinions of graders and judges: given, failed, paused (not asked, since it failed before).",
+            ["check", "result"],
+            registry=registry,
+        )
         self.worker_kills = Counter("reward_worker_kills", "Workers killed at their time limit.", registry=registry)
         self.demoted = Counter(
             "reward_demoted", "Answers that did not end within their slice and began again.", registry=registry
@@ -209,6 +215,10 @@ class Metrics:
     def count_difference(self, check: str) -> None:
         """Counts one verdict of a check that contradicts the one that is kept."""
         self.nondeterministic.labels(check).inc()
+
+    def count_opinion(self, check: str, result: str) -> None:
+        """Counts one second opinion that was wanted of a grader or judge: given, failed, paused."""
+        self.second_opinions.labels(check, result).inc()
 
     def count_lookup(self, result: str) -> None:
         """Counts one look-up of a verdict: hit, joined, miss."""

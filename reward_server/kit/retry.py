@@ -28,9 +28,9 @@ class Trouble(Exception):
         return self.message
 
 
-async def tried(attempt: Callable[[bool], Awaitable[R]], seed: bytes) -> R:
+async def tried(attempt: Callable[[bool], Awaitable[R]], seed: bytes, attempts: int = ATTEMPTS) -> R:
     """What `attempt(is_last)` returns; it is made again where it raises Trouble. Raises the last Trouble."""
-    for number in range(1, ATTEMPTS):
+    for number in range(1, attempts):
         try:
             return await attempt(False)
         except Trouble as trouble:

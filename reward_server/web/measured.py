@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from reward_server.catalog.catalog import Catalog
 from reward_server.measuring.report import LEGEND, report
@@ -14,8 +14,12 @@ from reward_server.rewards.table import REWARDS
 NOTHING = "nothing was counted: ask a second opinion, as in POST /score/verifier?check=string&reference=math"
 
 
-def measured(catalog: Catalog, tables: Tables, name: str, query: str) -> dict[str, object]:
+def measured(
+    catalog: Catalog, tables: Tables, name: str, query: str, asked: Callable[[str], dict[str, object] | None]
+) -> dict[str, object]:
     """All configs of a reward that asked a second opinion, the last used first; with a query string, that one alone.
+
+    `asked`: how a check does as a second opinion, where it can be away.
 
     Of a reward that is made of others, those of its parts.
 
@@ -30,12 +34,14 @@ def measured(catalog: Catalog, tables: Tables, name: str, query: str) -> dict[st
         for config, (table, tallies) in tables.of(asker).items()
         if (asker, config) in wanted or (asker, None) in wanted
     }
+    references = {str(each["reference"]): asked(str(each["reference"])) for each in found.values()}
     return {
         "reward": name,
         "counted": f"since this server's start, at most {MAX_TABLES} configs; evaluation rows are left out",
         "forgotten_configs": tables.forgotten,
         **({} if found else {"says": NOTHING}),
         "legend": LEGEND,
+        **({"second_opinions": away} if (away := {k: v for k, v in references.items() if v is not None}) else {}),
         "configs": found,
     }
 

@@ -170,7 +170,8 @@ class Routes:
         """How often the reward was wrong since the server's start, as a second opinion (`reference`) has it."""
         name, query = request.path_params["name"], request.scope["query_string"].decode("latin-1")
         tables, catalog = self._service.metrics.measured, self._service.catalog
-        content = await asyncio.to_thread(measured, catalog, tables, name, query)
+        asked = self._service.scorer.checks.opinions
+        content = await asyncio.to_thread(measured, catalog, tables, name, query, asked)
         return json_response(content, indent=2)
 
     async def health(self) -> Response:
