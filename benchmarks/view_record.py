@@ -16,11 +16,11 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
+from msgspec.structs import replace
 
 from reward_server.offline.score_file import offline_scorer
 from reward_server.records.row import Facts, row_of

@@ -10,10 +10,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from time import perf_counter
 from types import MappingProxyType
 from typing import TypeVar, TypeVarTuple, Unpack
+
+from msgspec.structs import replace
 
 from reward_server.admission import Admission
 from reward_server.checks.checks import Checks

@@ -1,11 +1,17 @@
-"""The nouns that every layer speaks: a sample comes in, a score goes out."""
+"""The nouns that every layer speaks: a sample comes in, a score goes out.
+
+Those of which there is one for every sample are frozen structs of msgspec: like frozen dataclasses, and made in an
+eighth of the time.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct, field
 
 Message = dict[str, object]
 """One chat message: `{"role": …, "content": …}`."""
@@ -80,8 +86,7 @@ CHECK_TIER = "check:"
 """What the tier of a check of one's own begins with; its name follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What the verifier says of one (ground truth, answer).
 
     `tier` names the rule that decided. The forms are the two texts as that rule compared them, or, where a worker
@@ -104,8 +109,7 @@ class Verdict:
         return None if self.outcome.is_unscored else float(self.outcome is Outcome.CORRECT)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One row to score, whoever sent it.
 
     `ground_truths`: any of them matches; None when the caller gave none, empty when what it gave is unusable.
@@ -132,8 +136,7 @@ class Sample:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Noise:
+class Noise(Struct, frozen=True):
     """What was drawn for one sample.
 
     `draw`: u in [0, 1), keyed by seed, group and visit, and in scope `sample` by the completion. `threshold`: the
@@ -154,8 +157,7 @@ class Noise:
     at: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """What one sample earned.
 
     `reward` goes to the trainer: on the 1/1024 grid, None where the sample could not be scored. `shown` is what a
@@ -173,8 +175,7 @@ class Score:
     unrounded: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JoinedScore(Score):
+class JoinedScore(Score, frozen=True):
     """What a sample earned of a reward that is made of others.
 
     `components`: by name, what each adds to the reward; their sum is the reward before it came to the grid. Every

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from reward_server.catalog.catalog import Catalog
 from reward_server.grading.reading import Reading, read
 from reward_server.grading.verdicts import Pair, judge_at_once, pair_of
@@ -36,7 +38,7 @@ def derivation_of(plan: Plan, sample: Sample) -> Derivation:
     (reading,) = read([sample.completion], plan.needs.check, plan.needs.place)
     reward = plan.reward
     rpr = reward.reasoning(reading.text, plan.phrases) if isinstance(reward, Reward) and plan.needs.rpr else None
-    wrong = replace(sample, ground_truths=sample.wrong_ground_truths)
+    wrong = structs.replace(sample, ground_truths=sample.wrong_ground_truths)
     found = Found(
         reading,
         _verdict(plan, sample, reading),

@@ -9,10 +9,10 @@ others also `components`, whose sum is the reward, and `scores`, what may be fil
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
+from msgspec.structs import replace
 from typing_extensions import NotRequired, TypedDict
 
 from reward_server import __version__

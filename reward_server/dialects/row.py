@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
+
+from msgspec.structs import replace
 
 from reward_server.dialects.completion import without_prompt
 from reward_server.dialects.json_body import JsonBody

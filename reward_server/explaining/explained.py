@@ -10,7 +10,7 @@ from typing import Any
 from typing_extensions import NotRequired, TypedDict
 
 from reward_server.dialects.reply import only_these
-from reward_server.types import Noise, Outcome
+from reward_server.types import Outcome
 
 
 @only_these
@@ -45,6 +45,22 @@ class ShownVerdict(TypedDict):
     check: NotRequired[str]
     score: NotRequired[float | None]
     reason: NotRequired[str]
+
+
+@only_these
+class ShownNoise(TypedDict):
+    """What was drawn for the sample: as in `Noise` of types.py. `holds`, `at`: only where noise follows a feature."""
+
+    seed: int
+    group: str
+    visit: int
+    scope: str
+    draw: float
+    threshold: float
+    exposed: bool
+    flipped: bool
+    holds: NotRequired[bool]
+    at: NotRequired[tuple[int, int]]
 
 
 @only_these
@@ -105,7 +121,7 @@ class Explanation(TypedDict):
     answer: NotRequired[FoundAnswer | None]
     ground_truths: NotRequired[list[str] | None]
     verdict: NotRequired[ShownVerdict]
-    noise: NotRequired[Noise]
+    noise: NotRequired[ShownNoise]
     wrong_label: NotRequired[WrongLabel]
     reference: NotRequired[dict[str, Any]]
     rpr: NotRequired[ShownRpr]

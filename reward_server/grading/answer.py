@@ -12,7 +12,8 @@ Not covered: `\\boxed 42` without braces; an opening brace that a comment (`%`) 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reward_server.grading.box_row import MAX_BOXES, Span, row_of
 
@@ -25,8 +26,7 @@ _MAX_KEPT = 1000
 _ESCAPED_LENGTH = 2  # `\{`, `\}`, `\\`; a box command is longer
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The content of a box. `start`, `end`: its span in the completion, `text == completion[start:end]`.
 
     `row`: the contents of several boxes that stand side by side at the end, this one the last (see `box_row`).

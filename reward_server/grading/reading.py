@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from reward_server.grading.answer import Answer, last_box
 from reward_server.grading.places import Place, finder
@@ -22,8 +23,7 @@ CLOSING = tuple(".!?…。！？)]}>\"'”’»$*`")
 """What whole texts end in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What was read from one completion: the policy's own turn, the answer in it, and whether a backslash was eaten."""
 
     text: str

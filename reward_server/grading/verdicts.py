@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 
+from msgspec import Struct
+
 from reward_server.grading.box_row import answer_for
 from reward_server.grading.math_verify_tier import judge_with_math_verify
 from reward_server.grading.reading import Check, Reading
@@ -36,8 +38,7 @@ PRECEDENCE = (
 """Of several ground truths any one may match; failing that, what the sample's outcome is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Ground truths, at least one, and an answer that is not blank. `row`: see `box_row`. `ordered`: see `tiers`."""
 
     ground_truths: tuple[str, ...]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from reward_server.grading.places import Place
 from reward_server.grading.reading import Check, Reading
@@ -32,8 +34,7 @@ class Needs:
     reference_place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """All that was found out about one sample; None: the reward did not ask.
 
     `wrong_verdict`: against the wrong ground truth, of a sample that the reward mislabels. `reference`: what the second
@@ -48,8 +49,7 @@ class Found:
     reference: Verdict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Joined(Found):
+class Joined(Found, frozen=True):
     """The same of a reward that is made of others: how each of them that was asked came to its score."""
 
     parts: Mapping[str, Derivation] = field(default_factory=dict)
@@ -62,8 +62,7 @@ def asked(found: T | None) -> T:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Derivation:
+class Derivation(Struct, frozen=True):
     """How one sample came to its score."""
 
     found: Found

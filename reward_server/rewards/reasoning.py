@@ -37,6 +37,7 @@ from typing import Literal, TypeAlias
 
 import ahocorasick_rs
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Keys: TypeAlias = NDArray[np.int64]
@@ -96,8 +97,7 @@ class PhraseList:
         return sorted(((phrase, *span) for phrase, span in found.items()), key=lambda item: item[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class Rpr:
+class Rpr(Struct, frozen=True):
     """The reward and what it was made of."""
 
     value: float

@@ -6,7 +6,6 @@ import json
 import sys
 import tracemalloc
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ import pytest
 from hostile_bodies import FIXED, FRAMES, PIECES, Shape, body, repeated
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from running_server import RunningServer
 
 from reward_server.dialects import json_body, json_outline, json_text, native, nemo_gym, recognise
