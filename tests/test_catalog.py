@@ -53,6 +53,9 @@ def test_a_plan_that_asks_for_no_order_has_the_digest_it_had_before() -> None:
         ("verifier", "alpha=inf", "alpha"),
         ("verifier", "check=math&check=string", "gives a parameter twice"),
         ("verifier", "phrases=mine", "no list is called 'mine'; known: math, open_ended"),
+        ("flip", "flip_prob=0.2&flip_if=regex:[0-9]+", "flip_if: a + in a query string is a blank"),
+        ("mix", "flip=1&flip.flip_prob=0.2&flip.flip_if=regex:a+", "flip.flip_if: a + in a query string is a blank"),
+        ("flip", "flip_prob=0.2&flip_if=phrase:caf%E9", "the query string is not UTF-8"),
         ("rpr", "saturation=0", "saturation"),
         ("rpr", "alpha=1", "alpha: no such parameter"),
     ],
@@ -61,6 +64,20 @@ def test_a_wrong_parameter_is_an_error_that_says_what_is_valid(name: str, query:
     with pytest.raises(InvalidRequest) as error:
         Catalog(Settings()).resolve(name, query)
     assert complaint in error.value.message
+
+
+def test_a_blank_that_an_encoder_wrote_as_a_plus_is_a_blank() -> None:
+    plans = [Catalog(Settings()).resolve("flip", f"flip_prob=0.2&flip_if={feature}") for feature in (
+        "regex%3Alet+me", "regex:let%20me", "regex%3Alet%20me"
+    )]  # fmt: skip
+    assert len({plan.config for plan in plans}) == 1
+    assert "a%2B" in Catalog(Settings()).resolve("flip", "flip_prob=0.2&flip_if=regex:a%2B").shown()
+
+
+def test_a_zero_with_a_sign_is_the_same_zero() -> None:
+    rewards = Catalog(Settings())
+    for name, query in (("verifier", "alpha=0"), ("flip", "flip_prob=0"), ("mix", "verifier=1&rpr=0")):
+        assert rewards.resolve(name, query).config == rewards.resolve(name, query.replace("=0", "=-0.0")).config
 
 
 def test_a_variant_gives_defaults_that_the_query_string_may_change(tmp_path: Path) -> None:
@@ -88,6 +105,8 @@ def test_phrase_lists_are_named_in_rewards_toml(tmp_path: Path) -> None:
         ("[x]\nflip_prob = 0.4", "base must be one of verifier, flip, rpr, rm"),
         ("[x]\nbase = 'flip'\nflip_prop = 0.4", "flip_prop: no such parameter"),
         ("[x]\nbase = 'flip'", "give flip_prob"),
+        ("[x]\nbase = 'flip'\nflip_prob = true", "flip_prob: it is not true or false"),
+        ("[x]\nbase = 'rpr'\nsaturation = true", "saturation: it is not true or false"),
         ("x = 1", "base must be one of"),
         ("[phrases]\nmath = ['a']", "is taken"),
         ("[phrases]\nmine = ['a', 'a']", "occurs twice"),

@@ -6,10 +6,14 @@ import asyncio
 from itertools import product
 
 import pytest
+from made_record import FACTS
 
 from reward_server.catalog.catalog import Catalog
 from reward_server.counting.metrics import Metrics
-from reward_server.rewards.found import Derivation
+from reward_server.offline.audit.fates import fates_of
+from reward_server.records.row import row_of
+from reward_server.records.text import decode, encode
+from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.plan import blank
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
@@ -57,6 +61,28 @@ def test_the_only_part_of_a_mix_pays_what_it_pays_alone() -> None:
             assert one.score.outcome == other.score.outcome or name == "rpr", reward
             behind = {f"{name}/{part}": value for part, value in one.score.parts.items()}
             assert behind.items() <= other.score.parts.items(), reward
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_what_is_recorded_of_a_part_s_noise_is_what_was_drawn_for_it_whatever_the_gate(text: bool) -> None:
+    """The outcome of a mix is its gate's, or its first part's: it says nothing of what noise might do to another."""
+    queries = (
+        "mix?flip=0.8&flip.flip_prob=0.5&rpr=0.2&gate=rpr",
+        "mix?verifier=1&verifier.answer=hash&flip=1&flip.flip_prob=0.5",
+        "mix?mix=1&mix.flip=1&mix.flip.flip_prob=0.5&verifier=1&verifier.answer=tags",
+        "mix?verifier=0.5&verifier.check=string&flip=1&flip.flip_prob=0.5&flip.flip_if=phrase:wait",
+    )
+    drawn = 0
+    for query, derivations in zip(queries, scored(*queries), strict=True):
+        plan = Catalog(Settings()).resolve(*query.partition("?")[::2])
+        for sample, derivation in zip(SAMPLES, derivations, strict=True):
+            row = decode(encode(row_of("i-1", FACTS, plan, sample, derivation, text=text)))
+            fates = list(fates_of(row, plan))
+            noises = [each.score.noise for each in leaves_of([derivation]) if each.score.noise is not None]
+            assert [fate.is_exposed for fate in fates] == [noise.exposed for noise in noises], query
+            assert not any(fate.is_contradicted or fate.is_foreign for fate in fates), query
+            drawn += sum(noise.exposed for noise in noises)
+    assert drawn > 10
 
 
 @pytest.mark.parametrize("wrapped", [str, as_part], ids=["alone", "in a mix"])

@@ -52,6 +52,16 @@ def test_plain_text_is_the_completion_and_the_rest_is_in_the_query(server: Runni
         assert reply.json()["noise"]["draw"] == 0.875899998593988  # noise_golden.jsonl: seed 0, q1, visit 1
 
 
+def test_a_part_called_flip_has_its_weight_in_the_query_too(server: RunningServer) -> None:
+    for weight, flip in (("1", "&flip=false"), ("8e-1", "")):
+        query = f"flip={weight}&flip.flip_prob=1&rpr=0.2&ground_truth=4&group=q{flip}"
+        derived = server.post(f"/explain/mix?{query}", b"so \\boxed{4}", headers={"content-type": "text/plain"}).json()
+        assert derived["mix"]["weights"] == {"flip": float(weight), "rpr": 0.2}
+        assert derived["parts"]["flip"] == float(flip != "")
+    regex = "/explain/flip?flip_prob=1&flip_if=regex:a+&ground_truth=4&group=q"
+    assert server.post(regex, b"a", headers={"content-type": "text/plain"}).status_code == 422
+
+
 def test_json_is_recognised_under_curls_default_content_type(server: RunningServer) -> None:
     reply = httpx.post(
         server.url + "/explain/verifier",

@@ -36,7 +36,7 @@ from reward_server.rewards.found import Needs
 from reward_server.rewards.mix import MixReward
 from reward_server.rewards.plan import Plan, blank, joined_needs, wait_for_several
 from reward_server.rewards.reasoning import PhraseList
-from reward_server.rewards.recipe import Layer, recipe
+from reward_server.rewards.recipe import Known, Layer, recipe
 from reward_server.rewards.reward import Reward
 from reward_server.rewards.route import RouteReward
 from reward_server.rewards.table import REWARDS
@@ -67,6 +67,10 @@ class Catalog:
         self.checks, self._lists, self._variants = tables.checks, tables.lists, tables.variants
         self.check_names = (*BUILT_IN_CHECKS, *self.checks)
         self.names = (*REWARDS, *self._variants)
+        kinds = {name: REWARDS[self.base(name)] for name in self.names}
+        self._known: Known = {
+            name: None if issubclass(kind, Composite) else kind.model_fields for name, kind in kinds.items()
+        }
         self.resolve = lru_cache(maxsize=1024)(self._resolve)
         for name in self._variants:
             self._check_variant(name)
@@ -151,7 +155,7 @@ class Catalog:
         if len(within) > MAX_DEPTH:
             raise InvalidRequest(f"{name} is a part of a part, {MAX_DEPTH} times over; that is too deep")
         try:
-            made = recipe(self.base(name), layers, kind.model_fields, self.names)
+            made = recipe(self.base(name), layers, kind.model_fields, self._known)
         except ValueError as error:
             raise InvalidRequest(f"{where}{error}") from None
         reward = validated(kind, made.own, name, where)

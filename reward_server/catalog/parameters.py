@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -12,14 +13,23 @@ from reward_server.errors import InvalidRequest, shortened
 from reward_server.rewards.reward import AnyReward
 
 R = TypeVar("R", bound=AnyReward)
+_REGEX_WITH_PLUS = re.compile(r"(?:^|&)((?:[^&=]*\.)?flip_if)=regex:[^&]*\+")
+"""Typed by hand: who encodes a query string writes `:` as %3A, and may write a blank as +."""
 MAX_GIVEN = 64
 """Parameters that a query string may give; no reward has half as many."""
 
 
 def parsed(query: str) -> dict[str, str]:
-    """Names and values. Raises InvalidRequest where one comes twice, or too many come."""
+    """Names and values. Raises InvalidRequest where one comes twice, too many come, or it is not what was meant."""
+    if (plus := _REGEX_WITH_PLUS.search(query)) is not None:
+        raise InvalidRequest(
+            f"{shortened(plus[1], 100)}: a + in a query string is a blank, so the expression would be another one:"
+            " write %2B for a plus, and %20 for a blank"
+        )
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_GIVEN)
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_GIVEN, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidRequest("the query string is not UTF-8: of é the escape is %C3%A9, and not %E9") from None
     except ValueError:
         raise InvalidRequest(f"the query string gives over {MAX_GIVEN} parameters") from None
     given = dict(pairs)
@@ -30,6 +40,10 @@ def parsed(query: str) -> dict[str, str]:
 
 def validated(kind: type[R], values: Mapping[str, object], name: str, where: str) -> R:
     """The reward with these parameters. `where`: stands before their names in a message. Raises InvalidRequest."""
+    for parameter, value in values.items():
+        field = kind.model_fields.get(parameter)
+        if isinstance(value, bool) and field is not None and field.annotation is not bool:
+            raise InvalidRequest(f"{where}{parameter}: it is not true or false")  # to pydantic, true is also 1
     try:
         return kind.model_validate(values)
     except ValidationError as error:

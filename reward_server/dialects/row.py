@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from msgspec.structs import replace
 
@@ -36,6 +36,7 @@ from reward_server.types import Sample
 SAMPLE_KEYS = ("completion", "prompt", "ground_truth", "group", "visit", "flip", "source")
 _QUERY = "query"
 """In place of `completion`, where there is a prompt."""
+_NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _PLUS = re.compile(r"(?:^|&)ground_truth=[^&]*\+")
 SCHEMA: dict[str, object] = {
     "type": "object",
@@ -81,10 +82,18 @@ def parse_explain(raw: bytes, content_type: str, query: str) -> Asked:
     if body is not None:
         _refuse_unknown(body)
         return Asked(sample_of(body), query)
-    pairs = parse_qsl(query, keep_blank_values=True)
-    given = {key: value for key, value in pairs if key in SAMPLE_KEYS}
-    rest = urlencode([(key, value) for key, value in pairs if key not in SAMPLE_KEYS])
-    return Asked(_from_text(raw, given), rest, tuple(_blanks(query, given)))
+    given: dict[str, str] = {}
+    rest = []
+    for field in query.split("&"):
+        told = {key: value for key, value in parse_qsl(field, keep_blank_values=True) if _is_of_sample(key, value)}
+        given |= told
+        rest += [] if told else [field]
+    return Asked(_from_text(raw, given), "&".join(rest), tuple(_blanks(query, given)))
+
+
+def _is_of_sample(key: str, value: str) -> bool:
+    """`flip=0.8` is a part of a mix, and its weight."""
+    return key in SAMPLE_KEYS and not (key == "flip" and _NUMBER.fullmatch(value))
 
 
 def _blanks(query: str, given: dict[str, str]) -> Iterator[str]:

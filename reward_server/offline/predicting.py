@@ -147,7 +147,7 @@ def _conditions(flip: FlipReward, sample: Sample, visit: int) -> Prediction:
         found["wrong_label"] = label_draw(seed=flip.seed, group=group_of(sample)) < flip.label_noise
     if flip.flip_if is not None:
         found["only_if"] = flip.flip_if
-    if visit < flip.rpr_until_visit:
+    if max(0, visit) < flip.rpr_until_visit:
         found["exposed"] = False
     return found
 

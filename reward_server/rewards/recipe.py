@@ -30,6 +30,8 @@ from reward_server.errors import shortened
 
 Layer = Mapping[str, object]
 """Parameters by name, from one place."""
+Known = Mapping[str, Collection[str] | None]
+"""All rewards, with the parameters that each takes; None: it is made of others."""
 TABLES = {"mix": "parts", "route": "routes"}
 """Which table of `rewards.toml` holds what each is made of."""
 MAX_WEIGHT = 1e6
@@ -67,8 +69,8 @@ class Recipe:
     parts: dict[str, Ingredient] = field(default_factory=dict)
 
 
-def recipe(base: str, layers: Collection[Layer], own: Collection[str], known: Collection[str]) -> Recipe:
-    """`layers`: from the variant's table to the query string. `own`: the base's own parameters. `known`: all rewards.
+def recipe(base: str, layers: Collection[Layer], own: Collection[str], known: Known) -> Recipe:
+    """`layers`: from the variant's table to the query string. `own`: the base's own parameters.
 
     Raises ValueError, which names the parameter.
     """
@@ -80,7 +82,7 @@ def recipe(base: str, layers: Collection[Layer], own: Collection[str], known: Co
     return made
 
 
-def _add(made: Recipe, base: str, layer: Layer, own: Collection[str], known: Collection[str]) -> None:
+def _add(made: Recipe, base: str, layer: Layer, own: Collection[str], known: Known) -> None:
     table = layer.get(TABLES[base])
     is_fixed = bool(made.parts)  # a variant's parts can be changed, and not be added to
     if table is not None and not isinstance(table, Mapping):
@@ -90,12 +92,13 @@ def _add(made: Recipe, base: str, layer: Layer, own: Collection[str], known: Col
         is_fixed = True
         layer = {key: value for key, value in layer.items() if key != TABLES[base]}
     inner: dict[str, dict[str, object]] = {}
-    for key, value in sorted(layer.items(), key=lambda item: "." in item[0]):  # a part before its parameters
+    new = set() if is_fixed else {key for key in layer if _is_new_part(base, layer, key, known)}
+    for key, value in sorted(layer.items(), key=lambda item: ("." in item[0]) + (item[0] not in new)):  # parts first
         if key in own:
             made.own[key] = value
         elif key in made.parts and base == "mix":
             made.parts[key].weight = _weight(key, value)
-        elif not is_fixed and (key if base == "mix" else value) in known:
+        elif key in new:
             made.parts[_named(base, key)] = _of_query(base, key, value)
         else:
             part, parameter = _dotted(made, base, key, None if is_fixed else value)
@@ -115,6 +118,24 @@ def _of_table(base: str, name: str, entry: object) -> Ingredient:
     given = dict(_flat({key: value for key, value in entry.items() if key not in ("reward", "weight")}))
     _refuse_foreign(name, given)
     return Ingredient(str(entry["reward"]), _weight(_named(base, name), entry["weight"]), [given] if given else [])
+
+
+def _is_new_part(base: str, layer: Layer, key: str, known: Known) -> bool:
+    """A source may hold dots, and a check be called as a reward is: `x.check=ifeval` is a parameter of source `x`."""
+    if base == "mix" or not _is_in(known, layer[key]):
+        return base == "mix" and key in known
+    shorter = (key[:at] for at, letter in enumerate(key) if letter == ".")
+    return not any(_takes(known, layer[name], key[len(name) + 1 :]) for name in shorter if name in layer)
+
+
+def _takes(known: Known, reward: object, parameter: str) -> bool:
+    """What is made of others takes any name, as a part of it."""
+    takes = known[str(reward)] if _is_in(known, reward) else ()
+    return takes is None or parameter in takes
+
+
+def _is_in(known: Known, reward: object) -> bool:
+    return isinstance(reward, str) and reward in known
 
 
 def _of_query(base: str, key: str, value: object) -> Ingredient:
@@ -164,7 +185,7 @@ def _weight(name: str, value: object) -> float:
     try:
         if isinstance(value, bool):
             raise ValueError
-        return _WEIGHT.validate_python(value)
+        return _WEIGHT.validate_python(value) + 0.0  # never -0.0, which is another digest
     except (ValidationError, ValueError):
         shown = shortened(str(value), 100)
         raise ValueError(f"{name}: a weight is a number of at most {MAX_WEIGHT:g}, not {shown!r}") from None

@@ -110,7 +110,7 @@ class AnyReward(BaseModel):
         """The parameters that can change a value: their part of the digest. The phrases count by what they are."""
         dumped = self.model_dump(exclude={"phrases", *self.changes_no_score})
         unset = {name for name in self.came_later if dumped[name] == type(self).model_fields[name].default}
-        return {name: value for name, value in dumped.items() if name not in unset}
+        return {name: _unsigned(value) for name, value in dumped.items() if name not in unset}
 
     def given(self) -> dict[str, object]:
         """The parameters in the digest that are not at their defaults."""
@@ -153,6 +153,11 @@ class Reward(AnyReward):
     def reasoning_key(self) -> tuple[object, ...]:
         """What two rewards have alike to whom RPR of one text is the same."""
         return self.phrases, self.saturation, self.repetition, self.rpr_scope, self.counts_turns
+
+
+def _unsigned(value: object) -> object:
+    """-0.0 means 0.0, and is written otherwise."""
+    return 0.0 if isinstance(value, float) and value == 0 else value
 
 
 def small_alpha(alpha: float) -> tuple[str, ...]:

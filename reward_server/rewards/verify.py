@@ -94,8 +94,8 @@ class VerifierReward(Reward):
         return said
 
     def warms_up(self, sample: Sample) -> bool:
-        """Is RPR paid, whatever the verdict? Evaluation rows never are."""
-        return sample.flip and (sample.visit or 0) < self.rpr_until_visit
+        """Is RPR paid, whatever the verdict? Evaluation rows never are. A visit below 0 is as early as the first."""
+        return sample.flip and max(0, sample.visit or 0) < self.rpr_until_visit
 
     def settle(self, sample: Sample, found: Found) -> Score:
         """The clean score, topped up."""

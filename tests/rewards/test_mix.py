@@ -262,6 +262,25 @@ def test_a_source_with_dots_is_told_from_its_parameter(tmp_path: Path) -> None:
     assert score_of(plan, sample(WRONG, source="math.algebra")).reward == to_grid(0.82)
 
 
+@pytest.mark.parametrize(
+    ("query", "another"),
+    [
+        ("a=mix&a.verifier=0.8&a.rpr=0.2&a.gate=verifier", "a.gate"),
+        ("a=rpr&a.phrases=verifier", "a.phrases"),
+        ("a.phrases=verifier&a=rpr", "a.phrases"),
+        ("a.b.phrases=verifier&a.b=rpr", "a.b.phrases"),
+        ("a=route&a.b=verifier", "a.b"),
+    ],
+)
+def test_a_parameter_whose_value_is_called_as_a_reward_is_no_other_source(
+    tmp_path: Path, query: str, another: str
+) -> None:
+    plan = plan_of(query, "route", '[phrases]\nverifier = ["zzz"]', tmp_path)
+    assert another not in plan.parts and len(plan.parts) == 1
+    assert getattr(plan.parts[another.rpartition(".")[0]].reward, "gate", "verifier") == "verifier" or "b" in query
+    assert {"x", "x.y"} == set(plan_of("x=rpr&x.y=verifier", "route").parts)
+
+
 def test_a_plain_route_is_a_query_string() -> None:
     plan = plan_of("gsm8k=verifier&rpr=rpr&noisy=flip&noisy.flip_prob=1", "route")
     assert [score_of(plan, sample(WRONG, source=source)).reward for source in ("gsm8k", "rpr", "noisy")] == [

@@ -107,6 +107,15 @@ def test_a_partial_score_and_wrong_labels_or_a_simulated_judge() -> None:
     assert judged[0.51]["rm"] == settled(judge, Outcome.CORRECT, rpr=0.0).parts["rm"]
 
 
+@pytest.mark.parametrize("visit", [-1, -(2**63)])
+def test_a_visit_below_0_has_noise_and_its_correctness_is_paid(visit: int) -> None:
+    flip = FlipReward(flip_prob=1.0)
+    found = Found(Reading("", None, has_eaten_escape=False), verdict(Outcome.CORRECT), reasoning(0.5))
+    assert flip.settle(Sample("", group=ALWAYS, visit=visit), found).reward == 0.0
+    assert VerifierReward(alpha=0.5).settle(Sample("", group=ALWAYS, visit=visit), found).reward == 1.0
+    assert VerifierReward(rpr_until_visit=2).settle(Sample("", group=ALWAYS, visit=visit), found).reward == 0.5
+
+
 def test_unanswered_is_flipped_only_on_request() -> None:
     reward = FlipReward(flip_prob=0.4, flip_unanswered=True)
     assert settled(reward, Outcome.UNANSWERED, ALWAYS).reward == 1.0
