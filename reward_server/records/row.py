@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -36,6 +37,9 @@ ANSWER_CHARS = 1000
 _ID = re.compile(r"[A-Za-z0-9._:/@-]{1,64}")
 """A group that is kept without texts: anything else may be a question."""
 GroundTruth = str | list[object] | dict[str, object] | None
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number of 64 bits, as the wire takes them: a line with a greater one is no row."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class NoText(ValueError):
@@ -81,7 +85,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     time: str
     run: str
-    step: int | None = None
+    step: Whole | None = None
     request_id: str
     dialect: str
     reward: str
@@ -93,12 +97,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: str | list[Message] | None = None
     ground_truth: GroundTruth | UnsetType = UNSET
     group: str | None = None
-    visit: int | None = None
+    visit: Whole | None = None
     flip: bool
     source: str | None = None
     lost: bool = False
-    chars: int
-    turn_chars: int
+    chars: Count
+    turn_chars: Count
     answer: str | None = None
     paid: float | None
     outcome: str
@@ -127,7 +131,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Sample(
             self.completion,
             prompt=self.prompt,
-            ground_truths=None if label is UNSET else _truths(told["ground_truth"]),
+            ground_truths=None if label is UNSET else _truths(told.get("ground_truth")),
             group=self.group,
             visit=self.visit,
             flip=self.flip,

@@ -41,10 +41,13 @@ def create_app(index: Index, settings: Settings) -> ASGIApp:
     async def missing(_request: Request, error: Exception) -> Response:
         return pages.not_found(str(error) if isinstance(error, Missing | CommandError) else "there is no such page")
 
+    async def failed(_request: Request, _error: Exception) -> Response:
+        return pages.failed()
+
     app = Starlette(
         routes=[
             Route("/", pages.endpoint(pages.index)),
-            Route("/run/{run}", pages.endpoint(pages.run)),
+            Route("/run/{run:path}", pages.endpoint(pages.run)),
             Route("/samples", pages.endpoint(pages.samples)),
             Route("/sample/{id:path}/row.json", pages.endpoint(pages.row_json)),
             Route("/sample/{id:path}/completion.txt", pages.endpoint(pages.completion)),
@@ -56,7 +59,7 @@ def create_app(index: Index, settings: Settings) -> ASGIApp:
             Mount("/static", StaticFiles(directory=str(STATIC))),
             Route("/favicon.ico", _favicon),
         ],
-        exception_handlers={Missing: missing, CommandError: missing, 404: missing},
+        exception_handlers={Missing: missing, CommandError: missing, 404: missing, 500: failed},
         lifespan=lifespan,
     )
     return Guard(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from reward_server.view.facts import WRONG, Facts
+from reward_server.view.meetings import Met
 from reward_server.view.sums import Key
 
 SCORE_BINS = 20
@@ -13,16 +14,18 @@ SCORE_BINS = 20
 class Batch:
     """`samples`: their lines of the table. `answers`: rows and wrong rows by (run, question, answer).
 
-    `scores`: rows and the sum of their scores by (run, config, bin of the score, is it right).
+    `scores`: rows and the sum of their scores by (run, config, bin of the score, is it right). `met`: see there.
     """
 
     def __init__(self) -> None:
         self.samples: list[tuple[object, ...]] = []
         self.answers: defaultdict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
         self.scores: defaultdict[tuple[int, int, int, int], list[float]] = defaultdict(lambda: [0, 0.0])
+        self.met = Met()
 
-    def count(self, key: Key, facts: Facts) -> None:
+    def count(self, key: Key, facts: Facts, arrival: int) -> None:
         run, config, _, _ = key
+        self.met.add(key, facts, arrival)
         if facts.clean is not None:
             counts = self.answers[run, facts.question, facts.answer]
             counts[0] += 1

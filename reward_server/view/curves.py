@@ -163,4 +163,8 @@ def _change(names: dict[int, str], before: set[int], config: int) -> str:
 
 
 def _ratio(totals: Vector, counts: Vector) -> Values:
-    return [float(total / count) if count else None for total, count in zip(totals, counts, strict=True)]
+    """None where there is nothing to divide by, and where sums are no numbers any more."""
+    return [
+        float(total / count) if count and np.isfinite(total) else None
+        for total, count in zip(totals, counts, strict=True)
+    ]

@@ -19,7 +19,8 @@ from msgspec import UNSET
 
 from reward_server.grading.reading import Reading, is_cut_off
 from reward_server.grading.turn import has_eaten_escape
-from reward_server.records.noise import DRAW, behind, flipped_in
+from reward_server.offline.audit.draws import request_key
+from reward_server.records.noise import DRAW, behind, draws_in, flipped_in
 from reward_server.records.row import Row
 from reward_server.types import Outcome
 
@@ -28,12 +29,18 @@ NO_ANSWER, CUT_OFF, EATEN, TAKEN, GIVEN = 1, 2, 4, 8, 16
 WRONG = frozenset({Outcome.INCORRECT, Outcome.UNPARSEABLE, Outcome.UNANSWERED})
 UNREAD = frozenset({Outcome.UNANSWERED, Outcome.BAD_FORMAT})
 LAST_CHARS = 300
+MOST_SECONDS = 253_000_000_000
+"""Since 1970: the year 9987."""
 MAX_TRUTH_CHARS = 200
 """A longer ground truth is looked for nowhere."""
 
 
 class Facts(msgspec.Struct, gc=False):
-    """Of one line. Times are seconds since 1970; `unit` is the step, or None where the row has none."""
+    """Of one line. Times are seconds since 1970.
+
+    `has_draw`: noise was drawn for it, or for a part of its reward, and it has a question. `request`: only where a draw
+    has to be placed in time, and no step does it.
+    """
 
     id: int
     time: float
@@ -52,6 +59,8 @@ class Facts(msgspec.Struct, gc=False):
     draw: float | None
     threshold: float | None
     exposed: bool
+    has_draw: bool
+    request: int | None
     score: float | None
     answer: int
     chars: int
@@ -66,6 +75,8 @@ def facts_of(row: Row) -> Facts:
     part, flipped = "", flipped_in(parts)
     if row.part_noise is not None and len(row.part_noise) == 1:  # of several parts that draw, no curve is the mix's
         ((part, noise),) = row.part_noise.items()
+    draw, question = parts.get(behind(part, DRAW)), row.question
+    has_draw = bool(question) and (draw is not None or any(True for _ in draws_in(parts)))
     signs = _signs(row) | _turned(row, flipped)
     return Facts(
         number(row.id),
@@ -73,7 +84,7 @@ def facts_of(row: Row) -> Facts:
         row.run,
         row.step,
         (row.config, row.version, row.reward, _asked(row.query)),
-        kept_number(row.question),
+        kept_number(question),
         row.visit,
         row.outcome,
         row.tier,
@@ -81,9 +92,11 @@ def facts_of(row: Row) -> Facts:
         row.paid,
         parts.get("clean"),
         bool(flipped),
-        parts.get(behind(part, DRAW)),
+        draw,
         noise.get("threshold"),
         bool(noise.get("exposed")),
+        has_draw,
+        _request(row.request_id) if has_draw and row.step is None else None,
         parts.get("rm") if "calibrated" in parts else None,  # a part of a mix may be called so too
         kept_number(row.answer or ""),
         row.chars,
@@ -105,6 +118,7 @@ def number(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
 
 
+_request = lru_cache(maxsize=256)(request_key)
 kept_number = lru_cache(maxsize=2**14)(number)
 """The rollouts of a question share it, and often their answers."""
 
@@ -161,7 +175,9 @@ def _whole(truth: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=1)
 def _seconds(time: str) -> float:
+    """0 of what is no time, or none that can be shown."""
     try:
-        return datetime.fromisoformat(time).timestamp()
-    except ValueError:
+        found = datetime.fromisoformat(time).timestamp()
+    except (ValueError, OverflowError):
         return 0.0
+    return found if 0 <= found < MOST_SECONDS else 0.0

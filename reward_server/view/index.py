@@ -142,11 +142,13 @@ class Index:
         self._state.arrivals[reward] = arrival + facts.is_train
         config = self._configs.get(facts.config)
         if config is None:
-            config = self._configs[facts.config] = self.name("config", "\n".join(facts.config))
+            config = self._configs[facts.config] = self.name(
+                "config", "\n".join(each.replace("\n", " ") for each in facts.config)
+            )
         key = (run, config, int(facts.is_train), unit)
         self._sums.add(key, facts, arrival)
         batch.samples.append(self._sample(key, facts, (self._state.n, file.number, offset, size), arrival))
-        batch.count(key, facts)
+        batch.count(key, facts, arrival)
         self._state.n += 1
 
     def _sample(self, key: Key, facts: Facts, place: tuple[int, int, int, int], arrival: int) -> tuple[object, ...]:
@@ -165,6 +167,7 @@ class Index:
         try:
             executemany(_INSERT, batch.samples)
             self._write_sums()
+            batch.met.write(self.connection)
             executemany(
                 "INSERT INTO answers VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET rows = rows + excluded.rows, wrong = wrong + excluded.wrong",

@@ -86,6 +86,13 @@ def rank_of(index: Index, filter: Filter, axis: Axis | None, n: int) -> float | 
     return float(rows[0][0]) if rows else None
 
 
+def newest(index: Index, run: int, config: int) -> Row | None:
+    """The last training row that was paid under a configuration."""
+    where = "run = ? AND config = ? AND train = 1"
+    found = index.query(f"SELECT n FROM samples WHERE {where} ORDER BY n DESC LIMIT 1", run, config)
+    return read(index, found[0][0]) if found else None
+
+
 def read(index: Index, n: int) -> Row | None:
     """The row of a sample, from its file."""
     file, offset = place_of(index, n)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import UNSET
 from starlette.concurrency import run_in_threadpool
@@ -14,15 +15,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from reward_server.dialects.row import SAMPLE_KEYS
+from reward_server.offline.audit.tables import fresh
 from reward_server.records.row import Row
-from reward_server.view import calibration, compare, listing, run_page
+from reward_server.view import calibration, compare, listing, meetings, run_page
 from reward_server.view.curves import curves
 from reward_server.view.filters import Filter, configs, whole
 from reward_server.view.group_page import group_of_question
 from reward_server.view.index import Index
 from reward_server.view.labels import Labels
 from reward_server.view.presets import PRESETS
-from reward_server.view.rendering import page
+from reward_server.view.rendering import page, url
 from reward_server.view.runs import Run, axis_for, run_named, runs
 from reward_server.view.sample_page import shown_sample
 from reward_server.view.today import Deriver
@@ -63,7 +65,8 @@ class Pages:
         filter = filter.but(run=run.name)
         chosen = configs(self._index, filter.reward or run.reward)
         found = curves(self._index, run.number, chosen, whole(filter.per) or None)
-        shown = run_page.charts(found)
+        renewed = self._fresh(run, chosen)
+        shown = run_page.charts(found, renewed)
         reward = filter.reward or (
             run.reward if len(run.rewards) > 1 else ""
         )  # each has an order of arrival of its own
@@ -74,11 +77,25 @@ class Pages:
             filter=filter,
             curves=found,
             charts=shown,
+            stale=[each.says for each in renewed if each.is_stale],
             figures=run_page.figures(found),
             link=link,
             script=_safe_json(run_page.for_script(found, shown, link)),
             **self._record(),
         )
+
+    def _fresh(self, run: Run, chosen: list[int]) -> list[run_page.Fresh]:
+        """Of those configurations of a run that have noise."""
+        counted = {config: meetings.freshness(self._index.connection, run.number, config) for config in chosen}
+        found = {config: each for config, each in counted.items() if each is not None}
+        names, told = self._index.names("config"), []
+        for config, each in found.items():
+            row = listing.newest(self._index, run.number, config)
+            is_fixed = row is not None and self._deriver().belongs_to_answers(row)
+            says = fresh(None if is_fixed else {**asdict(each), "is_stale": each.is_stale})
+            prefix = f"?{names[config].split(chr(10))[3]}: " if len(found) > 1 else ""
+            told.append(run_page.Fresh(each.is_stale and not is_fixed, prefix + says))
+        return told
 
     def samples(self, request: Request) -> Response:
         """A list of samples."""
@@ -122,7 +139,7 @@ class Pages:
             for name in ids:
                 at = listing.neighbour(self._index, filter, axis, (rank, n), before=name == "previous")
                 found = listing.read(self._index, at[1]) if at else None
-                ids[name] = f"/sample/{found.id}?{filter.query()}" if found else None
+                ids[name] = f"/sample/{url(found.id)}?{filter.query()}" if found else None
         context = {"run": run, "filter": filter.but(run=run.name), "label": self._labels.of(row.id), "ids": ids}
         context["here"] = f"{request.url.scheme}://{request.url.netloc}"
         return row, {**context, **self._record()}
@@ -158,7 +175,7 @@ class Pages:
         except (OSError, ValueError) as error:
             raise Missing(f"the label could not be kept: {error}") from None
         query = Filter.of(dict(parse_qsl(form.get("back", "")))).query()
-        return RedirectResponse(f"/sample/{quote(row.id, safe='')}?{query}#verdict", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"/sample/{url(row.id)}?{query}#verdict", HTTPStatus.SEE_OTHER)
 
     def group(self, request: Request) -> Response:
         """One question over its visits."""
@@ -211,7 +228,12 @@ class Pages:
         )
 
     def not_found(self, reason: str) -> Response:
-        return page("missing.html", status=404, reason=reason, **self._record())
+        return page("missing.html", status=404, what="Not found", reason=reason)
+
+    def failed(self) -> Response:
+        """Of a page that could not be made."""
+        reason = "its reason stands where `reward-server view` was started; other pages may work"
+        return page("missing.html", status=500, what="This page failed", reason=reason)
 
     def _up_to_date(self, answer: Callable[[Asked], Answer], given: Asked) -> Answer:
         with self._index.lock:

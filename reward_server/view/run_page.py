@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reward_server.view.curves import Curves, Values
@@ -58,9 +59,17 @@ class Figure:
     last: float | None
 
 
-def charts(found: Curves) -> list[Chart]:
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Of one configuration: whether questions that came back met new noise, in a sentence of the audit's."""
+
+    is_stale: bool
+    says: str
+
+
+def charts(found: Curves, fresh: Sequence[Fresh] = ()) -> list[Chart]:
     """Those that have something to show."""
-    made = [_paid(found), _outcomes(found), _flips(found), _length(found), _flat(found)]
+    made = [_paid(found), _outcomes(found), _flips(found, fresh), _length(found), _flat(found)]
     kept = [Chart(chart.title, chart.says, [each for each in chart.series if _is_there(each)]) for chart in made]
     return [chart for chart in kept if chart.series]
 
@@ -124,11 +133,12 @@ def _outcomes(found: Curves) -> Chart:
     return Chart("Outcomes", says, [Series(name, values, COLOURS.get(name, "grey")) for name, values in shares])
 
 
-def _flips(found: Curves) -> Chart:
+def _flips(found: Curves, fresh: Sequence[Fresh]) -> Chart:
     expected, low, high = found.expected_flips()
+    says = "The noise that was drawn, and the band that chance allows it: two standard deviations, by draws."
     return Chart(
         "Flipped",
-        "The noise that was drawn, and the band that chance allows it: two standard deviations, by draws.",
+        " ".join((says, *(f"{each.says}." for each in fresh if not each.is_stale))),
         [
             Series("low", low, "grey", "edge"),  # before the lines, which are drawn over the band
             Series("high", high, "grey", "edge"),

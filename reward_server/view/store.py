@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = ".view.sqlite3"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Counted up with every change below, and of what is kept: an index of another version is made again."""
 
 TABLES = """
@@ -32,6 +32,11 @@ CREATE TABLE answers(
 CREATE TABLE agreed(
     run INTEGER, question INTEGER, answer INTEGER, share REAL, PRIMARY KEY(run, question, answer)
 ) WITHOUT ROWID;
+CREATE TABLE met(
+    run INTEGER, config INTEGER, question INTEGER, returns INTEGER, old_returns INTEGER, state BLOB,
+    PRIMARY KEY(run, config, question)
+) WITHOUT ROWID;
+CREATE TABLE visits(run INTEGER, config INTEGER, visit INTEGER, PRIMARY KEY(run, config, visit)) WITHOUT ROWID;
 CREATE TABLE replays(file INTEGER PRIMARY KEY, path TEXT UNIQUE, head INTEGER, done INTEGER);
 CREATE TABLE replayed(
     file INTEGER, sample INTEGER, run INTEGER, old_outcome INTEGER, outcome INTEGER, old REAL, paid REAL, change TEXT);
@@ -46,7 +51,10 @@ CREATE TABLE scores(
     PRIMARY KEY(run, config, bin, is_right)
 ) WITHOUT ROWID;
 """
-NAMES = ("files", "names", "samples", "sums", "answers", "agreed", "scores", "replays", "replayed", "replay_scores")
+NAMES = (
+    *("files", "names", "samples", "sums", "answers", "agreed", "scores", "met", "visits"),
+    *("replays", "replayed", "replay_scores"),
+)
 INDEXES = """
 CREATE INDEX IF NOT EXISTS by_run ON samples(run);
 CREATE INDEX IF NOT EXISTS by_id ON samples(id);

@@ -10,6 +10,7 @@ from reward_server.catalog.catalog import Catalog
 from reward_server.counting.metrics import Metrics
 from reward_server.errors import RewardServerError
 from reward_server.explaining.explanation import explanation
+from reward_server.offline.audit.fates import flips_of
 from reward_server.offline.replay.plans import Config, recorded_plans
 from reward_server.records.row import NoText, Row
 from reward_server.scoring import Scorer
@@ -32,6 +33,11 @@ class Deriver:
     def __init__(self, scorer: Scorer, catalog: Catalog) -> None:
         self._scorer = scorer
         self._plans = recorded_plans(catalog)
+
+    def belongs_to_answers(self, row: Row) -> bool:
+        """Is all noise of its configuration a fixed one of each answer, which no visit renews?"""
+        scopes = {flip.flip_scope for _, flip in flips_of(self._plans(Config.of(row)).plan, row.source)}
+        return scopes == {"answer"}
 
     async def derive(self, row: Row) -> Today:
         """Raises nothing that a sample may bring about: the reason is told."""

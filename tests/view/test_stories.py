@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 from collections import Counter
@@ -17,6 +18,7 @@ from view.made_record import Course, Rollout, plain, record
 from view.shown import View, shown, text_of
 
 from reward_server.cli import app
+from reward_server.offline.audit.tables import fresh
 from reward_server.records.files import files, rows
 from reward_server.records.text import encode
 from reward_server.view.batch import SCORE_BINS
@@ -65,6 +67,25 @@ def test_two_presets_list_what_is_right_in_a_refused_notation_on_their_first_pag
         for id in re.findall(r'href="/sample/([^"?]+)\?', view.get(f"/samples?run=seldom&preset={preset}").text)
     }
     assert len(hidden & listed) >= 18
+
+
+def test_a_run_says_whether_its_noise_was_fresh_as_the_audit_does(view: View) -> None:
+    for run, is_stale in (("cut", False), ("stale", True), ("restarted", False)):
+        told = json.loads(CliRunner().invoke(app, ["audit", str(view.folder), "--run", run, "--json"]).stdout)
+        html = view.get(f"/run/{run}").text
+        says = [fresh(each["freshness"]) for each in told["noise"]]
+        assert all(each in text_of(html) for each in says)
+        assert ('class="note bad"' in html) is is_stale
+    stale = text_of(view.get("/run/stale").text)
+    assert "Not fresh: 100% of the 64 questions that came back had an old visit" in stale
+
+
+def test_fixed_noise_of_each_answer_is_not_called_stale(view: View) -> None:
+    course = Course(run="fixed", query="flip_prob=0.4&flip_scope=answer", has_visits=False, steps=16, evaluate=0)
+    asyncio.run(record(view.folder, course))
+    html = view.get("/run/fixed").text
+    assert "Noise of scope answer belongs to the answer" in text_of(html).replace("`", "")
+    assert 'class="note bad"' not in html
 
 
 def test_compare_counts_what_a_replay_pays_and_leads_to_the_rows(view: View) -> None:

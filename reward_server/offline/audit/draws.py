@@ -68,7 +68,15 @@ class Draws:
             config = self.configs.setdefault(key, len(self.configs))
             self.broken.setdefault((config, fate.part), Broken()).add(fate, recorded.where)
             yield (
-                *(self.rows, config, fate.part, row.question or None, row.visit, row.step, _request(row.request_id)),
+                *(
+                    self.rows,
+                    config,
+                    fate.part,
+                    row.question or None,
+                    row.visit,
+                    row.step,
+                    request_key(row.request_id),
+                ),
                 *(row.time, row.flip, fate.draw, fate.is_one, fate.rate, fate.is_exposed, fate.is_flipped),
                 fate.is_mislabelled,
             )
@@ -78,7 +86,8 @@ class Draws:
         return self._sql.execute(query, values)
 
 
-def _request(request_id: str) -> int | None:
+def request_key(request_id: str) -> int | None:
+    """What stands for a request, of all parts that the client sent it in."""
     if not request_id:
         return None
     text = _CHUNK.sub("", request_id).encode("utf-8", "surrogatepass")

@@ -12,6 +12,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import msgspec
+
 from reward_server.offline.audit.draws import Draws
 
 STALE = 0.05
@@ -26,6 +28,30 @@ _VISITS = """
 select count(distinct coalesce(visit, 0)), min(coalesce(visit, 0)), max(coalesce(visit, 0))
 from draw where config = ? and part = ? and is_train
 """
+
+
+class Meetings(msgspec.Struct):
+    """When one question was met, and with which visits. `returns`: how often it came back, `old_returns`: with an old
+    visit. A `gap` is where more than `per` rows came between two of its own.
+    """
+
+    returns: int = 0
+    old_returns: int = 0
+    visits: set[int] = msgspec.field(default_factory=set)
+    occasions: set[tuple[str, int]] = msgspec.field(default_factory=set)
+    last: int = 0
+    gaps: int = 0
+
+    def add(self, visit: int, step: int | None, request: int | None, many: int, arrival: int, per: int) -> None:
+        """One row, the `arrival`th of all. `many`: rows of its request."""
+        self.gaps += bool(self.last) and arrival - self.last > per
+        self.last = arrival
+        occasion = _occasion(step, request, many, self.gaps)
+        if self.occasions and occasion not in self.occasions:
+            self.returns += 1
+            self.old_returns += visit in self.visits
+        self.occasions.add(occasion)
+        self.visits.add(visit)
 
 
 @dataclass
@@ -67,19 +93,10 @@ def freshness(draws: Draws, config: int, part: str, per: int) -> Freshness:
 
 def _returns(rows: Iterable[tuple[Any, ...]], per: int) -> tuple[int, int]:
     """How often one question came back, and how often with an old visit. Rows are in the order of their arrival."""
-    visits: dict[int, set[object]] = {}
-    occasions: set[object] = set()
-    returns = old = gaps = last = 0
+    met = Meetings()
     for _, visit, step, request, many, arrival in rows:
-        gaps += bool(last) and arrival - last > per
-        last = arrival
-        occasion = _occasion(step, request, many, gaps)
-        if occasions and occasion not in occasions:
-            returns += 1
-            old += bool(visits.get(visit, set()) - {occasion})
-        occasions.add(occasion)
-        visits.setdefault(visit, set()).add(occasion)
-    return returns, old
+        met.add(visit, step, request, many, arrival, per)
+    return met.returns, met.old_returns
 
 
 def _occasion(step: int | None, request: int | None, many: int, gaps: int) -> tuple[str, int]:

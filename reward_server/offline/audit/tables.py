@@ -34,8 +34,8 @@ def sentence(each: Found) -> str:
     if not each["is_off"]:
         is_set = any(rates[name] and rates[name]["set"] is not None for name in names)
         amount += ": as set" if is_set else ": what was set is not known"
-        return f"{amount}. {_fresh(each)}"
-    return f"{amount}: OFF, {_why(each)}. {_fresh(each)}"
+        return f"{amount}. {fresh(each['freshness'])}"
+    return f"{amount}: OFF, {_why(each)}. {fresh(each['freshness'])}"
 
 
 def _share(name: str, rate: Found) -> str:
@@ -59,19 +59,19 @@ def _why(each: Found) -> str:
     return ", ".join(reasons) or f"the draws are not uniform (chance {each['uniform']['chance']:.2g})"
 
 
-def _fresh(each: Found) -> str:
-    fresh = each["freshness"]
-    if fresh is None:
+def fresh(found: Found | None) -> str:
+    """Of one configuration: did questions that came back meet new noise?"""
+    if found is None:
         return "Noise of scope `answer` belongs to the answer: no visit renews it"
-    if not fresh["returned"]:
+    if not found["returned"]:
         return "No question came back, so its noise is fresh"
-    if fresh["is_stale"]:
-        share = fresh["old"] / fresh["returned"]
+    if found["is_stale"]:
+        share = found["old"] / found["returned"]
         return (
-            f"Not fresh: {share:.0%} of the {fresh['returned']:,} questions that came back had an old visit:"
-            f" their noise is a wrong label, not noise ({_visits(fresh)})"
+            f"Not fresh: {share:.0%} of the {found['returned']:,} questions that came back had an old visit:"
+            f" their noise is a wrong label, not noise ({_visits(found)})"
         )
-    return f"Fresh: {fresh['returned']:,} questions came back, with new visits"
+    return f"Fresh: {found['returned']:,} questions came back, with new visits"
 
 
 def _visits(fresh: Found) -> str:
