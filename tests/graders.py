@@ -25,6 +25,12 @@ RAW = {
     "true": b'{"score": true}',
 }
 STATUS = {"500": 500, "503": 503, "429": 429, "404": 404, "redirect": 307}
+WHOLE = {
+    "no shape": b"{}",
+    "streamed": b'data: {"choices": [{"delta": {"content": "YES"}}]}\n\ndata: [DONE]\n\n',
+    "trailing": b'{"choices": [{"message": {"content": "YES"}}]} YES',
+    "error with 200": b'{"error": {"message": "YES", "code": 429}}',
+}
 REPLIES: dict[str, tuple[str | None, str]] = {
     "right": ("NO? No: YES", "stop"),
     "wrong": ("YES or NO. My verdict: **NO**.", "stop"),
@@ -97,8 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _judge(self, grader: Grader, body: dict[str, Any]) -> None:
         text = body["messages"][0]["content"]
         answer = text.rpartition("A: ")[2].partition("\n")[0]
-        if answer == "no shape":
-            return self._send(200, b"{}")
+        if answer in WHOLE:
+            return self._send(200, WHOLE[answer])
         content, reason = REPLIES.get(answer, ("NO", "stop"))
         choice = {"message": {"role": "assistant", "content": content}, "finish_reason": reason}
         return self._send(200, json.dumps({"choices": [choice]}).encode())

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 from reward_server.checks.http import Endpoint
+from reward_server.checks.judge_reply import reply_of
 from reward_server.checks.question import MAX_REASON_CHARS, CheckFailed, Finding, Question, finding_of
 from reward_server.checks.spec import JudgeCheck
 from reward_server.checks.template import filled
 from reward_server.types import Message
-
-_CUT_OFF = "length"
-"""An endpoint's word for a reply that its limit of tokens ended."""
 
 
 async def judge_says(endpoint: Endpoint, check: JudgeCheck, question: Question, seed: bytes) -> Finding:
@@ -23,7 +20,7 @@ async def judge_says(endpoint: Endpoint, check: JudgeCheck, question: Question, 
     texts = {"prompt": prompt, "ground_truth": question.ground_truth, "answer": question.answer}
     message = {"role": "user", "content": filled(check.template, texts)}
     asked = {"model": check.model, "messages": [message], "temperature": 0, **check.body}
-    reply, is_cut_off = _reply(await endpoint.post(asked, seed))
+    reply, is_cut_off = reply_of(await endpoint.post(asked, seed))
     word = last_word(reply, tuple(check.scores))
     shown = reply.strip()[-MAX_REASON_CHARS:]
     if word is None:
@@ -68,16 +65,3 @@ def _words(words: tuple[str, ...]) -> re.Pattern[str]:
     """The longest first: of `A` and `A+` the latter."""
     ordered = sorted(map(re.escape, words), key=len, reverse=True)
     return re.compile(rf"(?<![\w-])(?<!\d[./,])(?:{'|'.join(ordered)})(?![\w-])(?![./,]\d)")
-
-
-def _reply(answer: object) -> tuple[str, bool]:
-    """What the model wrote, and whether it was cut off."""
-    try:
-        choice = answer["choices"][0]  # type: ignore[index]  # whatever came, it is caught
-        content, reason = choice["message"]["content"], choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, AttributeError):
-        shape = json.dumps(answer)[:MAX_REASON_CHARS]
-        raise CheckFailed("its answer is none of the chat completions of OpenAI", shape) from None
-    if not isinstance(content, str):
-        raise CheckFailed("its reply has no text")
-    return content, reason == _CUT_OFF

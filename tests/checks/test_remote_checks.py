@@ -172,6 +172,9 @@ JUDGED = {
     "cut off": ("error", None, "cut off"),
     "empty": ("error", None, "no text"),
     "no shape": ("error", None, "chat completions"),
+    "streamed": ("error", None, "no JSON"),
+    "trailing": ("error", None, "no JSON"),
+    "error with 200": ("error", None, "a success status and an error"),
     "{ground_truth}": ("incorrect", 0.0, "NO"),
 }
 
