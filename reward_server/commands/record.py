@@ -23,11 +23,12 @@ from reward_server.commands.options import (
 from reward_server.commands.terminal import ends_clearly, fail, progress
 from reward_server.commands.terminal import write as write_lines
 from reward_server.offline.replay.ledger import Ledger, ledger
+from reward_server.offline.replay.listing import condition, listed
 from reward_server.offline.replay.plans import Resolve
 from reward_server.offline.replay.receipt import Receipts, receipts
 from reward_server.offline.replay.recorded import Source
 from reward_server.offline.replay.replay import Census, Replay, Task, Write
-from reward_server.offline.replay.report import Report, listed, report, verdict
+from reward_server.offline.replay.report import Report, report, verdict
 from reward_server.offline.replay.tables import example_line, tables
 from reward_server.offline.url import named
 from reward_server.records.files import NoRecord
@@ -73,7 +74,8 @@ def replay(
         str | None,
         typer.Option("--list", metavar="CHANGE", help="Print every row behind a number, such as differs or sign."),
     ] = None,
-    per: Annotated[int, typer.Option(min=1, help="Rows in a bucket, where rows have no step.")] = PER,
+    by_step: Annotated[bool, typer.Option("--by-step", help="A line for each step, however many there are.")] = False,
+    per: Annotated[int, typer.Option(min=1, help="Rows in a bucket, where a run has no steps.")] = PER,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     **options: Any,
@@ -86,9 +88,11 @@ def replay(
     checks of your own that ask a service elsewhere. A configuration that cannot be made again (another version, another
     rewards.toml) is said.
 
-    With -r: old and new outcomes, mean rewards by step, groups in which an advantage changes its sign, groups that gain
-    or lose all variance. --list names the rows behind each number: differs, edge, error, hardware, not-paid, unknown,
-    service, changed, sign, gains-variance, loses-variance, or two outcomes such as 'incorrect>correct'.
+    With -r: old and new outcomes, and by step and in total the mean rewards, groups in which an advantage changes its
+    sign, groups that gain or lose all variance, and groups that teach, before and after (those with any variance).
+    --list names the rows behind each number: differs, edge, error, hardware, not-paid, unknown, service, changed, rows,
+    sign, gains-variance, loses-variance, teaching-before, teaching-after, or two outcomes such as 'incorrect>correct'.
+    Of one step: sign@400. Of evaluation rows: rows@evaluation.
 
     Exit code: 0 all is as it was, or -r was given; 1 a row differs under its own configuration (see --check too); 2 the
     rows cannot be read.
@@ -97,6 +101,8 @@ def replay(
 
     Example: reward-server replay record --run noisy-40 -r verifier -o replayed.jsonl
     """
+    if show is not None:
+        condition(show)  # a misspelt one is said before a million rows are paid
     settings = settings_of(config=config, **model_options(options))
     query = query_of(options)
     if query and reward is None:
@@ -111,7 +117,7 @@ def replay(
         if show is not None:
             _print_listed(book, show, as_json)
         else:
-            print_told({"verdict": sentence, **told}, f"{tables(told)}\n{sentence}", as_json)
+            print_told({"verdict": sentence, **told}, f"{tables(told, by_step=by_step)}\n{sentence}", as_json)
     raise typer.Exit(0 if is_well else 1)
 
 

@@ -39,7 +39,8 @@ class Met:
         elif rows and rows[-1][:2] == (visit, facts.step):  # says nothing more
             return
         rows.append((visit, facts.step, facts.request, arrival + 1))
-        self._visits.add((run, config, visit))
+        if facts.visit is not None:
+            self._visits.add((run, config, visit))
 
     def write(self, connection: Connection) -> None:
         """Adds them to the index."""
@@ -66,5 +67,6 @@ def freshness(connection: Connection, run: int, config: int) -> Freshness | None
         f" FROM met {where}",
         (run, config),
     ).fetchone()
-    visits = connection.execute(f"SELECT count(*), min(visit), max(visit) FROM visits {where}", (run, config))
+    ends = "coalesce(min(visit), 0), coalesce(max(visit), 0)"
+    visits = connection.execute(f"SELECT count(*), {ends} FROM visits {where}", (run, config))
     return Freshness(questions, *map(int, counts), *visits.fetchone()) if questions else None

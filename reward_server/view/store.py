@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = ".view.sqlite3"
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Counted up with every change below, and of what is kept: an index of another version is made again."""
 
 TABLES = """

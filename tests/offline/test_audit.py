@@ -213,6 +213,55 @@ def test_noise_as_set_is_called_off_in_at_most_one_of_twenty_seeds() -> None:
     assert alarms <= 10
 
 
+def test_too_few_draws_are_said_to_be_too_few_with_how_many_it_takes(tmp_path: Path) -> None:
+    told = audit(in_record(tmp_path / "few", rows_of(questions=40, visits=2)))
+    assert "of 80 draws flipped" in told["verdict"] and ": as set" not in told["verdict"]
+    assert "80 draws; with 323 one could see a difference of 0.1 from the 0.4 that was set" in told["verdict"]
+    rate = told["noise"][0]["rates"]["all"]
+    assert (rate["is_enough"], rate["draws_needed"], rate["difference"]) == (False, 323, 0.1)
+    pair = audit(in_record(tmp_path / "pair", rows_of("false_positive_prob=0&false_negative_prob=0.02", questions=40)))
+    assert pair["verdict"].count("too few") == 1  # that a rate is 0 is seen at once
+    assert "160 draws; with" in pair["verdict"] and "a difference of 0.01 from the 0.02" in pair["verdict"]
+    for_evaluation = [
+        msgspec.structs.replace(row, flip=False, noise={"threshold": 0.4, "exposed": False})
+        for row in rows_of(questions=3)
+    ]
+    assert audit(in_record(tmp_path / "none", for_evaluation))["verdict"].startswith("no draw could turn a score. ")
+
+
+def test_the_number_of_draws_that_it_takes_shows_the_difference_in_four_of_five_runs() -> None:
+    from math import comb
+
+    for p, difference, level in ((0.4, 0.1, 0.005), (0.1, 0.05, 0.0025)):
+        n, share = binomial.draws_needed(difference, p, level), p + difference
+        seen = sum(
+            comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n + 1) if binomial.chance(k, n, p) < level
+        )
+        assert 0.75 < seen < 0.85
+
+
+def test_noise_without_visits_is_said_in_the_sentence_whether_or_not_a_question_came_back(tmp_path: Path) -> None:
+    rows = [msgspec.structs.replace(row, visit=None) for row in rows_of(fresh=False, visits=2)]
+    told = audit(in_record(tmp_path / "back", rows))
+    assert "their noise is a wrong label, not noise (no visit was ever sent)" in told["verdict"]
+    once = audit(in_record(tmp_path / "once", [row for row in rows if row.id[0] == "0"]))
+    assert "No visit was ever sent: no question came back, so its noise is fresh so far" in once["verdict"]
+    assert once["noise"][0]["freshness"].items() >= {"visits": 0, "returned": 0}.items()
+
+
+def test_a_run_that_is_not_fresh_is_named_beside_others_of_the_same_noise(tmp_path: Path) -> None:
+    for run in ("a", "b", "c"):
+        rows = rows_of(questions=40, visits=3, fresh=run != "b")
+        write_record(
+            tmp_path, [msgspec.structs.replace(row, run=run, id=run + row.id, step=int(row.id[0])) for row in rows]
+        )
+    told = audit(tmp_path)
+    assert "Not fresh: 100% of the 40 questions that came back in b had an old visit" in told["verdict"]
+    assert told["noise"][0]["freshness"].items() >= {"returned": 120, "old": 40, "is_stale": True}.items()
+    assert told["noise"][0]["freshness"]["stale"]["runs"] == ["b"]
+    assert "Fresh: 40 questions came back" in audit(tmp_path, "--run", "a")["verdict"]
+
+
 def test_labels_tell_how_often_the_verifier_is_wrong(tmp_path: Path) -> None:
     """Every tenth rollout that is paid is wrong, every fifth that is not is right."""
     rows = rows_of(questions=600, visits=1)

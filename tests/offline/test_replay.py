@@ -146,27 +146,81 @@ def test_the_verifier_pays_a_flip_record_its_clean_scores(record: Path, tmp_path
     assert report(output)["rows"]["same"] == 256  # it is a record itself
 
 
-def test_groups_that_change_an_advantage_or_their_variance_are_counted(record: Path) -> None:
-    flip = sorted(record.glob("*/*.jsonl"))[1]
-    groups: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for row in map(json.loads, flip.read_text().splitlines()):
+KINDS = ("sign", "gains-variance", "loses-variance", "teaching-before", "teaching-after")
+
+
+def signs_of(rewards: list[float]) -> list[int]:
+    mean = sum(rewards) / len(rewards)
+    return [(reward > mean) - (reward < mean) for reward in rewards]
+
+
+def by_hand(rows: list[dict[str, Any]], place: Callable[[dict[str, Any]], int]) -> dict[int, dict[str, set[str]]]:
+    """Ids of the rows behind each number of each step, of a `flip` that is paid by `verifier`, in plain Python."""
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in rows:
         if row["flip"]:
-            groups.setdefault((row["group"], row["step"]), []).append((row["paid"], row["parts"]["clean"]))
-    counts = {"groups": len(groups), "sign": 0, "gains-variance": 0, "loses-variance": 0}
-    for pairs in groups.values():
-        means = [sum(column) / len(pairs) for column in zip(*pairs, strict=True)]
-        signs = [
-            [(reward > mean) - (reward < mean) for reward, mean in zip(pair, means, strict=True)] for pair in pairs
-        ]
-        flat = [not any(column) for column in zip(*signs, strict=True)]
-        counts["sign"] += any(old * new < 0 for old, new in signs)
-        counts["gains-variance"] += flat == [True, False]
-        counts["loses-variance"] += flat == [False, True]
-    assert report(flip, "-r", "verifier")["groups"] == counts
-    assert counts["sign"] > 0
+            groups.setdefault((row["group"], place(row)), []).append(row)
+    found: dict[int, dict[str, set[str]]] = {}
+    for (_, step), some in groups.items():
+        old, new = signs_of([row["paid"] for row in some]), signs_of([row["parts"]["clean"] for row in some])
+        taught, teaches = any(old), any(new)
+        held = (
+            any(a * b < 0 for a, b in zip(old, new, strict=True)),
+            teaches > taught,
+            taught > teaches,
+            taught,
+            teaches,
+        )
+        of_step = found.setdefault(step, {kind: set() for kind in KINDS})
+        for kind, holds in zip(KINDS, held, strict=True):
+            of_step[kind] |= {row["id"] for row in some} if holds else set()
+    return found
+
+
+def test_groups_that_teach_or_change_an_advantage_are_counted_by_step_and_listed(record: Path) -> None:
+    flip = sorted(record.glob("*/*.jsonl"))[1]
+    wanted = by_hand([json.loads(line) for line in flip.read_text().splitlines()], lambda row: row["step"])
+    found = report(flip, "-r", "verifier")
+    for each in found["buckets"]:
+        counts = {kind: len(ids) / 4 for kind, ids in wanted[each["step"]].items()}
+        assert each["groups"] == {"groups": 15, **counts}
+    assert found["groups"] == {
+        name: sum(each["groups"][name] for each in found["buckets"]) for name in ("groups", *KINDS)
+    }
+    assert found["groups"]["sign"] and found["groups"]["teaching-after"]
+    assert found["training"]["rows"] == 240
+    for kind in KINDS:
+        for place, ids in (
+            (f"{kind}@2", wanted[2][kind]),
+            (kind, set().union(*(each[kind] for each in wanted.values()))),
+        ):
+            lines = command("replay", flip, "-r", "verifier", "--list", place, "--json").splitlines()
+            assert sorted(json.loads(line)["id"] for line in lines) == sorted(ids)
+    assert len(command("replay", flip, "-r", "verifier", "--list", "rows@evaluation").splitlines()) == 16
+    assert len(command("replay", flip, "-r", "verifier", "--list", "rows@3").splitlines()) == 60
     gained = report(flip, "-r", "rpr")["groups"]["gains-variance"]
-    listed = command("replay", flip, "-r", "rpr", "--list", "gains-variance").splitlines()
-    assert len(listed) == 4 * gained
+    assert len(command("replay", flip, "-r", "rpr", "--list", "gains-variance").splitlines()) == 4 * gained > 0
+
+
+def test_a_question_that_comes_back_in_a_run_without_steps_is_another_group(record: Path, tmp_path: Path) -> None:
+    """Nobody sent a step or a visit. Each 60 training rows are one; a question is back after 57."""
+    rows = [msgspec.structs.replace(row, step=None, visit=None) for row in rows_of("flip", "flip_prob=0.4&seed=17")]
+    write_record(tmp_path, rows)
+    read = [json.loads(encode(row)) for row in rows]
+    wanted = by_hand(read, lambda row: read.index(row) // 64)
+    found = report(tmp_path, "-r", "verifier", "--per", 40)
+    assert [each["bucket"] for each in found["buckets"]] == [0, 1, 2, 3, 4, 5]
+    assert found["groups"]["groups"] == 60
+    for kind in KINDS:
+        assert found["groups"][kind] == sum(len(each[kind]) for each in wanted.values()) / 4
+
+
+def test_a_run_of_many_steps_is_shown_in_twenty_lines_or_in_all(tmp_path: Path) -> None:
+    rows = [msgspec.structs.replace(row, step=n // 4) for n, row in enumerate(rows_of("verifier", "") * 2)]
+    write_record(tmp_path, rows)
+    short = command("replay", tmp_path, "-r", "rpr")
+    assert "6 steps a line (--by-step: each step)" in short and "│ 116 … 121  │" in short
+    assert "│ 119 " in command("replay", tmp_path, "-r", "rpr", "--by-step")
 
 
 def test_an_interrupted_replay_goes_on_where_its_output_ends(record: Path, tmp_path: Path) -> None:
@@ -274,7 +328,8 @@ def test_a_torn_line_is_passed_over_and_said(record: Path, tmp_path: Path) -> No
         (["replay", ".", "--alpha", "1"], "name the reward with -r"),
         (["replay", ".", "-r", "http://host/health"], "no URL of a reward"),
         (["replay", ".", "--run", "other"], "has no run 'other'; it has noisy"),
-        (["replay", ".", "--list", "all"], "no such change; there are same, differs"),
+        (["replay", "absent", "--list", "all"], "no such change; there are same, differs"),
+        (["replay", "absent", "--list", "sign@x"], "behind the @ stands a step"),
         (["replay", ".", "-r", "rm"], "no reward model"),
     ],
 )

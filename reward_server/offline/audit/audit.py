@@ -8,7 +8,8 @@ Four questions for each configuration, of which the last two have one right answ
     was that paid which it says?        the reward, for a score that is turned and for one that is not
 
 The first two are judged together: noise is *off* where any of m tests has a chance below `LEVEL` / m, so a run whose
-noise is as set is called off once in a hundred at most.
+noise is as set is called off once in a hundred at most. It is *as set* only where there are draws enough to show, in
+four of five runs, a share that is off by `DIFFERENCE`, or by half of the way to 0 or 1 where that is less.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from typing import Any
 from reward_server.errors import CommandError
 from reward_server.offline.audit import binomial, uniform
 from reward_server.offline.audit.draws import Broken, Draws
-from reward_server.offline.audit.freshness import Freshness, freshness
+from reward_server.offline.audit.freshness import freshness, joined
 from reward_server.offline.replay.plans import Config, Resolve
 from reward_server.rewards.flip import FlipReward
 from reward_server.rewards.plan import Plan
 
 LEVEL = 0.01
+DIFFERENCE = 0.1
 Found = dict[str, Any]
 _FATES = """
 select is_one, rate, count(*), sum(is_flipped), sum(many), sum(torn) from (
@@ -76,6 +78,8 @@ def judged(found: list[Found], rows: int) -> Found:
         chances = each.pop("tests")
         broken = each["contradicted"] + each["foreign"] + each["torn"]
         each["is_off"] = min(chances, default=1.0) < bar or broken > 0
+        for rate in filter(None, each["rates"].values()):
+            rate |= _resolution(rate["draws"], rate["set"], bar)
     return {
         "rows": rows,
         "is_off": any(each["is_off"] for each in found),
@@ -83,6 +87,15 @@ def judged(found: list[Found], rows: int) -> Found:
         "least_chance": bar,
         "noise": found,
     }
+
+
+def _resolution(draws: int, was_set: float | None, level: float) -> Found:
+    """Are there draws enough to tell? `draws_needed`: so many would show a `difference` from what was set."""
+    if was_set is None:
+        return {"difference": None, "draws_needed": None, "is_enough": False}
+    difference = min(DIFFERENCE, was_set / 2, (1 - was_set) / 2)
+    needed = binomial.draws_needed(difference, was_set, level) if difference > 0 else 1
+    return {"difference": difference, "draws_needed": needed, "is_enough": draws >= needed}
 
 
 def _noise(
@@ -157,8 +170,10 @@ def _freshness(draws: Draws, key: tuple[int, str], flip: FlipReward | None, per:
     """None for noise that belongs to an answer, whenever it comes."""
     if flip is not None and flip.flip_scope == "answer":
         return None
-    found: Freshness = freshness(draws, *key, per)
-    return {**asdict(found), "is_stale": found.is_stale}
+    runs = freshness(draws, *key, per)
+    stale = [each for each in runs if joined([each]).is_stale]
+    told = asdict(joined(runs))
+    return {**told, "is_stale": bool(stale), "stale": asdict(joined(stale)) if stale else None}
 
 
 def _flip(plan: Plan | None, part: str) -> FlipReward | None:

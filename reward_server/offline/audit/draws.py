@@ -20,10 +20,11 @@ from reward_server.offline.replay.recorded import Recorded
 TABLES = """
 create table draw (
     n integer, config integer, part text, question text, visit integer, step integer, request integer, time text,
-    is_train integer, u real, is_one integer, rate real, is_exposed integer, is_flipped integer, is_mislabelled integer
+    run text, is_train integer, u real, is_one integer, rate real,
+    is_exposed integer, is_flipped integer, is_mislabelled integer
 );
 """
-_INSERT = f"insert into draw values ({','.join('?' * 15)})"
+_INSERT = f"insert into draw values ({','.join('?' * 16)})"
 _CHUNK = re.compile(r"(?<=\A[0-9a-f]{16})-\d{1,6}\Z")
 """Our client sends a large batch in several requests, numbered behind one id."""
 EXAMPLES = 10
@@ -68,16 +69,9 @@ class Draws:
             config = self.configs.setdefault(key, len(self.configs))
             self.broken.setdefault((config, fate.part), Broken()).add(fate, recorded.where)
             yield (
-                *(
-                    self.rows,
-                    config,
-                    fate.part,
-                    row.question or None,
-                    row.visit,
-                    row.step,
-                    request_key(row.request_id),
-                ),
-                *(row.time, row.flip, fate.draw, fate.is_one, fate.rate, fate.is_exposed, fate.is_flipped),
+                *(self.rows, config, fate.part, row.question or None, row.visit, row.step),
+                *(request_key(row.request_id), row.time, row.run, row.flip),
+                *(fate.draw, fate.is_one, fate.rate, fate.is_exposed, fate.is_flipped),
                 fate.is_mislabelled,
             )
 

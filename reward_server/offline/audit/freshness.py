@@ -6,8 +6,9 @@ requests hold whole batches; and where each request holds one sample, when more 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -19,14 +20,11 @@ from reward_server.offline.audit.draws import Draws
 STALE = 0.05
 """More old visits than this share of all returns are a mistake, and not a question that a request's end cut in two."""
 _ROWS = """
-select question, coalesce(visit, 0), step, request, many, arrival from (
-    select *, row_number() over (order by time, n) as arrival, count(*) over (partition by request) as many
+select run, question, visit, step, request, many, arrival from (
+    select *, row_number() over (partition by run order by time, n) as arrival,
+    count(*) over (partition by run, request) as many
     from draw where config = ? and part = ? and is_train and question is not null
-) order by question, arrival
-"""
-_VISITS = """
-select count(distinct coalesce(visit, 0)), min(coalesce(visit, 0)), max(coalesce(visit, 0))
-from draw where config = ? and part = ? and is_train
+) order by run, question, arrival
 """
 
 
@@ -59,7 +57,7 @@ class Freshness:
     """`returned`: questions that came back, `old` of them at least once with a visit that was there before.
 
     `returns`, `old_returns`: the same, each return counted. `visits`: how many different ones were sent, from
-    `first_visit` to `last_visit`.
+    `first_visit` to `last_visit`; 0 where nobody sent any, and noise takes 0. `runs`: which it is of.
     """
 
     questions: int = 0
@@ -70,6 +68,7 @@ class Freshness:
     visits: int = 0
     first_visit: int = 0
     last_visit: int = 0
+    runs: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def is_stale(self) -> bool:
@@ -77,26 +76,41 @@ class Freshness:
         return self.old_returns > STALE * self.returns
 
 
-def freshness(draws: Draws, config: int, part: str, per: int) -> Freshness:
-    """Of the training rows of one configuration."""
-    ((visits, first, last),) = draws.ask(_VISITS, config, part)
-    found = Freshness(visits=visits, first_visit=first or 0, last_visit=last or 0)
-    for _, rows in groupby(draws.ask(_ROWS, config, part), itemgetter(0)):
-        returns, old = _returns(rows, per)
-        found.questions += 1
-        found.returned += returns > 0
-        found.old += old > 0
-        found.returns += returns
-        found.old_returns += old
+@dataclass
+class OfRun:
+    """One run, counted question by question."""
+
+    run: str
+    counts: Counter[str] = field(default_factory=Counter)
+    visits: set[int] = field(default_factory=set)
+
+    def add(self, rows: Iterable[tuple[Any, ...]], per: int) -> None:
+        """All rows of a question, in the order of their arrival."""
+        met = Meetings()
+        for _, _, visit, step, request, many, arrival in rows:
+            met.add(visit or 0, step, request, many, arrival, per)
+            if visit is not None:
+                self.visits.add(visit)
+        counted = {"questions": 1, "returned": met.returns > 0, "old": met.old_returns > 0}
+        self.counts.update({**counted, "returns": met.returns, "old_returns": met.old_returns})
+
+
+def freshness(draws: Draws, config: int, part: str, per: int) -> list[OfRun]:
+    """Of the training rows of one configuration, run by run: a question that another run has too is not back."""
+    found = []
+    for run, rows in groupby(draws.ask(_ROWS, config, part), itemgetter(0)):
+        found.append(OfRun(run))
+        for _, of_question in groupby(rows, itemgetter(1)):
+            found[-1].add(of_question, per)
     return found
 
 
-def _returns(rows: Iterable[tuple[Any, ...]], per: int) -> tuple[int, int]:
-    """How often one question came back, and how often with an old visit. Rows are in the order of their arrival."""
-    met = Meetings()
-    for _, visit, step, request, many, arrival in rows:
-        met.add(visit, step, request, many, arrival, per)
-    return met.returns, met.old_returns
+def joined(runs: Sequence[OfRun]) -> Freshness:
+    """Of one run, or of several together."""
+    counts = sum((each.counts for each in runs), Counter[str]())
+    visits = set().union(*(each.visits for each in runs))
+    ends = {"first_visit": min(visits, default=0), "last_visit": max(visits, default=0)}
+    return Freshness(**counts, **ends, visits=len(visits), runs=tuple(each.run for each in runs))
 
 
 def _occasion(step: int | None, request: int | None, many: int, gaps: int) -> tuple[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import starmap
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,8 @@ from rich.table import Table
 Found = dict[str, Any]
 WIDTH = 110
 WIDE = 160
+MAX_RUNS = 5
+"""So many are named in a sentence."""
 RATES = {
     "all": "all draws",
     "false_positive_prob": "a clean 0 paid as 1 (ρ0)",
@@ -29,13 +32,27 @@ def sentence(each: Found) -> str:
     """Of one configuration."""
     rates = each["rates"]
     names = ("all", "wrong_labels") if rates["all"] else ("false_positive_prob", "false_negative_prob", "wrong_labels")
-    said = [_share(name, rates[name]) for name in names if rates[name]]
-    amount = "; ".join(said) if said else "no draw could turn a score"
-    if not each["is_off"]:
-        is_set = any(rates[name] and rates[name]["set"] is not None for name in names)
-        amount += ": as set" if is_set else ": what was set is not known"
-        return f"{amount}. {fresh(each['freshness'])}"
-    return f"{amount}: OFF, {_why(each)}. {fresh(each['freshness'])}"
+    counted = {name: rates[name] for name in names if rates[name]}
+    amount = "; ".join(starmap(_share, counted.items())) or "no draw could turn a score"
+    if each["is_off"]:
+        return f"{amount}: OFF, {_why(each)}. {fresh(each['freshness'])}"
+    return f"{amount}{_as_set([*counted.values()])}. {fresh(each['freshness'])}"
+
+
+def _as_set(rates: list[Found]) -> str:
+    """What is said where nothing speaks against what was set: is it that, or are there too few draws to tell?"""
+    known = [rate for rate in rates if rate["set"] is not None]
+    if not known:
+        return ": what was set is not known" if rates else ""
+    few = [rate for rate in known if not rate["is_enough"]]
+    if not few:
+        return ": as set"
+    told = (
+        f"{rate['draws']:,} draws; with {rate['draws_needed']:,} one could see a difference of {rate['difference']:.3g}"
+        f" from the {rate['set']:.3g} that was set"
+        for rate in few
+    )
+    return f": too few to tell whether it is as set ({'; '.join(told)})"
 
 
 def _share(name: str, rate: Found) -> str:
@@ -64,20 +81,33 @@ def fresh(found: Found | None) -> str:
     if found is None:
         return "Noise of scope `answer` belongs to the answer: no visit renews it"
     if not found["returned"]:
+        if not found["visits"]:
+            return (
+                "No visit was ever sent: no question came back, so its noise is fresh so far. One that comes back meets"
+                " its old draw, which is a wrong label, not noise"
+            )
         return "No question came back, so its noise is fresh"
     if found["is_stale"]:
-        share = found["old"] / found["returned"]
+        stale = found.get("stale") or found
+        where = f" in {_named(stale['runs'])}" if len(found["runs"]) > 1 else ""
         return (
-            f"Not fresh: {share:.0%} of the {found['returned']:,} questions that came back had an old visit:"
-            f" their noise is a wrong label, not noise ({_visits(found)})"
+            f"Not fresh: {stale['old'] / stale['returned']:.0%} of the {stale['returned']:,} questions that came back"
+            f"{where} had an old visit: their noise is a wrong label, not noise ({_visits(stale)})"
         )
     return f"Fresh: {found['returned']:,} questions came back, with new visits"
 
 
 def _visits(fresh: Found) -> str:
+    if not fresh["visits"]:
+        return "no visit was ever sent"
     if fresh["visits"] == 1:
         return f"every row has the visit {fresh['first_visit']}"
     return f"{fresh['visits']:,} different visits were sent, {fresh['first_visit']:,} … {fresh['last_visit']:,}"
+
+
+def _named(runs: Sequence[str]) -> str:
+    shown = ", ".join(runs[:MAX_RUNS])
+    return f"{shown} and {len(runs) - MAX_RUNS} more runs" if len(runs) > MAX_RUNS else shown
 
 
 def tables(told: Found) -> str:
@@ -142,10 +172,11 @@ def _table(each: Found) -> Table:
 def _lines(each: Found) -> Iterator[str]:
     fresh = each["freshness"]
     if fresh is not None:
+        sent = f"{fresh['visits']:,}, from {fresh['first_visit']:,} to {fresh['last_visit']:,}"
         yield (
             f"questions: {fresh['questions']:,}, came back: {fresh['returned']:,}, with an old visit: {fresh['old']:,}"
             f" (returns: {fresh['returns']:,}, with an old visit: {fresh['old_returns']:,});"
-            f" visits sent: {fresh['visits']:,}, from {fresh['first_visit']:,} to {fresh['last_visit']:,}"
+            f" visits sent: {sent if fresh['visits'] else 'none'}"
         )
     for name, what in (
         ("contradicted", "rows that are not paid what their draw says"),

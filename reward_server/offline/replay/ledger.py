@@ -23,7 +23,7 @@ create table row (
     question text, configuration integer, is_train integer, state integer, old real, new real, old_outcome text,
     new_outcome text, has_old integer, why integer
 );
-create table change (name text, n integer);
+create table place (n integer primary key, bucket integer, first_bucket integer, kinds integer);
 """
 _INSERT = f"insert into row values ({','.join('?' * 18)})"
 CHANGED = "(state in (1, 2) and old is not new)"
@@ -88,9 +88,23 @@ class Ledger:
         """Rows of an SQL query."""
         return self._sql.execute(query, values)
 
-    def note(self, name: str, numbers: Iterable[int]) -> None:
-        """Rows that belong to a change."""
-        self._sql.executemany("insert into change values (?, ?)", [(name, number) for number in numbers])
+    def place(self, rows: Iterable[tuple[int, int | None, int | None, int]]) -> None:
+        """Of training rows: number, bucket, that of their group's first row, and the bits of what their group shows."""
+        self._sql.executemany("insert into place values (?, ?, ?, ?)", rows)
+
+    def training(self, per: int) -> str:
+        """SQL: the training rows that have a reward, with `arrival`, their place in their run, and `bucket`: the step,
+        or where a run has none, `per` rows in the order of arrival."""
+        ((without_step,),) = self.ask("select exists(select 1 from row where is_train and step is null)")
+        arrival = "row_number() over (partition by run order by time, n) - 1" if without_step else "n"
+        bucket = f"case when run in (select run from row where step is not null) then step else arrival / {per} end"
+        rows = f"select *, {arrival} as arrival from row where is_train and {self.comparable()}"
+        return f"select *, {bucket} as bucket from ({rows})"
+
+    def comparable(self) -> str:
+        """SQL: rows with both rewards. Where none says what it was paid, all that are paid now."""
+        ((is_known,),) = self.ask("select exists(select 1 from row where state not in (6, 7))")
+        return "state not in (6, 7)" if is_known else "state != 6"
 
     def why(self, number: int) -> str:
         """The reason of that number."""

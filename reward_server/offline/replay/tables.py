@@ -8,11 +8,23 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from reward_server.offline.replay.groups import GROUPS, KINDS, Counts, total
 from reward_server.offline.replay.report import Report
 
-WIDTH = 110
+WIDTH = 120
 MAX_BUCKETS = 20
+COLUMNS = {
+    GROUPS: "groups",
+    "teaching-before": "taught",
+    "teaching-after": "teach",
+    "sign": "sign",
+    "gains-variance": "gain",
+    "loses-variance": "lose",
+}
+"""Of the groups, by what `--list` calls them."""
 TITLES = {
+    "teaching-before": "groups that had variance, so that they taught something",
+    "teaching-after": "groups that have variance now",
     "sign": "groups in which an advantage changes its sign",
     "gains-variance": "groups that gain all their variance: they taught nothing, now they do",
     "loses-variance": "groups that lose all their variance: they taught something, now nothing",
@@ -27,11 +39,11 @@ TITLES = {
 """Of what `--list` names. Two outcomes with `>` between them are their own title."""
 
 
-def tables(told: Report) -> str:
-    """All of it, without the verdict."""
+def tables(told: Report, *, by_step: bool) -> str:
+    """All of it, without the verdict. `by_step`: a line for each step, however many."""
     console = Console(width=WIDTH)
     with console.capture() as printed:
-        for table in (_configs(told), _outcomes(told), _buckets(told), _groups(told)):
+        for table in (_configs(told), _outcomes(told), _buckets(told, by_step=by_step), _groups(told)):
             if table.row_count:
                 console.print(table)
         for line in (*_not_paid(told), *_examples(told), *_receipts(told)):
@@ -60,14 +72,22 @@ def _outcomes(told: Report) -> Table:
     return table
 
 
-def _buckets(told: Report) -> Table:
-    table = Table(title="mean reward of training rows", title_justify="left")
-    for name in ("run", "steps" if any("step" in each for each in told["buckets"]) else "bucket"):
+def _buckets(told: Report, *, by_step: bool) -> Table:
+    buckets = told["buckets"]
+    size = 1 if by_step else -(-len(buckets) // MAX_BUCKETS) or 1
+    title = "mean reward and groups of training rows"
+    title += f", {size} steps a line (--by-step: each step)" if size > 1 else ""
+    table = Table(title=title, title_justify="left")
+    for name in ("run", "steps" if any("step" in each for each in buckets) else "bucket"):
         table.add_column(name)
-    for name in ("rows", "old", "new", "difference"):
+    for name in ("rows", "old", "new", "difference", *COLUMNS.values()):
         table.add_column(name, justify="right")
-    for run, label, each in _spans(told["buckets"]):
-        table.add_row(run, label, str(each["rows"]), *_two_means(each))
+    for run, label, each in _spans(buckets, size):
+        table.add_row(run, label, str(each["rows"]), *_two_means(each), *_of_groups(each["groups"]))
+    if len(buckets) > 1:
+        table.add_section()
+        each = told["training"]
+        table.add_row("", "all", str(each["rows"]), *_two_means(each), *_of_groups(told["groups"]))
     if told["evaluation"]["rows"]:
         each = told["evaluation"]
         table.add_row("", "evaluation", str(each["rows"]), *_two_means(each))
@@ -79,9 +99,12 @@ def _two_means(each: dict[str, Any]) -> tuple[str, str, str]:
     return _mean(old), _mean(new), "" if old is None or new is None else f"{new - old:+.4f}"
 
 
-def _spans(buckets: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """At most `MAX_BUCKETS` lines: neighbours of a run are put together, weighted by their rows."""
-    size = -(-len(buckets) // MAX_BUCKETS) or 1
+def _of_groups(counts: Counts) -> Iterator[str]:
+    return (str(counts[name]) for name in COLUMNS)
+
+
+def _spans(buckets: list[dict[str, Any]], size: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """So many neighbours of a run are put together, weighted by their rows."""
     by_run: dict[str, list[dict[str, Any]]] = {}
     for each in buckets:
         if each.get("step", 0) is None:
@@ -97,7 +120,10 @@ def _spans(buckets: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, 
 
 
 def _together(some: list[dict[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {"rows": sum(each["rows"] for each in some)}
+    found: dict[str, Any] = {
+        "rows": sum(each["rows"] for each in some),
+        "groups": total(each["groups"] for each in some),
+    }
     for name in ("old_mean", "new_mean"):
         known = [(each["rows"], each[name]) for each in some if each[name] is not None]
         rows = sum(count for count, _ in known)
@@ -108,9 +134,9 @@ def _together(some: list[dict[str, Any]]) -> dict[str, Any]:
 def _groups(told: Report) -> Table:
     groups = told["groups"]
     table = Table("groups of training rows", "", title="advantages", title_justify="left")
-    if groups["groups"] and told["changed"]:
-        table.add_row("of two rows or more", str(groups["groups"]))
-        for name in ("sign", "gains-variance", "loses-variance"):
+    if groups[GROUPS] and told["changed"]:
+        table.add_row("of two rows or more", str(groups[GROUPS]))
+        for name in KINDS:
             table.add_row(f"{TITLES[name]} (--list {name})", str(groups[name]))
     return table
 
