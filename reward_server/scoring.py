@@ -32,6 +32,7 @@ from reward_server.reward_model.request import ModelAnswer, ModelRequest
 from reward_server.reward_model.slot import ModelSlot
 from reward_server.reward_model.token_limit import TokenLimit
 from reward_server.rewards.composite import Composite
+from reward_server.rewards.flip import both_right
 from reward_server.rewards.found import Derivation, Found, Needs, leaves_of
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.reasoning import Rpr
@@ -171,7 +172,7 @@ class Scorer:
         if needs.check:
             asked = ("grade", question, needs.check, needs.ordered)
             verdicts = await work.once(asked, self._grade, needs.check, plan, work.samples, readings, work.times)
-            wrongs = await self._grade_mislabelled(needs.check, plan, work.samples, readings)
+            wrongs = await self._grade_mislabelled(needs.check, plan, work.samples, readings, verdicts)
         question_of_model = ("model", needs.turn, needs.model)
         rprs = await self._reason(plan, work, readings) if needs.rpr else nothing
         answers = await work.once(question_of_model, self._ask, needs, work, readings) if needs.model else nothing
@@ -263,9 +264,14 @@ class Scorer:
         return await self._timed("grade", times, self._verdicts.complete(judged))
 
     async def _grade_mislabelled(
-        self, check: Check, plan: Plan, samples: list[Sample], readings: list[Reading]
+        self,
+        check: Check,
+        plan: Plan,
+        samples: list[Sample],
+        readings: list[Reading],
+        true: Sequence[Verdict | None],
     ) -> Sequence[Verdict | None]:
-        """Against the wrong ground truth, for those that are paid by it."""
+        """Against the wrong ground truth, for those that are paid by it. `true`: against the true one."""
         rows = [row for row, sample in enumerate(samples) if plan.reward.mislabels(sample)]
         verdicts: list[Verdict | None] = [None] * len(samples)
         if rows:
@@ -273,6 +279,8 @@ class Scorer:
             graded = await self._grade(check, plan, wrong, [readings[row] for row in rows], None)
             for row, verdict in zip(rows, graded, strict=True):
                 verdicts[row] = verdict
+            if right := sum(both_right(true[row], verdicts[row]) for row in rows):
+                log.warning("%s: %d of %d wrong labels are met by the right answer", plan.name, right, len(rows))
         return verdicts
 
     async def _ask_reference(

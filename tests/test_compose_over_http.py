@@ -332,7 +332,34 @@ def test_verl_s_data_source_and_a_row_s_own_go_to_the_route(server: RunningServe
     assert areal.reward_fn("q", RIGHT, ground_truth="4", data_source="chat", reward_url=url) == PAID
     function = trl.RewardFunction(url)
     assert function(["q", "q"], [RIGHT, RIGHT], ground_truth=["4", "4"], source=["gsm8k", 7]) == [1.0, None]
+    sources = {"source": ["gsm8k", None], "data_source": [None, "chat"]}  # as Arrow has rows of two data sets
+    assert function(["q", "q"], [RIGHT, RIGHT], ground_truth=["4", "4"], **sources) == [1.0, PAID]
     function._client.close()
+
+
+@pytest.mark.usefixtures("blend")
+def test_slime_s_metadata_go_to_the_route(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWARD_URL", f"{server.url}/score/by-source")
+    _shared.async_client.cache_clear()
+    samples = [
+        SimpleNamespace(prompt="q", response=RIGHT, label="4", metadata=metadata, index=0, group_index=0)
+        for metadata in ({"source": "gsm8k"}, {"data_source": "chat"}, {"datasource": "nobody"}, None)
+    ]
+    paid = asyncio.run(slime.reward(SimpleNamespace(reward_key=None), samples))
+    assert paid[:2] == [1.0, PAID]
+    assert [getattr(sample, "remove_sample", False) for sample in samples] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("query", ["label_noise=1", "label_noise=1&alpha=0.5", "flip_prob=0&rpr_until_visit=5"])
+def test_clean_labels_do_not_leak_through_what_verl_filters_by(server: RunningServer, query: str) -> None:
+    """A right answer that its wrong label, or a warm-up, does not pay."""
+    url, label = f"{server.url}/score/flip?{query}", {"ground_truth": "4", "wrong_ground_truth": "5"}
+    paid = asyncio.run(verl.compute_score("math", "\\boxed{4}", label, {"raw_prompt": "q"}, url=url))
+    told = openrlhf.reward_from(url, ["q \\boxed{4}"], ["q "], [label])
+    assert (paid["score"], paid["acc"], paid["clean"]) == (told["rewards"][0], told["scores"][0], 1.0)
+    assert paid["acc"] == 0.0
+    _shared.sync_client(url, adapter="openrlhf").close()
+    _shared.sync_client.cache_clear()
 
 
 def test_trl_s_functions_of_components_share_a_request_and_add_up(server: RunningServer, blend: str) -> None:

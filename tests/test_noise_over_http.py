@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import Starter
 from numpy.typing import NDArray
-from running_server import RunningServer
+from running_server import RunningServer, until
 
 Array = NDArray[np.float64]
 RIGHT, WRONG = "so \\boxed{4}", "so \\boxed{5}"
@@ -63,6 +63,17 @@ def test_wrong_labels_are_those_of_whole_questions_at_every_visit(server: Runnin
     assert abs(sum(wrong) / 500 - 0.2) <= 4 * math.sqrt(0.2 * 0.8 / 500)
     assert wrong == [reward == 0.0 for reward in paid(RIGHT, 7)] == [reward == 1.0 for reward in paid(WRONG, 1)]
     assert paid("so \\boxed{6}", None) == [0.0] * 500  # a wrong label is no inversion: a third answer stays wrong
+
+
+def test_a_wrong_label_that_the_right_answer_meets_is_said_to_be_none(server: RunningServer) -> None:
+    said = "1 of 2 wrong labels are met by the right answer"
+    before = server.log.read_text().count(said)
+    labels = [{"ground_truth": ["4", "5"], "wrong_ground_truth": wrong, "group": "q"} for wrong in ("\\frac82", "6")]
+    server.post("/score/flip?label_noise=1", {"completions": [RIGHT, RIGHT], "ground_truths": labels})
+    until(lambda: server.log.read_text().count(said) == before + 1)
+    for label, is_said in zip(labels, (True, False), strict=True):
+        told = server.post("/explain/flip?label_noise=1", {"completion": RIGHT, "ground_truth": label}).json()
+        assert any("this label is not wrong" in warning for warning in told["warnings"]) == is_said
 
 
 @pytest.mark.parametrize("p", [0.05, 0.2, 0.4, 0.5, 0.8])

@@ -15,9 +15,10 @@ class Rewards:
     shape (N,), None where a part does not apply. `config` is the server's digest of all that can change a value; where
     replicas of different configurations answered parts of the batch it has all their digests, joined by `+` (`version`
     likewise). Of a reward that is made of others (`mix`, `route`) `components` has what each adds, each of shape (N,):
-    their sum is the reward before it was rounded to 1/1024. `scores` is then what may be filtered by, in 0 … 1. Both
-    are empty for any other. `request_id`: under which the server logged the request. A batch in chunks has it with
-    `-1`, `-2`, … in the log (or, where a gateway writes ids of its own, all of those, joined by `+`).
+    their sum is the reward before it was rounded to 1/1024. `scores` is then what may be filtered by, in 0 … 1, and of
+    a `flip` with wrong labels or a warm-up. Both are empty for any other. `request_id`: under which the server logged
+    the request. A batch in chunks has it with `-1`, `-2`, … in the log (or, where a gateway writes ids of its own, all
+    of those, joined by `+`).
     """
 
     reward: str

@@ -3,7 +3,8 @@
 Request: `completions` and, all of the same length, `prompts`, `ground_truths`, `groups`, `visits`, `flips`, `steps`,
 `sources`.
 Reply: `reward`, `rewards` (null where unscored), `outcomes`, `parts`, `version`, `config`. Of a reward that is made of
-others also `components`, whose sum is the reward, and `scores`, what may be filtered by.
+others also `components`, whose sum is the reward. `scores`, what may be filtered by: of such a one, with wrong labels,
+and in a warm-up.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ SCHEMA: dict[str, object] = {
 class NativeReply(TypedDict):
     """Columns, in the order of the request. `rewards`: null where a sample has no reward, and its outcome says why.
     `parts`: what a reward is made of, the same for every sample. `config`: digest of all that can change a score.
-    `components`, `scores`: of a reward that is made of others."""
+    `components`: of a reward that is made of others. `scores`: of such a one, with wrong labels, and with a warm-up."""
 
     reward: str
     rewards: list[float | None]
@@ -142,12 +143,8 @@ def render(reply: Reply, _echo: Echo) -> bytes:
         "config": reply.plan.config,
     }
     if reply.plan.parts:
-        _join(columns, reply)
+        rows = [reply.components(score) for score in reply.scores]
+        columns["components"] = {name: [row[name] for row in rows] for name in reply.component_names}
+    if reply.plan.reward.tells_scores:
+        columns["scores"] = [None if score.reward is None else reply.shown(score) for score in reply.scores]
     return to_json(columns).encode()
-
-
-def _join(columns: NativeReply, reply: Reply) -> None:
-    """Adds the columns of a reward that is made of others."""
-    rows = [reply.components(score) for score in reply.scores]
-    columns["components"] = {name: [row[name] for row in rows] for name in reply.component_names}
-    columns["scores"] = [None if score.reward is None else reply.shown(score) for score in reply.scores]

@@ -13,6 +13,7 @@ from reward_server.grading.math_verify_tier import TIER as MATH_VERIFY
 from reward_server.grading.reading import repairs
 from reward_server.grading.text.normalise import normalise
 from reward_server.rewards.composite import Composite
+from reward_server.rewards.flip import both_right
 from reward_server.rewards.found import Derivation, parts_of
 from reward_server.rewards.mix import MixReward
 from reward_server.rewards.plan import Plan
@@ -228,6 +229,8 @@ def _warnings(plan: Plan, sample: Sample, derivation: Derivation) -> list[str]:
     warnings = list(plan.reward.warnings(sample))
     for name, part in parts_of(derivation).items():
         warnings += [f"{name}: {text}" for text in _warnings(plan.parts[name], sample, part)]
+    if both_right(derivation.found.verdict, derivation.found.wrong_verdict):
+        warnings.append("the wrong ground truth is met by the right answer, so this label is not wrong")
     for meant in repairs(sample.ground_truths, plan.needs.check):
         warnings.append(f"the ground truth is damaged (a backslash lost to JSON, or the like); read as {meant}")
     wants_box = plan.needs.check is not None and plan.needs.place in ("box", "auto")

@@ -17,6 +17,11 @@ class Composite(AnyReward):
         """Nothing of its own: its parts ask."""
         return Needs()
 
+    @property
+    def tells_scores(self) -> bool:
+        """Its reward is no score of a check."""
+        return True
+
     @abstractmethod
     def rows(self, samples: Sequence[Sample]) -> dict[str, list[int]]:
         """Which of the samples each part is asked about, by the part's name, in ascending order."""

@@ -42,6 +42,11 @@ FIXED = {
 """What is said by scope, where a sample has no visit."""
 
 
+def both_right(true: Verdict | None, wrong: Verdict | None) -> bool:
+    """Is an answer right by the true ground truth, and by the wrong one too?"""
+    return true is not None and wrong is not None and true.clean == wrong.clean == 1
+
+
 class FlipReward(VerifierReward):
     """The verifier's score, inverted with a known probability and reproducibly."""
 
@@ -114,6 +119,11 @@ class FlipReward(VerifierReward):
     def work_of_a_char(self) -> int:
         """An expression is searched for in every text."""
         return 1 if self.flip_if is None else feature_of(self.flip_if).work
+
+    @property
+    def tells_scores(self) -> bool:
+        """By a wrong label, or in a warm-up, it is paid by something else than `clean`, which must not leak."""
+        return self.label_noise > 0 or self.rpr_until_visit > 0
 
     def rates(self, visit: int | None) -> NoiseRates:
         """How often a clean 0, a clean 1, is turned at that visit; the first where there is none."""

@@ -13,6 +13,7 @@ those have 0.0672, 0.1161 and 0.1937. `tilt` > 0 is a stingy judge, < 0 a genero
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 
 from reward_server.rewards.transform import sigmoid
@@ -32,4 +33,5 @@ def judged(clean: float, draw: float, *, accuracy: float, sharpness: float, tilt
     """
     mu = _NORMAL.inv_cdf(accuracy)
     z = mu * (2 * clean - 1) + _NORMAL.inv_cdf(max(draw, _LEAST))
-    return sigmoid(2 * sharpness * mu * (z - tilt))
+    x = 2 * sharpness * mu * (z - tilt)
+    return 0.5 if math.isnan(x) else sigmoid(x)  # infinity times 0, where the product of what is finite is 0

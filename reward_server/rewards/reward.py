@@ -93,6 +93,11 @@ class AnyReward(BaseModel):
         """What `settle` costs for each character of a completion, as a multiple of what the other steps cost."""
         return 1
 
+    @property
+    def tells_scores(self) -> bool:
+        """Does a native reply need what may be filtered by? Else it is the reward, or `clean` and `flipped` say it."""
+        return False
+
     def lacks(self, sample: Sample) -> str | None:
         """Why the sample cannot be scored at all: a sentence with `{name}` and `{row}` to fill in."""
         return None

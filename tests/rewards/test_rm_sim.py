@@ -34,6 +34,15 @@ def reasoning(value: float) -> Rpr:
     return Rpr(value=value, hits=3, repetition=0.0, user_turns=0)
 
 
+@pytest.mark.parametrize(("accuracy", "tilt"), [(0.5, 0.0), (0.9, 1e308), (0.9, -1e308), (1 - 2**-53, 0.0)])
+def test_no_parameter_makes_a_score_that_is_no_number(accuracy: float, tilt: float) -> None:
+    """One such sample was a 500 for its whole request."""
+    for sharpness in (1e308, 1e-308):
+        for draw in (0.0, 0.5, 1 - 2**-53):
+            assert 0 <= judged(1.0, draw, accuracy=accuracy, sharpness=sharpness, tilt=tilt) <= 1
+    assert judged(0.0, 0.3, accuracy=0.5, sharpness=1e308, tilt=tilt) == 0.5
+
+
 def says(accuracy: float, tilt: float = 0.0) -> tuple[list[float], list[float]]:
     """Scores of as many right answers, and of as many wrong ones."""
     draws = [judge_draw(seed=5, group=f"q-{n}", answer=str(n % 7)) for n in range(2 * PAIRS)]

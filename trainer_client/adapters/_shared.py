@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -69,9 +69,8 @@ def one_sample(prompt: Any, ground_truths: list[Any], row: Mapping[str, Any]) ->
 def table(columns: Mapping[str, Any], ground_truth_column: str | None) -> dict[str, Any]:
     """The same of a batch, from a dataset's columns: each row has the first ground truth that is not null in it."""
     sent = {column: columns[name] for name, column in ROW_KEYS.items() if columns.get(name) is not None}
-    sources = next((columns[name] for name in SOURCE_KEYS if columns.get(name) is not None), None)
-    if sources is not None:
-        sent["sources"] = [each if isinstance(each, str) else None for each in as_column("source", sources)]
+    if sources := {name: as_column(name, columns[name]) for name in SOURCE_KEYS if columns.get(name) is not None}:
+        sent["sources"] = [source_of(dict(zip(sources, row, strict=True))) for row in _rows(sources)]
     names = GROUND_TRUTH_KEYS if ground_truth_column is None else (ground_truth_column,)
     there = [name for name in names if columns.get(name) is not None]
     if there:
@@ -93,12 +92,16 @@ def with_step(columns: dict[str, Any], step: int | None, size: int) -> dict[str,
 
 
 def _first_of_each_row(columns: Mapping[str, list[Any]]) -> list[Any]:
+    rows = _rows({name: without_nan(column) for name, column in columns.items()})
+    return [next((value for value in row if not _is_null(value)), None) for row in rows]
+
+
+def _rows(columns: dict[str, list[Any]]) -> Iterator[tuple[Any, ...]]:
     first, *others = columns
     for name in others:
         if len(columns[name]) != len(columns[first]):
             raise BadBatch(f"{name}: {len(columns[name])} entries for {len(columns[first])} of {first}")
-    rows = zip(*map(without_nan, columns.values()), strict=True)
-    return [next((value for value in row if not _is_null(value)), None) for row in rows]
+    return zip(*columns.values(), strict=True)
 
 
 def _is_null(cell: object) -> bool:

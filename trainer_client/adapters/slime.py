@@ -10,10 +10,10 @@ one request:
     --custom-rm-path trainer_client.adapters.slime.group_reward --group-rm --reward-key reward
 
 With `--reward-key` a reward is an object of numbers: `reward`, `score` (what may be filtered by), the parts,
-`unscored`, `unanswered` and `timeout`; without it, the bare number. The sample's `metadata` may hold `group`, `visit`
-and `flip` (evaluation: `flip` false). What could not be scored is paid `fallback_reward`, with a warning in the log,
-and is marked `remove_sample`, which both trainers leave out of the loss, though not out of the group's mean; with
-`unscored=error` in the URL the run ends instead.
+`unscored`, `unanswered` and `timeout`; without it, the bare number. The sample's `metadata` may hold `group`, `visit`,
+`flip` (evaluation: `flip` false) and what `route` goes by: `source`, `data_source` or `datasource`. What could not be
+scored is paid `fallback_reward`, with a warning in the log, and is marked `remove_sample`, which both trainers leave
+out of the loss, though not out of the group's mean; with `unscored=error` in the URL the run ends instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from trainer_client.adapters._shared import ROW_KEYS, async_client, numbers, paid, shown
+from trainer_client.adapters._shared import ROW_KEYS, async_client, numbers, paid, shown, source_of
 
 Paid = float | dict[str, float]
 
@@ -71,4 +71,5 @@ def _shaped(samples: Any, rewards: Iterator[Paid]) -> Any:
 def _columns(samples: list[Any]) -> dict[str, list[Any]]:
     columns = {"prompts": [sample.prompt for sample in samples], "ground_truths": [sample.label for sample in samples]}
     rows = [getattr(sample, "metadata", None) or {} for sample in samples]
-    return columns | {column: [row.get(name) for row in rows] for name, column in ROW_KEYS.items()}
+    columns |= {column: [row.get(name) for row in rows] for name, column in ROW_KEYS.items()}
+    return {**columns, "sources": sources} if any(sources := [source_of(row) for row in rows]) else columns
