@@ -156,6 +156,8 @@ class FlipReward(VerifierReward):
         said = super().warnings(sample)
         if self.correction == "forward":
             said = (*said, "correction=forward shifts all rewards alike: any baseline that is a mean cancels it")
+        if self.correction != "none" and self.label_noise > 0:
+            said = (*said, f"correction={self.correction} undoes inversions, and not what label_noise does")
         is_noisy = sample.flip and max(map(highest, self._pair)) > 0
         return (*said, *self._visit_warnings()) if is_noisy and sample.visit is None else said
 

@@ -89,6 +89,8 @@ class VerifierReward(Reward):
     def warnings(self, sample: Sample) -> tuple[str, ...]:
         """An alpha that the grid swallows, and a warm-up without end."""
         said = small_alpha(self.alpha)
+        if self.reference == self.check:
+            said = (*said, f"reference={self.reference} is the rule that pays, so the second opinion only repeats it")
         if self.rpr_until_visit > 0 and sample.flip and sample.visit is None:
             return (*said, "no visit: the warm-up of rpr_until_visit never ends; send visits")
         return said

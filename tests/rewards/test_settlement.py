@@ -199,6 +199,18 @@ def test_a_mislabelled_question_is_paid_by_its_wrong_ground_truth_and_clean_stay
     assert paid(Outcome.CORRECT, Outcome.UNGRADABLE).outcome is Outcome.UNGRADABLE
 
 
+def test_what_does_nothing_is_a_warning() -> None:
+    sample = Sample("", group="q", visit=1)
+
+    def said(reward: VerifierReward) -> str:
+        return " ".join(reward.warnings(sample))
+
+    assert "not what label_noise does" in said(FlipReward(label_noise=0.5, flip_prob=0.1, correction="backward"))
+    assert "label_noise" not in said(FlipReward(flip_prob=0.1, correction="backward"))
+    assert "only repeats it" in said(VerifierReward(reference="math"))
+    assert said(VerifierReward(reference="string")) == said(VerifierReward()) == ""
+
+
 def test_labels_are_wrong_by_question_and_never_of_evaluation_rows() -> None:
     reward = FlipReward(label_noise=0.3)
     chosen = [reward.mislabels(Sample("x", group=f"q-{n}", visit=n % 5)) for n in range(2000)]

@@ -180,6 +180,7 @@ def test_an_interrupt_reaches_the_command(tmp_path: Path, server: str, stand_in:
         (["--server-url", "http://127.0.0.1:9"], "verifier", "not ready"),
         (["--prompts", "32"], "verifier", "16 rows are less than one batch of 32 questions"),
         (["--no-ground-truth"], "verifier", "--no-ground-truth cannot be"),
+        ([], "flip label_noise=0.5", "label_noise needs a column wrong_ground_truth"),
         (["--python", "/no/such/python", "--no-dry-run"], "verifier", "--python /no/such/python: no such program"),
         (["--", "--train.num_episodes", "3"], "verifier", "--train.num_episodes is set by --epochs"),
         (["--", "--train.agent=agent.py"], "verifier", "--train.agent_func_path replaces the reward"),
@@ -194,7 +195,7 @@ def test_what_is_wrong_is_said_before_anything_starts(
     assert ran.returncode == 2
     assert message in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert not (tmp_path / "run" / "reward.py").exists() or "16 rows" in message
+    assert not (tmp_path / "run" / "reward.py").exists() or "16 rows" in message or "a column" in message
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,16 @@ def test_the_labels_of_a_route_name_the_data_set(tmp_path: Path) -> None:
     assert "source" not in records(prepared(path))[0][1]
 
 
+def test_a_wrong_ground_truth_goes_into_the_label_and_label_noise_needs_one(tmp_path: Path) -> None:
+    rows = {"question": "2+2?", "answer": "4", "wrong_ground_truth": "5"}, {"question": "1+1?", "answer": "2"}
+    part = Part(source(str(written(tmp_path / "d.jsonl", *rows)), size=0, seed=0), 1)
+    train = tmp_path / "data" / "train.jsonl"
+    labels = [label for _, label, _ in records(prepare([part], train, options(), flip=True))]
+    assert labels[0]["wrong_ground_truth"] == "5" and "wrong_ground_truth" not in labels[1]
+    with pytest.raises(BadDataset, match=r"'1\+1\?': label_noise needs a column wrong_ground_truth"):
+        prepare([part], train, options(), flip=True, with_wrong=True)
+
+
 def test_epochs_are_copies_with_visits_of_their_own(tmp_path: Path) -> None:
     path = written(tmp_path / "math.jsonl", {"question": "2+2?", "answer": "4"}, "", {"problem": "x?", "solution": 5})
     made = prepared(path, 2)

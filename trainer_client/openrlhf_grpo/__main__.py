@@ -53,7 +53,7 @@ def _prepared(options: Options) -> list[str]:
             reward=reward_file.written(options, url),
         )
         words = command(options, files, given)
-        data = _datasets(options, files, checks.goes_by_source(parameters))
+        data = _datasets(options, files, parameters)
         if checks.is_built_in(parameters):
             _warn(ground_truth_warnings(client, data["train"].ground_truths, data["train"].sources))
         secrets = [client.url.api_key, quote(client.url.api_key or "", safe=""), given.get("logger.wandb.key")]
@@ -61,11 +61,20 @@ def _prepared(options: Options) -> list[str]:
     return words
 
 
-def _datasets(options: Options, files: Files, with_source: bool) -> dict[str, Prepared]:
-    """Writes training and evaluation data. `with_source`: the labels name the data set. Raises BadDataset."""
+def _datasets(options: Options, files: Files, parameters: Mapping[str, Any]) -> dict[str, Prepared]:
+    """Writes training and evaluation data, with what the reward asks of their labels. Raises BadDataset."""
     earlier = record.resumed(options)
     digest = earlier["data"]["train"]["digest"] if earlier else None
-    train = prepare(training(options), files.train, options, flip=True, digest=digest, with_source=with_source)
+    with_source, with_wrong = checks.goes_by_source(parameters), checks.makes_labels_wrong(parameters)
+    train = prepare(
+        training(options),
+        files.train,
+        options,
+        flip=True,
+        digest=digest,
+        with_source=with_source,
+        with_wrong=with_wrong,
+    )
     if train.rows < options.prompts:
         raise BadDataset(f"{train.rows} rows are less than one batch of {options.prompts} questions")
     if files.evaluation is None:

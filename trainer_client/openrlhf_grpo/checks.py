@@ -80,7 +80,8 @@ def explained(client: RewardClient) -> dict[str, Any]:
     if not ready:
         raise BadConfiguration(f"the server at {client.url.root} is not ready: {ready.reason}")
     client.score([])
-    return client.explain("x", prompt="x", ground_truth="1", group="x")
+    label = {"ground_truth": "1", "wrong_ground_truth": "2"}  # label_noise asks for both
+    return client.explain("x", prompt="x", ground_truth=label, group="x")
 
 
 def reward_problems(options: Options, parameters: Mapping[str, Any]) -> list[str]:
@@ -139,6 +140,11 @@ def is_verified(parameters: Mapping[str, Any]) -> bool:
 def goes_by_source(parameters: Mapping[str, Any]) -> bool:
     """Whether the reward is a route, or made of one: the labels then name the data set."""
     return "routes" in parameters or any(map(goes_by_source, parameters.get("parts", {}).values()))
+
+
+def makes_labels_wrong(parameters: Mapping[str, Any]) -> bool:
+    """Whether each question needs a wrong ground truth, too."""
+    return any(single.get("label_noise") for single in singles(parameters))
 
 
 def singles(parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:

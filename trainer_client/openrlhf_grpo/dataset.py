@@ -57,9 +57,11 @@ def prepare(
     flip: bool,
     digest: str | None = None,
     with_source: bool = False,
+    with_wrong: bool = False,
 ) -> Prepared:
     """Writes every part, whole or not at all; the images' files stay. `digest`: of the only file that may come out,
-    where a run goes on with it. `with_source`: labels name the data set. Raises BadDataset."""
+    where a run goes on with it. `with_source`: labels name the data set. `with_wrong`: each needs a wrong ground truth.
+    Raises BadDataset."""
     prepared, partial = Prepared(path, max(part.visits for part in parts)), path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -68,6 +70,8 @@ def prepare(
                 for example, line in _lines(part, path, options, prepared, {"flip": flip}, with_source):
                     # Arrow takes a column's type from the first rows, and cannot tell it from rows without images.
                     (plain if options.max_images and not example.images else file).write(line)
+                    if with_wrong and example.wrong_ground_truth is None:
+                        raise BadDataset(f"{example.question!r:.100}: label_noise needs a column wrong_ground_truth")
                     prepared.add(example)
             if options.max_images and not file.tell():
                 raise BadDataset("no row has an image (--image-key names another column)")
@@ -119,6 +123,8 @@ def _lines(
 
 def _record(example: Example, folder: Path, options: Options, visit: int, more: dict[str, Any]) -> dict[str, Any]:
     label = {"ground_truth": example.ground_truth, "group": example.group, "visit": visit, **more}
+    if example.wrong_ground_truth is not None:
+        label["wrong_ground_truth"] = example.wrong_ground_truth
     record: dict[str, Any] = {
         INPUT: render(example.question, options.template),
         LABEL: json.dumps(label, allow_nan=False),

@@ -25,6 +25,8 @@ class Example:
     ground_truth: Any
     group: str
     datasource: str
+    wrong_ground_truth: Any = None
+    """Of the column of that name, for `label_noise`."""
 
 
 def example(row: Row, options: Options, source: Source) -> Example:
@@ -39,7 +41,8 @@ def example(row: Row, options: Options, source: Source) -> Example:
     digest = blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     group = row.get("group")
     datasource = row.get("datasource") or row.get("data_source") or source.name
-    return Example(question, images, ground_truth, digest if group is None else str(group), str(datasource))
+    group = digest if group is None else str(group)
+    return Example(question, images, ground_truth, group, str(datasource), row.get("wrong_ground_truth"))
 
 
 def _illustrated(question: str, images: int, options: Options) -> str:
