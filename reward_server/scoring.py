@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from reward_server.admission import Admission
 from reward_server.checks.checks import Checks
 from reward_server.checks.events import CheckEvents
-from reward_server.checks.pool_worker import prepare_worker_with_checks
+from reward_server.checks.pool_worker import prepare_check_worker
 from reward_server.checks.spec import AnyCheck
 from reward_server.counting.metrics import Metrics
 from reward_server.errors import InvalidRequest, Unavailable
@@ -75,9 +75,9 @@ class Scorer:
             on_death=metrics.worker_deaths.inc,
             on_drop=metrics.dropped.inc,
         )
-        self._pool = ProcessPool(
-            workers=settings.verifier_workers, hard_timeout_s=settings.hard_timeout_s, events=events
-        )
+        workers, hard_timeout_s = settings.verifier_workers, settings.hard_timeout_s
+        self._pool = ProcessPool(workers=workers, hard_timeout_s=hard_timeout_s, events=events)
+        self._check_pool = ProcessPool(workers=workers, hard_timeout_s=hard_timeout_s, events=events)
         self._verdicts = Verdicts(
             self._pool,
             soft_timeout_s=settings.soft_timeout_s,
@@ -103,11 +103,12 @@ class Scorer:
         """
         await self.checks.try_out()
         memory_mb, targets = self._settings.worker_memory_mb, self.checks.targets
-        warm_up = (prepare_worker_with_checks, memory_mb, targets) if targets else (prepare_worker, memory_mb)
+        has_targets = workers_at_once and bool(targets)
         with ThreadPoolExecutor(1, thread_name_prefix="rewards") as self._thread:
             async with (
-                self._pool.running(*warm_up, at_once=workers_at_once),
-                self.checks.running(self._pool),
+                self._pool.running(prepare_worker, memory_mb, at_once=workers_at_once),
+                self._check_pool.running(prepare_check_worker, memory_mb, targets, at_once=has_targets),
+                self.checks.running(self._check_pool),
                 self.model_slot.filling(),
             ):
                 yield
@@ -202,6 +203,8 @@ class Scorer:
         """Raises Loading or Unavailable with the reason while not all rewards can be scored."""
         if (problem := self._pool.problem) is not None:
             raise Unavailable(f"no worker for Math-Verify can be started ({problem}); it is tried again")
+        if (problem := self._check_pool.problem) is not None:
+            raise Unavailable(f"no worker for the checks of [checks] can be started ({problem}); it is tried again")
         self.model_slot.check_ready()
 
     def check_room(self, plan: Plan) -> None:
@@ -332,7 +335,7 @@ class Scorer:
             log.warning("%d of %d completions cannot be told from their prompt (%s)", lost, len(samples), plan.name)
 
     def _export_gauges(self) -> None:
-        pool, slot, admission = self._pool, self.model_slot, self.admission
+        pool, checks, slot, admission = self._pool, self._check_pool, self.model_slot, self.admission
         self._metrics.export(
             {
                 "reward_workers": lambda: pool.living_workers,
@@ -340,9 +343,9 @@ class Scorer:
                 "reward_oldest_pending_seconds": lambda: admission.oldest_s,
                 "reward_pending_samples": lambda: admission.pending,
                 "reward_pending_bytes": lambda: admission.pending_bytes,
-                "reward_queue_depth": lambda: pool.queued,
-                "reward_queue_slow_depth": lambda: pool.queued_slow,
-                "reward_queue_wait_seconds": lambda: pool.estimated_wait_s,
+                "reward_queue_depth": lambda: pool.queued + checks.queued,
+                "reward_queue_slow_depth": lambda: pool.queued_slow + checks.queued_slow,
+                "reward_queue_wait_seconds": lambda: max(pool.estimated_wait_s, checks.estimated_wait_s),
                 "reward_model_queue_tokens": lambda: slot.queued_tokens,
                 "reward_model_queue_wait_seconds": lambda: slot.wait_s,
             }

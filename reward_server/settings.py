@@ -60,7 +60,8 @@ class Settings(BaseSettings):
     verifier_workers: int = Field(
         default_factory=lambda: (os.cpu_count() or 1) + 1,
         ge=1,
-        description="Processes that run Math-Verify. By default one more than cores: one is kept free of long jobs.",
+        description="Processes that run Math-Verify, and as many more where there are Python checks. By default one"
+        " more than cores: one is kept free of long jobs.",
     )
     soft_timeout_s: float = Field(2.0, gt=0, description="CPU seconds that grading one answer may take.")
     hard_timeout_s: float = Field(8.0, gt=0, description="Wall seconds after which a worker that hangs is killed.")

@@ -1,4 +1,4 @@
-"""A Python check at work: each question is a job of the worker pool, as Math-Verify's are."""
+"""A Python check at work: each question is a job of a pool of workers, in which no mathematics is graded."""
 
 from __future__ import annotations
 

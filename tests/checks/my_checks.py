@@ -84,6 +84,17 @@ def leaky(answer: str, ground_truth: object) -> bool:
     return answer == ground_truth
 
 
+def brim(_answer: str, _ground_truth: object) -> bool:
+    """Keeps nearly all memory that there is."""
+    size = 2**28
+    while size > 2**16:
+        try:
+            KEPT.append(bytearray(size))
+        except MemoryError:
+            size //= 2
+    return True
+
+
 def counting(_answer: str, _ground_truth: object) -> float:
     """Depends on how often it was asked."""
     CALLS.append("")
