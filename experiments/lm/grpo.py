@@ -17,15 +17,16 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
-from experiments.lm.arms import ARMS, JUDGE_ARMS
+from experiments.lm.arms import ARMS, JUDGE_ARMS, Arm
 from experiments.lm.task import questions
 from trainer_client import RewardClient
 from trainer_client.adapters.trl import RewardFunction
@@ -37,15 +38,27 @@ LOGGED = ("step", "reward", "flip/clean", "rpr/rpr", "rm/rm", "rm/rpr", "rm_sim/
           "completions/mean_length", "completions/clipped_ratio")  # fmt: skip
 
 
+class Asked(Protocol):
+    """A question of this task, or of another."""
+
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def ground_truth(self) -> str: ...
+
+
 class Evaluation(TrainerCallback):
     """Held-out accuracy before the first step, and after every `every`; ends the training after `last`."""
 
-    def __init__(self, words: Any, verifier: RewardClient, every: int, last: int) -> None:
-        self.words, self.verifier, self.every, self.last = words, verifier, every, last
+    def __init__(
+        self, words: Any, verifier: RewardClient, every: int, last: int, asked: Sequence[Asked], sampling: GRPOConfig
+    ) -> None:
+        self.words, self.verifier, self.every, self.last, self.sampling = words, verifier, every, last, sampling
         self.accuracies: list[tuple[int, float]] = []
         self.completions: list[str] = []
-        self._questions = questions()[0]
-        self._ids = torch.tensor(words([q.prompt for q in self._questions])["input_ids"])
+        self._questions = asked
+        self._read = words([q.prompt for q in asked], return_tensors="pt", padding=True, padding_side="left",
+                           return_token_type_ids=False)  # fmt: skip
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._evaluate(state.global_step, kwargs["model"])
@@ -59,9 +72,10 @@ class Evaluation(TrainerCallback):
     def _evaluate(self, step: int, model: Any) -> None:
         with torch.random.fork_rng():  # training goes on as if nobody had asked
             torch.manual_seed(step)
-            ids = model.generate(self._ids, do_sample=True, top_k=0, max_new_tokens=LONGEST, use_cache=True,
-                                 attention_mask=torch.ones_like(self._ids))  # fmt: skip
-        self.completions = self.words.batch_decode(ids[:, self._ids.shape[1] :], skip_special_tokens=True)
+            read = self._read.to(model.device)
+            ids = model.generate(**read, do_sample=True, top_k=0, temperature=self.sampling.temperature,
+                                 max_new_tokens=self.sampling.max_completion_length, use_cache=True)  # fmt: skip
+        self.completions = self.words.batch_decode(ids[:, read["input_ids"].shape[1] :], skip_special_tokens=True)
         truths = [q.ground_truth for q in self._questions]
         scored = self.verifier.score(self.completions, ground_truths=truths)
         if scored.unscored:
@@ -71,8 +85,7 @@ class Evaluation(TrainerCallback):
         print(step, f"{accuracy:.4f}", flush=True)
 
 
-def rows() -> Dataset:
-    training = questions()[1]
+def rows(training: Sequence[Asked]) -> Dataset:
     return Dataset.from_dict(
         {"prompt": [q.prompt for q in training], "ground_truth": [q.ground_truth for q in training]}
     )
@@ -91,10 +104,22 @@ def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
         gradient_checkpointing=False, dataloader_pin_memory=False,
         logging_steps=5, report_to=[], save_strategy="no", disable_tqdm=True,
     )  # fmt: skip
+    held_out, training, _ = questions()
+    return trained(options, config, model, words, arm, held_out, rows(training))
+
+
+def trained(
+    options: argparse.Namespace, config: GRPOConfig, model: Any, words: Any, arm: Arm,
+    held_out: Sequence[Asked], dataset: Dataset, **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Trains `model` and says how it went. `more`: for GRPOTrainer. Evaluations sample as training does."""
+    verifier = RewardClient(options.server + "/score/verifier")
+    evaluation = Evaluation(words, verifier, options.every, options.steps, held_out, config)
     url = arm.url(options.server, options.seed)
-    evaluation = Evaluation(words, RewardClient(options.server + "/score/verifier"), options.every, options.steps)
-    trainer = GRPOTrainer(model, RewardFunction(url), config, rows(), processing_class=words, callbacks=[evaluation])
-    began = time.monotonic()
+    trainer = GRPOTrainer(
+        model, RewardFunction(url), config, dataset, processing_class=words, callbacks=[evaluation], **more
+    )
+    began, cpu = time.monotonic(), time.process_time()
     trainer.train()
     return {
         "arm": options.arm,
@@ -102,21 +127,25 @@ def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
         "steps": options.steps,
         "lr": options.lr,
         "seconds": round(time.monotonic() - began, 1),
+        "cpu_seconds": round(time.process_time() - cpu, 1),
         "evaluations": evaluation.accuracies,
         "log": [{key: row[key] for key in LOGGED if key in row} for row in trainer.state.log_history],
         "completions": evaluation.completions[:20],
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(
+    arms: Mapping[str, Arm], train: Callable[[argparse.Namespace, str], dict[str, Any]], description: str, rate: float
+) -> None:
+    """The command line of a run. `train`: options and a scratch folder to a result. `rate`: the learning rate."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, required=True, help="folder of the base policy")
     parser.add_argument("--server", required=True, help="URL of the live server")
-    parser.add_argument("--arm", choices=EVERY_ARM, required=True)
+    parser.add_argument("--arm", choices=arms, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--falls-for", type=int, required=True, help="steps over which the learning rate falls to 0")
-    parser.add_argument("--lr", type=float, default=0.1)
+    parser.add_argument("--lr", type=float, default=rate)
     parser.add_argument("--every", type=int, default=10, help="steps between evaluations")
     parser.add_argument("--out", type=Path, required=True, help="JSON file; written at the end, at once")
     options = parser.parse_args()
@@ -130,4 +159,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(EVERY_ARM, train, __doc__, 0.1)

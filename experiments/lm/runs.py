@@ -20,7 +20,8 @@ from experiments.lm.arms import Arm
 class Run:
     """One training by GRPO, and the file its result goes to.
 
-    `steps`: how many are trained. `falls_for`: over how many the learning rate falls to 0.
+    `steps`: how many are trained. `falls_for`: over how many the learning rate falls to 0. `program`: a module whose
+    command line is that of `experiments.lm.grpo`.
     """
 
     arm: Arm
@@ -28,6 +29,7 @@ class Run:
     folder: Path
     steps: int
     falls_for: int
+    program: str
 
     @property
     def name(self) -> str:
@@ -49,16 +51,18 @@ def add_options(parser: argparse.ArgumentParser, out: str, steps: int, arms: Ite
     parser.add_argument("--plot", type=Path, help="PNG file; default: in the folder")
 
 
-def planned(arms: Iterable[Arm], folder: Path, steps: int, falls_for: int | None = None) -> list[Run]:
+def planned(
+    arms: Iterable[Arm], folder: Path, steps: int, falls_for: int | None = None, program: str = "experiments.lm.grpo"
+) -> list[Run]:
     """Every run: the first seed of all arms, then the second seeds, then the third."""
-    runs = [Run(arm, seed, folder, steps, falls_for or steps) for arm in arms for seed in arm.seeds]
+    runs = [Run(arm, seed, folder, steps, falls_for or steps, program) for arm in arms for seed in arm.seeds]
     return sorted(runs, key=lambda run: run.seed)
 
 
 def train(run: Run, options: argparse.Namespace, server: str, progress: Progress, task: TaskID) -> None:
-    """Runs `experiments.lm.grpo` in the trainers' environment. Raises RuntimeError with its last words if it fails."""
+    """Runs its program in the trainers' environment. Raises RuntimeError with its last words if it fails."""
     command = [
-        str(options.trainers_python), "-m", "experiments.lm.grpo", "--base", str(options.out / "base"),
+        str(options.trainers_python), "-m", run.program, "--base", str(options.out / "base"),
         "--server", server, "--arm", run.arm.name, "--seed", str(run.seed), "--steps", str(run.steps),
         "--falls-for", str(run.falls_for), "--out", str(run.result),
     ]  # fmt: skip
