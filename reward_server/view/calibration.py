@@ -58,9 +58,14 @@ class Calibration:
         return [(_x(each.mean), _y(each.share), 3 + 5 * (each.rows / most) ** 0.5, each) for each in self.bins.values()]
 
     @property
+    def most(self) -> int:
+        """Rows of the longest bar."""
+        return max((max(each.right, each.wrong) for each in self.bins.values()), default=1) or 1
+
+    @property
     def bars(self) -> list[tuple[str, float, float, float, float, int]]:
         """Class, x, y, width, height and rows of the two histograms, right above the middle and wrong below it."""
-        most = max((max(each.right, each.wrong) for each in self.bins.values()), default=1) or 1
+        most = self.most
         middle, room, width = (16 + BOTTOM) / 2, (BOTTOM - 16) / 2, (WIDTH - 12 - LEFT) / SCORE_BINS
         bars = []
         for place, each in self.bins.items():

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from reward_server.records.noise import flipped_in
 from reward_server.records.row import Row, text_digest
-from reward_server.view.facts import number, truths_in
+from reward_server.view.facts import number
 from reward_server.view.index import Index
 from reward_server.view.listing import read
+from reward_server.view.rendering import truth
 from reward_server.view.sums import GAP_ROWS
 
 MOST_ROWS = 1000
@@ -52,6 +53,13 @@ class Column:
         return self.unit if self.unit >= 0 else None
 
     @property
+    def name(self) -> str:
+        """What it is called."""
+        if self.step is not None:
+            return f"step {self.step}"
+        return f"row {self.begin:,}" if self.visit is None else f"visit {self.visit}"
+
+    @property
     def draw(self) -> float | None:
         """The one draw of all its completions."""
         return next(iter(self.draws)) if len(self.draws) == 1 else None
@@ -61,13 +69,13 @@ class Column:
 class Question:
     """`name`: its group, or its prompt. `answers`: text, how often it was given, how often it was right.
 
-    `left_out`: older rows.
+    `truths`: each ground truth, with the visit that first had it. `left_out`: older rows.
     """
 
     name: str
     columns: list[Column]
     answers: list[tuple[str, int, int]]
-    truths: list[str]
+    truths: dict[str, str]
     prompt: str
     rows: int
     left_out: int
@@ -77,6 +85,15 @@ class Question:
         return sum(column.is_repeated for column in self.columns)
 
     @property
+    def change(self) -> str:
+        """A sentence where its ground truth is not the same at all visits."""
+        if len(self.truths) < 2:
+            return ""
+        told = [f"{truth} from {name} on" for truth, name in [*self.truths.items()][:5]]
+        more = f" and {len(self.truths) - 5} others" if len(self.truths) > 5 else ""
+        return f"Its ground truth is not always the same: {', '.join(told)}{more}. One of them may belong elsewhere."
+
+    @property
     def doubt(self) -> str:
         """A sentence where most rollouts give one answer that is not the label."""
         if not self.answers:
@@ -84,7 +101,7 @@ class Question:
         answer, given, right = self.answers[0]
         if not answer or right or given < 3 or 2 * given <= self.rows:
             return ""
-        label = f"the label says {self.truths[0]}" if self.truths else "it was not paid"
+        label = f"the label says {[*self.truths][-1]}" if self.truths else "it was not paid"
         return f"{given} of {self.rows} say {answer}, {label}. It may be the label that is wrong."
 
 
@@ -104,6 +121,7 @@ def group_of_question(index: Index, run: int, group: str) -> Question | None:
     columns: list[Column] = []
     answers: Counter[str] = Counter()
     right: Counter[str] = Counter()
+    truths: dict[str, str] = {}
     last: Row | None = None
     for values in found:
         row = read(index, values[0])
@@ -113,6 +131,7 @@ def group_of_question(index: Index, run: int, group: str) -> Question | None:
         column = _column(columns, *values[1:6])
         cell = _cell(values[0], row)
         column.cells.append(cell)
+        truths.setdefault(truth(row), column.name)
         if values[6] is not None:
             column.draws[values[6]] = column.draws.get(values[6], 0) + 1
         answers[cell.answer] += 1
@@ -122,7 +141,7 @@ def group_of_question(index: Index, run: int, group: str) -> Question | None:
         group if last is None else last.group or str(last.prompt or group),
         columns,
         [(answer, given, right[answer]) for answer, given in answers.most_common(20)],
-        list(truths_in(last)) if last else [],
+        {text: name for text, name in truths.items() if text},
         last.prompt if last is not None and isinstance(last.prompt, str) else "",
         sum(answers.values()),
         rows - len(found),

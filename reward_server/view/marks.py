@@ -14,8 +14,8 @@ from dataclasses import dataclass
 UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-LONG_CHARS = 100_000
-HEAD_CHARS, AROUND_CHARS = 20_000, 2_000
+LONG_CHARS = 40_000
+HEAD_CHARS, AROUND_CHARS = 10_000, 2_000
 """Of a longer text its two ends are shown, and what stands around each mark."""
 
 

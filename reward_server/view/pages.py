@@ -77,7 +77,7 @@ class Pages:
             filter=filter,
             curves=found,
             charts=shown,
-            stale=[each.says for each in renewed if each.is_stale],
+            doubts=[each for each in renewed if each.is_stale or each.is_at_risk],
             figures=run_page.figures(found),
             link=link,
             script=_safe_json(run_page.for_script(found, shown, link)),
@@ -94,7 +94,7 @@ class Pages:
             is_fixed = row is not None and self._deriver().belongs_to_answers(row)
             says = fresh(None if is_fixed else {**asdict(each), "is_stale": each.is_stale})
             prefix = f"?{names[config].split(chr(10))[3]}: " if len(found) > 1 else ""
-            told.append(run_page.Fresh(each.is_stale and not is_fixed, prefix + says))
+            told.append(run_page.Fresh(each.is_stale and not is_fixed, not (each.visits or is_fixed), prefix + says))
         return told
 
     def samples(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -34,7 +35,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(number=number, share=share, count=count, when=when, text=text)
-    made.filters.update(brief=brief, truth=truth, code=code, seen=seen, urlencode=url)
+    made.filters.update(brief=brief, truth=truth, code=code, seen=seen, urlencode=url, shell=shell)
     return made
 
 
@@ -69,6 +70,11 @@ def brief(value: object, chars: int = 60) -> str:
 def url(value: object) -> str:
     """Any text as a part of a URL."""
     return quote(str(value), safe="", errors="surrogatepass")
+
+
+def shell(value: object) -> str:
+    """Any text as one word of a command."""
+    return shlex.quote(str(value))
 
 
 def truth(row: Row) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reward_server.view.curves import Curves, Values
 from reward_server.view.sums import Field
@@ -38,11 +38,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`says`: what one reads off it."""
+    """`says`: what one reads off it. `axes`: what the left and the right one count."""
 
     title: str
     says: str
     series: list[Series]
+    axes: tuple[str, str] = ("share", "")
 
     @property
     def legend(self) -> list[tuple[int, Series]]:
@@ -52,7 +53,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number at the top: over the whole run, and over the last buckets."""
+    """A number at the top: over the whole run, and over the last buckets where there are more."""
 
     name: str
     value: float | None
@@ -61,16 +62,20 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """Of one configuration: whether questions that came back met new noise, in a sentence of the audit's."""
+    """Of one configuration: whether questions that came back met new noise, in a sentence of the audit's.
+
+    `is_at_risk`: they will not, since nobody sends visits.
+    """
 
     is_stale: bool
+    is_at_risk: bool
     says: str
 
 
 def charts(found: Curves, fresh: Sequence[Fresh] = ()) -> list[Chart]:
     """Those that have something to show."""
     made = [_paid(found), _outcomes(found), _flips(found, fresh), _length(found), _flat(found)]
-    kept = [Chart(chart.title, chart.says, [each for each in chart.series if _is_there(each)]) for chart in made]
+    kept = [replace(chart, series=[each for each in chart.series if _is_there(each)]) for chart in made]
     return [chart for chart in kept if chart.series]
 
 
@@ -85,7 +90,11 @@ def figures(found: Curves) -> list[Figure]:
     )
     last = found.train[-LAST:].sum(axis=0)
     return [
-        Figure(name, float(found.total[top] / found.total[bottom]), _over(last[top], last[bottom]))
+        Figure(
+            name,
+            float(found.total[top] / found.total[bottom]),
+            _over(last[top], last[bottom]) if len(found.buckets) > LAST else None,
+        )
         for name, top, bottom in asked
         if found.total[bottom]
     ]
@@ -99,6 +108,7 @@ def for_script(found: Curves, shown: list[Chart], link: str) -> dict[str, object
         "buckets": found.buckets,
         "link": link,
         "rules": [at[rule.bucket] for rule in found.rules],
+        "axes": [[found.axis.label, *chart.axes] for chart in shown],
         "charts": [
             [
                 {"values": each.values, "colour": each.colour, "form": each.form, "share": each.is_share}
@@ -118,6 +128,7 @@ def _paid(found: Curves) -> Chart:
             Series("clean", found.mean(Field.CLEAN, Field.CLEAN_ROWS), "ink"),
             Series("evaluation", _evaluation(found), "good", "points"),
         ],
+        ("mean", ""),
     )
 
 
@@ -138,7 +149,7 @@ def _flips(found: Curves, fresh: Sequence[Fresh]) -> Chart:
     says = "The noise that was drawn, and the band that chance allows it: two standard deviations, by draws."
     return Chart(
         "Flipped",
-        " ".join((says, *(f"{each.says}." for each in fresh if not each.is_stale))),
+        " ".join((says, *(f"{each.says}." for each in fresh if not (each.is_stale or each.is_at_risk)))),
         [
             Series("low", low, "grey", "edge"),  # before the lines, which are drawn over the band
             Series("high", high, "grey", "edge"),
@@ -158,6 +169,7 @@ def _length(found: Curves) -> Chart:
             Series("nine tenths", found.length(0.9), "grey", "dash", is_share=False),
             Series("cut off", found.mean(Field.CUT_OFF, Field.TEXTS), "violet"),
         ],
+        ("characters", "share cut off"),
     )
 
 

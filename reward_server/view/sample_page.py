@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from reward_server.offline.replay.plans import Config
 from reward_server.records.noise import DRAW, behind, draws_in, flipped_in
 from reward_server.records.row import Row
 from reward_server.view.facts import truths_in
@@ -45,13 +46,13 @@ def shown_sample(row: Row, today: Today, *, whole: bool) -> dict[str, Any]:
         "truths": list(truths_in(row)),
         "compared": _compared(derived),
         "model_text": pieces(derived["model"]["text"], []) if "model" in derived else None,
-        "parts": [(name, value, KNOWN_PARTS.get(name, "")) for name, value in row.parts.items()],
+        "parts": [(name, value, KNOWN_PARTS.get(name.rpartition("/")[2], "")) for name, value in row.parts.items()],
         "changes": _changes(row, derived) if today.derived is not None else [],
         "noises": list(_noises(today.derived or {}, row, "")) or list(_recorded_noises(row)),
         "components": list(derived.get("components", {}).items()),
         "asked": _asked(row),
         "why": derived.get("why") or derived.get("meaning") or "",
-        "url": shlex.quote(f"http://127.0.0.1:8000/explain/{quote(row.reward)}?{row.query}".rstrip("?")),
+        "url": shlex.quote(f"http://127.0.0.1:8000/explain/{quote(row.reward)}?{Config.of(row).query}".rstrip("?")),
     }
 
 
@@ -100,7 +101,7 @@ def _marks(derived: dict[str, Any], text: str) -> list[Mark]:
 def _asked(row: Row) -> list[tuple[str, object]]:
     """The parameters that were set, by the variant and by the URL."""
     sets = {name: value for name, value in (row.variant or {}).items() if name != "base"}
-    return list((sets | dict(parse_qsl(row.query, keep_blank_values=True))).items())
+    return list((sets | dict(parse_qsl(Config.of(row).query, keep_blank_values=True))).items())
 
 
 def _prompt(row: Row) -> str:

@@ -26,8 +26,16 @@ VIEWS = (
     "/group/q-3?run=stale",
     "/compare?run=cut",
     "/calibration?run=judge",
+    f"/sample/h-{len(TEXTS) - 1}?run=hostile",
     "/run/none",
 )
+STICKS_OUT = """() => {
+    const main = document.querySelector("main"), style = getComputedStyle(main)
+    const edge = main.getBoundingClientRect().right - parseFloat(style.paddingRight) + 1
+    const free = (each) => !each.closest(".scroll, .visits, svg, .plot")
+    const out = (each) => each.getBoundingClientRect().right > edge
+    return [...main.querySelectorAll("*")].filter((each) => free(each) && out(each)).map((each) => each.outerHTML)
+}"""
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 
 
@@ -55,6 +63,7 @@ def test_every_view_is_quiet_fits_its_window_and_can_be_read(view: View, browser
     for path in VIEWS:
         page = tab.open(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate(STICKS_OUT) == [], path
         if AXE.exists():
             page.evaluate(AXE.read_text())
             found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa']})")["violations"]

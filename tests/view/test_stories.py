@@ -78,6 +78,10 @@ def test_a_run_says_whether_its_noise_was_fresh_as_the_audit_does(view: View) ->
         assert ('class="note bad"' in html) is is_stale
     stale = text_of(view.get("/run/stale").text)
     assert "Not fresh: 100% of the 64 questions that came back had an old visit" in stale
+    course = Course(run="young", has_visits=False, steps=2, evaluate=0)
+    asyncio.run(record(view.folder, course))
+    html = view.get("/run/young").text
+    assert '<p class="note">No visit was ever sent' in html
 
 
 def test_fixed_noise_of_each_answer_is_not_called_stale(view: View) -> None:
@@ -182,3 +186,24 @@ def test_what_a_mix_is_made_of_is_shown_and_a_row_without_texts_has_its_numbers(
     assert "The texts were not recorded" in text
     assert "threshold 0.4" in text
     assert "Is the verifier right here?" not in text
+
+
+def test_a_question_whose_ground_truth_changed_says_from_where_on(view: View) -> None:
+    (file, *_) = files(view.folder, "restarted")
+    last = [row for _, row in rows(view.folder, "restarted") if row.group == "q-3"][-1]
+    assert "is not always the same" not in view.get("/group/q-3?run=restarted").text
+    with file.open("ab") as sink:
+        sink.write(encode(msgspec.structs.replace(last, id="moved", step=77, ground_truth="999")))
+    text = text_of(view.get("/group/q-3?run=restarted").text)
+    assert f"not always the same: {last.ground_truth} from step 0 on, 999 from step 77 on" in text
+
+
+def test_a_row_without_a_reward_says_so_and_its_command_names_no_run(view: View) -> None:
+    (file, *_) = files(view.folder, "restarted")
+    (row, *_) = (row for _, row in rows(view.folder, "restarted"))
+    with file.open("ab") as sink:
+        sink.write(encode(msgspec.structs.replace(row, id="un paid", paid=None, query=row.query + "&run=x&step=3")))
+    text = text_of(view.get("/sample/un%20paid").text)
+    assert "no reward" in text
+    assert f"curl -s {view.url}/sample/un%20paid/row.json | curl" in text
+    assert "run=x" not in text
