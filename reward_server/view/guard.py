@@ -7,6 +7,7 @@ changes something has to come from this very origin. The policy lets the browser
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
+_HOST = re.compile(r"(localhost|[\d.]+|\[[\da-f:.]+\])(?::\d{1,5})?", re.IGNORECASE | re.ASCII)
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -71,11 +73,15 @@ def _refusal(scope: Scope) -> str | None:
 def is_own_name(host: str) -> bool:
     """Is the value of a `Host` header an address, or localhost?
 
-    >>> [is_own_name(host) for host in ("127.0.0.1:8100", "[::1]:8100", "localhost", "evil.example:8100", "")]
-    [True, True, True, False, False]
+    >>> [is_own_name(host) for host in ("127.0.0.1:8100", "[::1]:8100", "localhost")]
+    [True, True, True]
+    >>> [is_own_name(host) for host in ("evil.example:8100", "", "me@127.0.0.1", "127.0.0.1:80;x", "localhost#x")]
+    [False, False, False, False, False]
     """
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or bool(ip_address(name))
+        return found[1].lower() == "localhost" or bool(ip_address(found[1].strip("[]")))
     except ValueError:
         return False
