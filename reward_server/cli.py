@@ -15,7 +15,7 @@ from rich.table import Table
 
 from reward_server import __version__, logs
 from reward_server.catalog.catalog import Catalog
-from reward_server.commands import checks, noise, record, view
+from reward_server.commands import checks, explain, noise, record, view
 from reward_server.commands.options import (
     MODEL,
     RECORDED,
@@ -110,37 +110,6 @@ def score(
 
 
 @app.command()
-@options_of(*REWARDS.values(), without=RECORDED)
-@options_of(Settings, variables=PREFIX, only=MODEL)
-@ends_clearly
-def explain(
-    completion: Annotated[str, typer.Argument(help="File with the completion; - is stdin.")],
-    reward: RewardOption = "verifier",
-    ground_truth: Annotated[str | None, typer.Option(help="What the answer is compared with.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="The prompt, as text.")] = None,
-    group: Annotated[str | None, typer.Option(help="The question's id.")] = None,
-    visit: Annotated[int, typer.Option(help="Which visit of the question.")] = 0,
-    source: Annotated[str | None, typer.Option(help="The data set, which route goes by.")] = None,
-    config: ConfigOption = None,
-    **options: Any,
-) -> None:
-    """Show how one completion comes to its reward, as JSON.
-
-    Example: reward-server explain out.txt --ground-truth 4
-    """
-    settings = settings_of(config=config, **model_options(options))
-    text = sys.stdin.buffer.read() if completion == "-" else Path(completion).read_bytes()
-    row: dict[str, object] = {
-        "completion": text.decode("utf-8", "replace"),
-        "ground_truth": ground_truth,
-        "prompt": prompt,
-    }
-    row |= {"group": group, "visit": visit, "source": source}
-    derived = asyncio.run(_explain(settings, *named(reward, query_of(options)), row))
-    print(json.dumps(derived, indent=2))  # noqa: T201 - its output
-
-
-@app.command()
 @options_of(RmReward, without=RECORDED)
 @options_of(Settings, variables=PREFIX, only=MODEL)
 @ends_clearly
@@ -210,6 +179,7 @@ def rewards(config: ConfigOption = None) -> None:
         console.print(table)
 
 
+explain.add_to(app)
 record.add_to(app)
 noise.add_to(app)
 view.add_to(app)
@@ -228,19 +198,6 @@ async def _score(settings: Settings, reward: str, query: str, file: str, output:
             async for scored in score_rows(scorer, plan, lines, done):
                 write(sink, output, scored)
                 shown.advance(bar, len(scored))
-
-
-async def _explain(settings: Settings, reward: str, query: str, row: dict[str, object]) -> dict[str, object]:
-    from reward_server.dialects.json_body import JsonBody
-    from reward_server.dialects.row import sample_of
-    from reward_server.explaining.explanation import explanation
-
-    sample = sample_of(JsonBody(json.dumps(row).encode()))
-    milliseconds: dict[str, float] = {}
-    settings = settings.model_copy(update={"verifier_workers": 1})  # there is one answer
-    async with offline_scorer(settings, reward, query) as (scorer, plan):
-        (derivation,) = await scorer.derive(plan, [sample], milliseconds)
-    return explanation(plan, sample, derivation, milliseconds)
 
 
 async def _calibrate(settings: Settings, options: dict[str, Any], file: str) -> str:

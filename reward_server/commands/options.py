@@ -22,9 +22,8 @@ MODEL = "rm_"
 """What the names of the reward model's settings begin with."""
 RECORDED = ("run", "step")
 """Parameters that only a server has a use for."""
-RewardOption = Annotated[
-    str, typer.Option("--reward", "-r", help=f"{', '.join(REWARDS)}, or a variant of --config; 'mix?rpr=1' too.")
-]
+REWARD_HELP = f"{', '.join(REWARDS)}, or a variant of --config; 'mix?rpr=1' too."
+RewardOption = Annotated[str, typer.Option("--reward", "-r", help=REWARD_HELP)]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="rewards.toml with variants and phrase lists.")]
 
 

@@ -1,11 +1,13 @@
 """`reward-server calibrate`: what a model's scores mean on labelled samples, and the map that makes 0.5 mean 0.5.
 
 A row is a JSON object with `completion`, `prompt`, and `correct`: whether the completion is right (true, false, 1, 0).
+Where rows have an `id`, as those of `view` have, an opinion that the same person (`by`) changed counts once: the last.
 The figures are of the rows that were fitted: two numbers are fitted, so with some hundreds of rows that matters little.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -32,16 +34,26 @@ FEW = 200
 class Labelled:
     """Samples of a file: its lines, whether each is right, and later the raw scores of those that have one.
 
-    `unscored`: how many have none, by outcome. Raises BadRow where a row has no label.
+    `unscored`: how many have none, by outcome. `changed`: opinions that were changed later, and do not count. Raises
+    BadRow where a row has no label.
     """
 
     lines: list[bytes]
     scores: list[float] = field(default_factory=list)
     is_right: list[bool] = field(default_factory=list)
     unscored: Counter[Outcome] = field(default_factory=Counter)
+    changed: int = 0
 
     def __post_init__(self) -> None:
-        self._labels = [_label(number, line) for number, line in enumerate(self.lines, 1) if line.strip()]
+        labels: dict[tuple[object, ...], tuple[int, bool]] = {}
+        for number, line in enumerate(self.lines, 1):
+            if line.strip():
+                opinion, is_right = _label(number, line)
+                if opinion in labels:
+                    self.lines[labels[opinion][0] - 1] = b"\n"  # so that the others keep their numbers
+                    self.changed += 1
+                labels[opinion] = number, is_right
+        self._labels = [is_right for _, is_right in sorted(labels.values())]
 
     @property
     def rows(self) -> int:
@@ -61,14 +73,17 @@ class Labelled:
             yield len(derivations)
 
 
-def _label(number: int, line: bytes) -> bool:
+def _label(number: int, line: bytes) -> tuple[tuple[object, ...], bool]:
+    """Whose opinion of what it is, and the opinion. Rows without an id are each an opinion of their own."""
     try:
-        value = read_object(line).get("correct")
+        row = read_object(line)
+        value = row.get("correct")
     except InvalidRequest as error:
         raise BadRow(f"line {number}: {error.message}") from None
     if not isinstance(value, bool | int | float) or value not in (0, 1):
         raise BadRow(f"line {number}: correct: must be true or false, 1 or 0")
-    return bool(value)
+    told = [json.dumps(row.get(name)) for name in ("id", "by", "completion", "prompt")]
+    return (number, *told) if row.get("id") is None else (0, *told), bool(value)
 
 
 def report(labelled: Labelled, plan: Plan, given: dict[str, Any], console: Console) -> str:
@@ -77,6 +92,8 @@ def report(labelled: Labelled, plan: Plan, given: dict[str, Any], console: Conso
     if not isinstance(reward, RmReward):  # the one place that asks which reward it is: only this one has a map to fit
         raise CannotFit(f"{plan.name} has no map of a model's scores: calibrate fits rm")
     threshold = reward.threshold
+    if labelled.changed:
+        console.print(f"{labelled.changed} opinions were changed later: of a row and person the last one counts")
     for outcome, number in labelled.unscored.items():
         console.print(f"{number} samples are {outcome} and left out: the map does not change what they earn")
     fit = fit_affine(labelled.scores, labelled.is_right)

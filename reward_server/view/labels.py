@@ -1,16 +1,19 @@
 """What a person says of the verifier: one line a judgement in `labels.jsonl`, beside the runs.
 
 A line has what `reward-server calibrate` reads (`completion`, `prompt`, `correct`), and who wants to know how often the
-verifier errs counts `verifier`. Of several lines for one sample the last holds.
+verifier errs counts `verifier`. `by` is who says so: the user whose `view` it is. Of several lines that one person
+wrote of a sample the last holds. Where persons differ, `agreed` says what counts.
 """
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import time
 from pathlib import Path
 
+from reward_server.offline.audit.labelled import Opinions, agreed, note
 from reward_server.records.row import Row, utc
 
 NAME = "labels.jsonl"
@@ -22,19 +25,21 @@ class Labels:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
+        self._person = _person()
         self._said: dict[str, str] = {}
-        self._correct: dict[str, bool] = {}
+        self._opinions: dict[str, Opinions] = {}
         self._done = 0
 
     def of(self, id: str) -> str:
-        """`right`, `wrong`, or empty where nobody has said."""
+        """`right`, `wrong`, or empty where whoever looks at the page has not said."""
         self._read()
         return self._said.get(id, "")
 
     def correct(self) -> dict[str, bool]:
         """By sample id: is the completion right, as people say?"""
         self._read()
-        return dict(self._correct)
+        found = {id: agreed(opinions) for id, opinions in self._opinions.items()}
+        return {id: correct for id, correct in found.items() if correct is not None}
 
     def add(self, row: Row, says: str, now: float | None = None) -> None:
         """Appends a line: the verifier is right or wrong of a sample, or, where it has none, the answer is. Said twice
@@ -52,6 +57,7 @@ class Labels:
             "time": utc(time.time() if now is None else now),
             "verifier": None if clean is None else says,
             "correct": (clean in (1, None)) is (says == "right"),
+            "by": self._person,
             **{name: getattr(row, name) for name in ("run", "config", "outcome", "answer", "prompt", "completion")},
         }
         line = json.dumps(label).encode() + b"\n"
@@ -79,4 +85,15 @@ class Labels:
         except (ValueError, TypeError, KeyError):  # a line that somebody else wrote
             return
         if isinstance(id, str) and says in (*SAYS, None) and isinstance(correct, bool):
-            self._said[id], self._correct[id] = says or SAYS[not correct], correct
+            person = str(label.get("by", ""))
+            note(self._opinions.setdefault(id, {}), person, correct)
+            if person in (self._person, ""):  # lines of older versions do not say whose they are
+                self._said[id] = says or SAYS[not correct]
+
+
+def _person() -> str:
+    """The user's name; the number of one without a name, as in containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())

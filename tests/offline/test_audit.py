@@ -18,6 +18,7 @@ from reward_server.cli import app
 from reward_server.offline.audit import binomial, uniform
 from reward_server.offline.audit.audit import audit as audited
 from reward_server.offline.audit.draws import TABLES, Draws
+from reward_server.offline.calibrate import Labelled
 from reward_server.offline.replay.plans import recorded_plans
 from reward_server.offline.replay.recorded import Recorded
 from reward_server.offline.spill import spill
@@ -288,6 +289,25 @@ def test_labels_tell_how_often_the_verifier_is_wrong(tmp_path: Path) -> None:
     assert len(told["windows"]) == 5
     text = CliRunner().invoke(app, ["audit", str(tmp_path), "--labels", str(tmp_path / "labels.jsonl")]).stdout
     assert f"noise as large as these errors: {told['query']}" in text
+
+
+def test_a_changed_opinion_counts_once_and_persons_who_differ_cannot_say(tmp_path: Path) -> None:
+    rows = rows_of(questions=3, visits=1)[::2]
+    in_record(tmp_path, rows)
+    said = [(0, "ann", True), (0, "ann", False), (1, "", True), (1, "ann", False), (2, "ann", True), (2, "bob", False)]
+    lines = [json.dumps({"id": rows[n].id, "by": by, "correct": correct}) for n, by, correct in said]
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines))
+    told = audit(tmp_path, "--labels", tmp_path / "labels.jsonl")["labels"]
+    assert (told["labelled"], told["undecided"], told["used"]) == (3, 1, 2)
+    assert told["overall"]["counts"]["right_ones"] == 0
+
+
+def test_calibrate_takes_the_last_opinion_of_a_row_and_person() -> None:
+    said = [("a", "ann", True), ("b", "ann", True), ("a", "ann", False), ("a", "bob", True), (None, "ann", True)]
+    rows = [{"id": id, "by": by, "completion": "x", "prompt": "p", "correct": correct} for id, by, correct in said]
+    labelled = Labelled([json.dumps(row).encode() + b"\n" for row in [*rows, rows[-1]]])
+    assert (labelled.rows, labelled.changed, labelled.lines[0]) == (5, 1, b"\n")
+    assert labelled._labels == [True, False, True, True, True]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """How often the verifier is wrong, by labels of some of the rows: `measuring/confusion.py` has the formulas.
 
 A label is a line of JSON: `correct` (is the completion right? true, false, 1, 0, or null for "cannot say"), and which
-row it is of: `id`, or `group` with `completion_digest` or `completion`. The page of `view` writes such lines. Of
-several labels of a row the last holds. Of the rollouts of one visit of a question one is used: they share their fate,
+row it is of: `id`, or `group` with `completion_digest` or `completion`. The page of `view` writes such lines, with who
+says so in `by`. Of several labels that one person gave a row the last holds. Where persons differ the majority does,
+and where there is none nobody can say. Of the rollouts of one visit of a question one is used: they share their fate,
 and more of them would make the intervals too narrow. `measuring/choice.py` chooses it by a hash.
 """
 
@@ -45,12 +46,33 @@ class BadLabel(CommandError, ValueError):
     """A line of the labels is wrong, or none of them is of these rows: which, and why."""
 
 
+Opinions = dict[str, bool | None]
+"""By person; those who do not say who they are are one."""
+
+
+def note(opinions: Opinions, person: str, says: bool | None) -> None:
+    """The last one of a person holds. One that nobody signed is of an older version, and gives way to any other."""
+    if person:
+        opinions.pop("", None)
+    opinions[person] = says
+
+
+def agreed(opinions: Opinions) -> bool | None:
+    """What most of those who can say, say.
+
+    >>> agreed({"ann": True, "bob": True, "eve": False}), agreed({"ann": True, "bob": False}), agreed({"ann": None})
+    (True, None, None)
+    """
+    said = [opinion for opinion in opinions.values() if opinion is not None]
+    return None if 2 * sum(said) == len(said) else 2 * sum(said) > len(said)
+
+
 @dataclass
 class Labels:
-    """By id, and by group and digest of the completion. None: whoever labelled could not say."""
+    """By id, and by group and digest of the completion: what each person said last. None: could not say."""
 
-    by_id: dict[str, bool | None] = field(default_factory=dict)
-    by_text: dict[tuple[str, str], bool | None] = field(default_factory=dict)
+    by_id: dict[str, Opinions] = field(default_factory=dict)
+    by_text: dict[tuple[str, str], Opinions] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Labels:
@@ -72,19 +94,20 @@ class Labels:
             raise BadLabel(f"{where}: correct: must be true, false or null")
         is_right = None if correct is None else bool(correct)
         digest = row.get("completion_digest") or ("completion" in row and text_digest(str(row["completion"])))
+        person = str(row.get("by", ""))
         if isinstance(row.get("id"), str):
-            self.by_id[row["id"]] = is_right
+            note(self.by_id.setdefault(row["id"], {}), person, is_right)
         elif row.get("group") is not None and digest:
-            self.by_text[str(row["group"]), digest] = is_right
+            note(self.by_text.setdefault((str(row["group"]), digest), {}), person, is_right)
         else:
             raise BadLabel(f"{where}: a label needs the `id` of its row, or `group` with `completion_digest`")
 
     def of(self, row: Row) -> tuple[bool, bool | None]:
         """Is there one, and what does it say?"""
         if row.id in self.by_id:
-            return True, self.by_id[row.id]
+            return True, agreed(self.by_id[row.id])
         key = row.group or row.question, _digest(row)
-        return key in self.by_text, self.by_text.get(key)
+        return key in self.by_text, agreed(self.by_text.get(key, {}))
 
 
 class Labelled:

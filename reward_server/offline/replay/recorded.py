@@ -6,7 +6,7 @@ A row of a plain file may know nothing of what it was paid. What was paid is `pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,10 +59,17 @@ class Source:
         for file in files(self.path, self.run):
             yield from self._of(file)
 
-    def _of(self, file: Path) -> Iterator[Recorded]:
+    def only(self, id: str, line: int | None = None) -> Iterator[Recorded]:
+        """The rows of that id, or those of that line of each file. No other line is read as JSON."""
+        told = id.encode("utf-8", "surrogatepass")
+        for file in files(self.path, self.run):
+            found = self._of(file, lambda number, raw: told in raw if line is None else number == line)
+            yield from (each for each in found if line is not None or each.row.id == id)
+
+    def _of(self, file: Path, wanted: Callable[[int, bytes], bool] = lambda _line, _raw: True) -> Iterator[Recorded]:
         is_record: bool | None = None
         for line, (place, raw) in enumerate(_lines(file, self.torn), 1):
-            if not raw.strip():
+            if not raw.strip() or not wanted(line, raw):
                 continue
             try:
                 is_record = _is_record(raw) if is_record is None else is_record

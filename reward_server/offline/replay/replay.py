@@ -66,7 +66,7 @@ class Replay:
         async with running_scorer(self._task.settings, with_model=with_model, checks=checks) as scorer:
             resolve = self._resolver(scorer)
             rows = iter(self._task.source)
-            if output is not None and output.exists():
+            if output is not None and output.is_file():
                 done = kept(output, rows, resolve)
                 while some := list(islice(done, ROWS_AT_ONCE)):
                     self._enter(some)
