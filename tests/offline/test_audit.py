@@ -133,6 +133,17 @@ def test_the_part_of_a_mix_that_flips_is_audited_by_what_that_part_was_paid(tmp_
     assert found["contradicted"] == 1
 
 
+@pytest.mark.parametrize(("reward", "before"), [("flip", ""), ("mix", "flip=1&flip.")])
+def test_an_unanswered_row_that_noise_may_flip_earns_no_rpr_and_is_no_contradiction(
+    tmp_path: Path, reward: str, before: str
+) -> None:
+    parameters = ("flip_prob=0.4", "flip_unanswered=true", "alpha=0.5")
+    query = before + ("&flip." if before else "&").join(parameters)
+    samples = [Sample("Wait, it is 4", ground_truths=("4",), group=f"q{n}", visit=0) for n in range(200)]
+    (found,) = audit(in_record(tmp_path, made_rows(samples, reward, query)))["noise"]
+    assert (found["rates"]["all"]["draws"], found["contradicted"], found["is_off"]) == (200, 0, False)
+
+
 def test_a_part_that_noise_may_flip_is_told_from_the_outcome_of_the_mix(tmp_path: Path) -> None:
     """The gate, which another check grades, has its own outcome. The part says itself whether noise could flip it."""
     query = MIX.replace("gate=verifier", "gate=verifier&verifier.answer=tags")

@@ -116,6 +116,8 @@ def _paid_flipped(row: Row, part: str, flip: FlipReward, clean: float | None, ra
         as_0, as_1 = to_grid(as_0), to_grid(as_1)
     if as_0 == as_1 or paid is None:
         return None
+    if paid == 0 and flip.flip_unanswered and clean == 0 and flip.correction == "none":
+        return False  # without an answer RPR is not paid
     if paid not in (as_0, as_1):
         return "neither"
     return (paid == as_1) != (clean == 1)
