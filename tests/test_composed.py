@@ -15,6 +15,7 @@ from reward_server.records.row import row_of
 from reward_server.records.text import decode, encode
 from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.plan import blank
+from reward_server.rewards.recipe import TAKEN
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 from reward_server.types import Sample
@@ -61,6 +62,14 @@ def test_the_only_part_of_a_mix_pays_what_it_pays_alone() -> None:
             assert one.score.outcome == other.score.outcome or name == "rpr", reward
             behind = {f"{name}/{part}": value for part, value in one.score.parts.items()}
             assert behind.items() <= other.score.parts.items(), reward
+
+
+def test_no_part_of_a_mix_may_be_called_as_what_readers_look_for_in_a_reward() -> None:
+    """Its pay would be taken for a draw, for a second opinion that replay passes over, or for a model's score."""
+    catalog = Catalog(Settings())
+    told = {name for reward in REWARDS for name in blank(catalog.resolve(*reward.partition("?")[::2])).parts}
+    told |= set(blank(catalog.resolve("rm", "")).parts)
+    assert told - TAKEN == {"rpr", "rm", "hits", "repetition", "user_turns"}  # rewards, and what nobody looks for
 
 
 @pytest.mark.parametrize("text", [True, False])

@@ -42,6 +42,7 @@ TAKEN = frozenset(
     {  # what the query string says of the whole, and what replies say beside the parts
         *("gate", *NOT_OF_A_PART),
         *("components", "clean", "flipped", "unscored", "unanswered", "timeout", "bad_format"),
+        *("flip_draw", "flip_if", "wrong_label", "warmup", "reference", "reference_share", "model_score", "calibrated"),
         *("reward", "rewards", "score", "scores", "overall", "accuracy", "acc"),
         *("completion", "completions", "prompt", "response", "responses_create_params", "instance_config"),
         *("ground_truth", "expected_answer", "answer", "label", "group", "visit", "source", "step", "id"),
