@@ -2,8 +2,9 @@
 
     python -m experiments.smollm.grpo --base FOLDER --server URL --arm p=0.4 --seed 0 --steps 60 --falls-for 60 --out F
 
-LoRA of rank 16 on all linear layers, weights in bfloat16 and LoRA's in float32, Adam, no KL. A step has 16 questions of
-4 samples: with noise, more questions are worth more than larger groups. On a machine with a GPU it runs there.
+LoRA of rank 16 on the linear layers of the upper half of the model, in float32 beside weights in bfloat16. Adam, no KL.
+A step has 16 questions of 4 samples: with noise, more questions are worth more than larger groups. On a machine with a
+GPU it runs there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ LONGEST = 32
 TEMPERATURE = 0.7
 """At 1, so small a model is right in 9 of 100 samples, here in 30, and in 47 when it is greedy."""
 LEARNING_RATE = 5e-4
+TRAINED_LAYERS = range(15, 30)
+"""No gradient has to reach the lower half, which saves a quarter of the work."""
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+AT_ONCE = 8
+"""Samples of one backward pass. All 64 at once, with LoRA on all layers, held 17 GB."""
 
 
 def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
@@ -33,13 +39,17 @@ def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
     arm = SMOLLM_ARMS[options.arm]
     config = GRPOConfig(
         folder, use_cpu=not torch.cuda.is_available(), bf16=False, max_steps=options.falls_for,
-        per_device_train_batch_size=arm.questions * arm.group, num_generations=arm.group,
+        per_device_train_batch_size=AT_ONCE, gradient_accumulation_steps=arm.questions * arm.group // AT_ONCE,
+        num_generations=arm.group,
         max_completion_length=LONGEST, temperature=TEMPERATURE, beta=0.0, scale_rewards="group",
         optim="adamw_torch", learning_rate=options.lr, lr_scheduler_type="linear", max_grad_norm=0.2, seed=options.seed,
         gradient_checkpointing=False, dataloader_pin_memory=False,
         logging_steps=1, report_to=[], save_strategy="no", disable_tqdm=True,
     )  # fmt: skip
-    lora = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    lora = LoraConfig(
+        r=16, lora_alpha=32, target_modules=list(LINEAR), layers_to_transform=list(TRAINED_LAYERS),
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
     held_out, training = questions()
     return trained(options, config, model, words, arm, held_out, rows(training), peft_config=lora)
 
