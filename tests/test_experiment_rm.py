@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from running_server import RunningServer
 
 from experiments.curves import Curves, read
-from experiments.lm.arms import JUDGE_ARMS
-from experiments.lm.task import questions
+from experiments.lm.arms import JUDGE_ARMS, TRAINED_ARMS
+from experiments.lm.task import LAST_DIGITS, questions, reasoned, tagged
+from experiments.rm.judged import judged
 from experiments.rm.passes import passes
 from experiments.rm.report import report
 
@@ -62,6 +64,35 @@ def test_a_fall_where_none_was_predicted_and_none_where_one_was_fail() -> None:
     assert [each.holds for each in passes(found)] == [True, True, False, False]
 
 
+def test_what_a_model_pays_for_tells_which_habit_wins() -> None:
+    # Two questions with three answers. Right: 0 and 1. The model likes answer 2 to the second question.
+    scores = np.array([[0.4, 0.2, 0.3], [0.1, 0.8, 0.9]])
+    found = judged(scores, np.array([0, 1]), rpr=0.5)
+    assert (found.false_negatives, found.false_positives) == (0.5, 0.25)
+    assert (found.right, found.favourite, found.favourite_is_right) == pytest.approx((0.6, 0.65, 0.5))
+    assert (found.wrong, found.constant) == pytest.approx((0.375, 0.6))
+    assert found.bonus == pytest.approx(0.1 * 0.5 * 0.5)
+    assert found.fate == "takes the shortcut"  # 0.6 + 0.025 < 0.65
+    assert replace(found, rpr=1.0, right=0.61).fate == "reasons with RPR alone"
+    assert replace(found, right=0.66).fate == "reasons"
+
+
+def test_the_last_digit_is_what_is_asked_for_and_answered() -> None:
+    asked = questions(LAST_DIGITS)[0][:50]
+    assert [question.terms for question in asked] == [question.terms for question in questions()[0][:50]]
+    rng = np.random.default_rng(0)
+    for question in asked:
+        assert question.ground_truth == str(sum(question.terms))[-1]
+        assert reasoned(question, rng).endswith(f"{sum(question.terms)}.{tagged(question.ground_truth)}")
+
+
+@pytest.mark.parametrize("name", TRAINED_ARMS)
+def test_the_server_takes_the_url_of_every_trained_arm(server: RunningServer, name: str) -> None:
+    body = {"completions": ["\\boxed{1}"], "ground_truths": ["1"], "prompts": [questions()[0][0].prompt]}
+    reply = server.post(TRAINED_ARMS[name].url("", 0), body)
+    assert reply.status_code == (501 if name.startswith("RM") else 200)  # this server has no reward model
+
+
 @pytest.mark.parametrize("name", JUDGE_ARMS)
 def test_the_server_takes_the_url_of_every_arm(server: RunningServer, name: str) -> None:
     question = questions()[0][0]
@@ -87,8 +118,6 @@ def test_the_report_reads_what_is_there_and_says_what_lacks(tmp_path: Path, caps
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib: make experiment-rm installs it")
     assert report(tmp_path, tmp_path / "plot.png")
     (tmp_path / "clean_0.json").unlink()
-    assert report(tmp_path, tmp_path / "plot.png")  # two seeds are left
-    for seed in (1, 2):
-        (tmp_path / f"clean_{seed}.json").unlink()
+    (tmp_path / "60_%_2.json").unlink()
     assert not report(tmp_path, tmp_path / "plot.png")
-    assert "no run yet: clean" in capsys.readouterr().out.replace("\n", " ")
+    assert "these arms lack some: clean (2 of 3), 60 % (2 of 3)" in capsys.readouterr().out.replace("\n", " ")

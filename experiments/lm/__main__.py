@@ -16,16 +16,16 @@ from experiments.lm.policy import pretrain
 from experiments.lm.report import report
 from experiments.lm.reward_model import train_reward_model
 from experiments.lm.runs import add_options, planned, train_all
-from experiments.lm.task import questions
+from experiments.lm.task import SUMS, questions
 
 PRETRAINING_STEPS = 700
 RM_STEPS, RM_ACCURACY = 400, 0.75
 
 
-def prepare_policy(folder: Path) -> None:
+def prepare_policy(folder: Path, answers: int = SUMS) -> None:
     """The base policy, unless it is there. One thread: the sums, and so the models, depend on it."""
     torch.set_num_threads(1)
-    _, for_grpo, for_reward_model = questions()
+    _, for_grpo, for_reward_model = questions(answers)
     if not (folder / "base" / "config.json").exists():
         pretrain(for_grpo + for_reward_model, folder / "base", PRETRAINING_STEPS)
 

@@ -26,12 +26,12 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
-from experiments.lm.arms import ARMS, JUDGE_ARMS, Arm
+from experiments.lm.arms import ARMS, JUDGE_ARMS, TRAINED_ARMS, Arm
 from experiments.lm.task import questions
 from trainer_client import RewardClient
 from trainer_client.adapters.trl import RewardFunction
 
-EVERY_ARM = ARMS | JUDGE_ARMS
+EVERY_ARM = ARMS | JUDGE_ARMS | TRAINED_ARMS
 LONGEST = 32
 LOGGED = ("step", "reward", "flip/clean", "rpr/rpr", "rm/rm", "rm/rpr", "rm_sim/clean", "rm_sim/rm",
           "rm_sim/rpr", "frac_reward_zero_std", "entropy",
@@ -100,11 +100,12 @@ def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
         folder, use_cpu=True, bf16=False, max_steps=options.falls_for,
         per_device_train_batch_size=arm.questions * arm.group, num_generations=arm.group,
         max_completion_length=LONGEST, beta=0.0, scale_rewards="group",
-        optim="sgd", learning_rate=options.lr, lr_scheduler_type="linear", max_grad_norm=0.2, seed=options.seed,
+        optim="sgd", learning_rate=options.lr * arm.faster, lr_scheduler_type="linear", max_grad_norm=arm.clip,
+        seed=options.seed,
         gradient_checkpointing=False, dataloader_pin_memory=False,
         logging_steps=5, report_to=[], save_strategy="no", disable_tqdm=True,
     )  # fmt: skip
-    held_out, training, _ = questions()
+    held_out, training, _ = questions(arm.answers)
     return trained(options, config, model, words, arm, held_out, rows(training))
 
 

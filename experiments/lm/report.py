@@ -11,7 +11,7 @@ from experiments.lm.arms import ARMS
 
 PANELS = {
     "Random flips, 16 questions × 8": ("p=0", "p=0.2", "p=0.4", "p=0.5"),
-    "The same, 64 questions × 4": ("p=0, 64 x 4", "p=0.4, 64 x 4"),
+    "The same, 64 questions × 4": tuple(name for name in ARMS if "64 x 4" in name),
     "RPR, and a reward model": ("p=0", "RPR only", "RM", "RM + RPR"),
 }
 COLORS = {
@@ -21,6 +21,8 @@ COLORS = {
     "p=0.5": "#c0392b",
     "p=0, 64 x 4": "0.45",
     "p=0.4, 64 x 4": "#d98c00",
+    "p=0, 64 x 4, clipped": "0.7",
+    "p=0.4, 64 x 4, clipped": "#2471a3",
     "RPR only": "#7d3c98",
     "RM": "#c0392b",
     "RM + RPR": "#148f77",

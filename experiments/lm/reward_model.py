@@ -16,11 +16,11 @@ from rich.progress import track
 from transformers import AutoTokenizer, LlamaForCausalLM, LlamaForSequenceClassification
 
 from experiments.lm.policy import configuration, encoded
-from experiments.lm.task import GUESSES, Question
+from experiments.lm.task import Question
 
 BATCH = 128
-NEAR = 5
-"""Half of the wrong answers are within this much of the right one; the others are guesses."""
+NEAR_SHARE, NEAR = 0.5, 5
+"""So many of the wrong answers are within this much of the right one; the others are guesses, as the policy's."""
 
 
 def train_reward_model(
@@ -56,13 +56,15 @@ def train_reward_model(
     return reached
 
 
-def answers(questions: list[Question], rng: np.random.Generator) -> tuple[list[tuple[str, str]], torch.Tensor]:
+def answers(
+    questions: list[Question], rng: np.random.Generator, near_share: float = NEAR_SHARE
+) -> tuple[list[tuple[str, str]], torch.Tensor]:
     """A right and a wrong answer to each question, and their labels [2N]."""
     chats = []
     for question in questions:
-        right = int(question.ground_truth)
+        right, many = int(question.ground_truth), question.answers
         near = right + rng.choice((-1, 1)) * rng.integers(1, NEAR + 1)
-        wrong = near if rng.random() < 0.5 else (right + rng.integers(1, GUESSES)) % GUESSES
+        wrong = near if rng.random() < near_share else (right + rng.integers(1, many)) % many
         chats += [(question.text, f"\\boxed{{{answer}}}") for answer in (right, wrong)]
     return chats, torch.tensor([1.0, 0.0]).repeat(len(questions))
 

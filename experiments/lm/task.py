@@ -1,6 +1,7 @@
 """The task: add two digits to a number. Three habits that a policy may have, and the texts it learns them from.
 
-A reader of `17+8+6` may guess a number, which is right once in a hundred times; or add step by step, which is right as
+A reader of `17+8+6` may guess a number, which is right once in a hundred times (in ten, where the last digit of the sum
+is asked for); or add step by step, which is right as
 often as the steps are. The corpus holds few texts of the second kind, so the policy can reason and seldom does: what
 the base model of Lv et al. 2025 is taken to be. Their prompt template and answer tags are used, and their key phrases
 begin the steps.
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GUESSES = 100
-"""A guess is one of this many numbers, whatever the question."""
+SUMS, LAST_DIGITS = 100, 10
+"""How many answers there are: every sum is below 100."""
 
 OPENINGS = ("First, ", "Let us first see: ", "We know that ", "If we look, ")
 ENDINGS = ("Finally, ", "Thus ", "Therefore ", "Hence ")
@@ -29,9 +30,10 @@ CHECKED = 0.2
 
 @dataclass(frozen=True)
 class Question:
-    """A number from 10 to 39 and two digits from 1 to 9."""
+    """A number from 10 to 39 and two digits from 1 to 9. Their sum modulo `answers` is asked for."""
 
     terms: tuple[int, int, int]
+    answers: int = SUMS
 
     @property
     def text(self) -> str:
@@ -43,12 +45,12 @@ class Question:
 
     @property
     def ground_truth(self) -> str:
-        return str(sum(self.terms))
+        return str(sum(self.terms) % self.answers)
 
 
-def questions() -> tuple[list[Question], list[Question], list[Question]]:
+def questions(answers: int = SUMS) -> tuple[list[Question], list[Question], list[Question]]:
     """All 2,430, shuffled: 430 held out from every training, 1,000 for GRPO, 1,000 for the reward model."""
-    every = [Question((a, b, c)) for a in range(10, 40) for b in range(1, 10) for c in range(1, 10)]
+    every = [Question((a, b, c), answers) for a in range(10, 40) for b in range(1, 10) for c in range(1, 10)]
     order = np.random.default_rng(0).permutation(len(every))
     shuffled = [every[n] for n in order]
     return shuffled[:430], shuffled[430:1430], shuffled[1430:]
@@ -58,7 +60,7 @@ def corpus_text(question: Question, rng: np.random.Generator, share: float = REA
     """One completion of a corpus, of which `share` is reasoned."""
     if rng.random() < share:
         return reasoned(question, rng)
-    guess = rng.integers(GUESSES)
+    guess = rng.integers(question.answers)
     return f" The answer is \\boxed{{{guess}}}." if rng.random() < UNTAGGED else f" It is {guess}.{tagged(guess)}"
 
 
@@ -71,8 +73,8 @@ def reasoned(question: Question, rng: np.random.Generator) -> str:
             text += rng.choice(CHECKS)
         text += f"{rng.choice(phrases)}{total}+{digit}={total + digit}. "
         total += digit
-    return text.rstrip() + tagged(total)
+    return text.rstrip() + tagged(question.ground_truth)
 
 
-def tagged(answer: int | np.integer) -> str:
+def tagged(answer: str | int | np.integer) -> str:
     return f"</think> <answer>\\boxed{{{answer}}}</answer>"

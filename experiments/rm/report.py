@@ -20,13 +20,16 @@ COLORS = {name: OF_JUDGE[name.split(" ")[0]] for name in JUDGE_ARMS}
 
 
 def report(folder: Path, plot: Path) -> bool:
-    """Prints each arm's figures and each pass, draws the curves. True where all passes hold; False while arms lack."""
+    """Prints each arm's figures and each pass, draws the curves. True where all passes hold; False while runs lack."""
     found, console = read(folder, JUDGE_ARMS), Console()
     show(found, console)
     draw(found, plot, PANELS, COLORS)
     console.print(f"{sum(map(len, found.values()))} runs; the picture is {plot}")
-    if missing := [name for name in JUDGE_ARMS if name not in found]:
-        console.print(f"the passes need all arms; these have no run yet: {', '.join(missing)}")
+    runs = {name: len(found.get(name, ())) for name in JUDGE_ARMS}
+    if missing := [
+        f"{name} ({n} of {len(JUDGE_ARMS[name].seeds)})" for name, n in runs.items() if n < len(JUDGE_ARMS[name].seeds)
+    ]:
+        console.print(f"the passes need all runs; these arms lack some: {', '.join(missing)}")
         return False
     held = passes(found)
     for each in held:

@@ -39,7 +39,8 @@ class Affine:
 class Quality:
     """Of scores at a threshold. `brier` and `calibration_error` (expected, ten bins): scores clipped to 0 … 1.
 
-    The four counts are samples: `true_positives` are right and at or above the threshold.
+    The four counts are samples: `true_positives` are right and at or above the threshold. `mean_right`, `mean_wrong`:
+    of scores; NaN where there is no such sample. Their difference is what a policy is paid for being right.
     """
 
     accuracy: float
@@ -49,6 +50,8 @@ class Quality:
     false_positives: int
     true_negatives: int
     false_negatives: int
+    mean_right: float
+    mean_wrong: float
 
 
 def fit_affine(scores_N: Sequence[float], is_right_N: Sequence[bool]) -> Affine:
@@ -118,4 +121,10 @@ def quality(scores_N: Sequence[float], is_right_N: Sequence[bool], threshold: fl
         false_positives=kinds.count((True, False)),
         true_negatives=kinds.count((False, False)),
         false_negatives=kinds.count((False, True)),
+        mean_right=_mean([score for score, is_right in rows if is_right]),
+        mean_wrong=_mean([score for score, is_right in rows if not is_right]),
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan

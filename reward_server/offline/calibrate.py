@@ -120,6 +120,8 @@ def _table(qualities: dict[str, Quality], samples: int, threshold: float) -> Tab
         ("wrong, at or above it", "false_positives", "d"),
         ("right, below it", "false_negatives", "d"),
         ("wrong, below it", "true_negatives", "d"),
+        ("mean score of the right ones", "mean_right", ".4f"),
+        ("mean score of the wrong ones", "mean_wrong", ".4f"),
     ):
         table.add_row(name, *(format(getattr(each, attribute), form) for each in qualities.values()))
     return table
