@@ -47,6 +47,8 @@ Args = TypeVarTuple("Args")
 log = logging.getLogger(__name__)
 INLINE_CHARS = 65_536
 """More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
+OPINION_SHARE = 0.5
+"""Of `request_timeout_s`: so long a request waits for second opinions at most, so that none costs it its rewards."""
 NO_CHECKS: Mapping[str, AnyCheck] = MappingProxyType({})
 WORK_OF_A_CHAR = 16
 """A character of an answer or a ground truth costs as much work as so many others: it may be a member of a list."""
@@ -220,12 +222,12 @@ class Scorer:
         return max(map(self._wait_s, plan.parts.values()))
 
     def _queue_s(self, needs: Needs) -> float:
-        """How long the queue is that the reward needs."""
+        """How long the queue is that the reward needs. A second opinion refuses nobody."""
         if needs.model is not None:
             return self.model_slot.wait_s
-        waits = [self.checks.wait_s(needs.check)] if needs.check is not None else []
-        waits += [self.checks.wait_s(needs.reference, is_opinion=True)] if needs.reference is not None else []
-        return max([*waits, self._pool.estimated_wait_s if "math" in (needs.check, needs.reference) else 0.0])
+        if needs.check == "math":
+            return self._pool.estimated_wait_s
+        return 0.0 if needs.check is None else self.checks.wait_s(needs.check)
 
     def _model_request(self, needs: Needs) -> ModelRequest | None:
         """Raises NoRewardModel, Loading or Unavailable where the reward asks a model that is not there."""
@@ -294,11 +296,15 @@ class Scorer:
         rows = plan.reward.refers(samples, [reading.text for reading in readings])
         if not rows or needs.reference is None:
             return verdicts
-        chosen = [samples[row] for row in rows]
+        chosen, limit_s = [samples[row] for row in rows], OPINION_SHARE * self._settings.request_timeout_s
         try:
             texts, place = [sample.completion for sample in chosen], needs.reference_place or needs.place
             asked = await self.run("extract", None, size_of(chosen), read, texts, needs.reference, place, needs.turn)
-            graded = await self._grade(needs.reference, plan, chosen, asked, None, is_opinion=True)
+            async with asyncio.timeout(limit_s):
+                graded = await self._grade(needs.reference, plan, chosen, asked, None, is_opinion=True)
+        except TimeoutError:
+            log.warning("%d second opinions of %s took over %g s: there are none", len(rows), needs.reference, limit_s)
+            graded = [Verdict(Outcome.TIMEOUT, "error", "", "")] * len(rows)
         except Exception:
             log.exception("the second opinion failed; rewards do not depend on it")
             graded = [Verdict(Outcome.ERROR, "error", "", "")] * len(rows)

@@ -76,10 +76,9 @@ class Checks:
                 if sample.prompt is None:
                     raise InvalidRequest(f"check={name} reads the prompt: row {row} has none")
 
-    def wait_s(self, name: str, *, is_opinion: bool = False) -> float:
+    def wait_s(self, name: str) -> float:
         """Seconds until a question asked now would be begun; 0 for a check that is none of these."""
-        running = self._second if is_opinion else self._running
-        return running[name].runner.wait_s if name in running else 0.0
+        return self._running[name].runner.wait_s if name in self._running else 0.0
 
     def opinions(self, name: str) -> dict[str, object] | None:
         """How a grader or judge does as a second opinion; None for any other check."""

@@ -45,9 +45,6 @@ class SecondOpinions:
         self.counts: Counter[str] = Counter(dict.fromkeys(RESULTS, 0))
         """Since the start, by `RESULTS`."""
 
-    wait_s = 0.0
-    """Nobody is refused because of it."""
-
     def state(self) -> dict[str, object]:
         """What a person wants to know of it."""
         left_s = max(0.0, self._breaker.next_at - time.monotonic())
@@ -62,6 +59,11 @@ class SecondOpinions:
         if finding is not None:
             self._count("given")
         return finding
+
+    @property
+    def wait_s(self) -> float:
+        """Its queue holds nobody up."""
+        return 0.0
 
     async def ask(self, key: bytes, question: Question) -> Finding:
         """What the endpoint says. Raises CheckFailed, which is NotAsked where it is left alone."""

@@ -27,7 +27,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """With one worker of each kind, in which a job may hang for as long as these tests take."""
     folder = tmp_path_factory.mktemp("workers")
     (folder / "rewards.toml").write_text(TABLES)
-    options = ("--config", str(folder / "rewards.toml"), "--verifier-workers", "1", "--hard-timeout-s", "500")
+    options = (
+        "--config",
+        str(folder / "rewards.toml"),
+        "--verifier-workers",
+        "1",
+        "--hard-timeout-s",
+        "500",
+        "--request-timeout-s",
+        "60",
+    )
     with running_server(folder / "log", *options, environment={"PYTHONPATH": str(Path(__file__).parent)}) as running:
         yield running
 
@@ -57,3 +66,12 @@ def test_mathematics_is_graded_while_a_check_hangs(server: RunningServer) -> Non
     until(lambda: server.metric("reward_queue_depth") == 7)
     assert graded(server, "verifier", SINES[10:]) == ["correct"] * 10
     assert server.metric("reward_queue_depth") == 7  # it hangs to this moment
+
+
+def test_a_second_opinion_that_hangs_costs_no_reward(server: RunningServer) -> None:
+    """The check's only worker hangs since the test before, or is hung here. Half of a request's time is waited."""
+    texts = [rf"{number}: \boxed{{sleep}}" for number in range(2)]
+    body = {"completions": [r"\boxed{4}", *texts], "ground_truths": ["4"] * 3, "groups": ["a", "b", "c"]}
+    reply = server.post("/score/verifier?check=string&reference=odd", body).json()
+    assert (reply["rewards"], reply["parts"]["reference"]) == ([1.0, 0.0, 0.0], [None] * 3)
+    assert "second opinions of odd took over 30 s" in server.log.read_text()
