@@ -11,7 +11,7 @@ function series(each) {
   const form = {
     line: { stroke: ink, width: 2 },
     dash: { stroke: ink, width: 1.5, dash: [6, 5] },
-    points: { stroke: ink, width: 0, paths: () => null, points: { show: true, size: 7, fill: ink } },
+    points: { stroke: ink, width: 0, paths: () => null, points: { show: true, size: told.x.length > 100 ? 4 : 7, fill: ink } },
     edge: { stroke: "transparent", width: 0, points: { show: false } },
   }[each.form];
   return { scale: each.share ? "share" : "chars", spanGaps: true, points: { show: told.x.length === 1, size: 9, fill: ink }, ...form };
