@@ -54,6 +54,8 @@ ROWS: tuple[dict[str, object], ...] = (
     {"answer": None, "completion": None},
     {"reward": "rm_sim", "query": "threshold=nan", "parts": {"rm": 0.3, "calibrated": 0.4, "clean": 1.0}},
     {"source": "s" * 5000},
+    {"variant": {"x": 1}},
+    {"variant": {"base": "flip", "x": {"y": 1}}},
 )
 FILE = "2026-11-18T08-node-1-0001.jsonl"
 

@@ -101,7 +101,7 @@ def _resolved(catalog: Catalog, config: Config) -> Plan:
     if own is not None and own.config == config.config:
         return own
     sets = {name: value for name, value in variant.items() if name != "base"}
-    return catalog.resolve_over(str(variant["base"]), sets, config.query)
+    return catalog.resolve_over(str(variant.get("base", "")), sets, config.query)
 
 
 def _difference(plan: Plan, config: Config) -> str:
