@@ -1,22 +1,17 @@
-"""The Scorer runs each step where it belongs, and gives one Score a sample, in order.
+"""The Scorer finds out what a reward needs to know, lets the reward settle it, and gives one Score a sample, in order.
 
-Small work is done on the event loop, large work in one thread, Math-Verify in processes.
+Each step runs where it belongs (`steps.py`), Math-Verify in processes.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from time import perf_counter
 from types import MappingProxyType
-from typing import TypeVar, TypeVarTuple, Unpack
-
-from msgspec.structs import replace
 
 from reward_server.admission import Admission
+from reward_server.answer_grader import AnswerGrader
 from reward_server.checks.checks import Checks
 from reward_server.checks.events import CheckEvents
 from reward_server.checks.pool_worker import prepare_check_worker
@@ -24,34 +19,27 @@ from reward_server.checks.spec import AnyCheck
 from reward_server.counting.metrics import Metrics
 from reward_server.errors import InvalidRequest, Unavailable
 from reward_server.grading.process import prepare_worker
-from reward_server.grading.reading import Check, Reading, read
-from reward_server.grading.verdicts import Pair, VerdictEvents, Verdicts, judge_at_once, pair_of
+from reward_server.grading.reading import Reading, read
+from reward_server.grading.verdicts import VerdictEvents, Verdicts
 from reward_server.processes.job import PoolEvents
 from reward_server.processes.pool import ProcessPool
 from reward_server.reward_model.request import ModelAnswer, ModelRequest
 from reward_server.reward_model.slot import ModelSlot
 from reward_server.reward_model.token_limit import TokenLimit
 from reward_server.rewards.composite import Composite
-from reward_server.rewards.flip import both_right
-from reward_server.rewards.found import Derivation, Found, Needs, leaves_of
+from reward_server.rewards.found import Derivation, Found, Needs
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.reasoning import Rpr
-from reward_server.rewards.reward import Reward
 from reward_server.rewards.route import RouteReward
 from reward_server.settings import Settings
-from reward_server.types import Outcome, Sample, Verdict
-from reward_server.work import Times, Work, all_of, count_repaired, joined, one_by_one, rprs_of, settled, size_of
+from reward_server.steps import Steps, Times
+from reward_server.types import Sample, Verdict
+from reward_server.work import Work, all_of, joined, one_by_one, rprs_of, settled
 
-R = TypeVar("R")
-Args = TypeVarTuple("Args")
 log = logging.getLogger(__name__)
-INLINE_CHARS = 65_536
-"""More text than this is worked on in the thread: on the loop it would hold up everybody for milliseconds."""
 OPINION_SHARE = 0.5
 """Of `request_timeout_s`: so long a request waits for second opinions at most, so that none costs it its rewards."""
 NO_CHECKS: Mapping[str, AnyCheck] = MappingProxyType({})
-WORK_OF_A_CHAR = 16
-"""A character of an answer or a ground truth costs as much work as so many others: it may be a member of a list."""
 
 
 class Scorer:
@@ -80,7 +68,7 @@ class Scorer:
         workers, hard_timeout_s = settings.verifier_workers, settings.hard_timeout_s
         self._pool = ProcessPool(workers=workers, hard_timeout_s=hard_timeout_s, events=events)
         self._check_pool = ProcessPool(workers=workers, hard_timeout_s=hard_timeout_s, events=events)
-        self._verdicts = Verdicts(
+        verdicts = Verdicts(
             self._pool,
             soft_timeout_s=settings.soft_timeout_s,
             cache_size=settings.verdict_cache_size,
@@ -88,6 +76,9 @@ class Scorer:
         )
         told = CheckEvents(metrics.count_lookup, metrics.count_difference, metrics.count_opinion)
         self.checks = Checks(checks, settings, told)
+        self.steps = Steps(metrics.stage_seconds)
+        limit_s = OPINION_SHARE * settings.request_timeout_s
+        self._grader = AnswerGrader(self.steps, verdicts, self._pool, self.checks, metrics, limit_s)
         self.admission = Admission(
             max_pending_samples=settings.max_pending_samples,
             max_pending_bytes=settings.max_pending_mb * 2**20,
@@ -106,7 +97,7 @@ class Scorer:
         await self.checks.try_out()
         memory_mb, targets = self._settings.worker_memory_mb, self.checks.targets
         has_targets = workers_at_once and bool(targets)
-        with ThreadPoolExecutor(1, thread_name_prefix="rewards") as self._thread:
+        with self.steps.running():
             async with (
                 self._pool.running(prepare_worker, memory_mb, at_once=workers_at_once),
                 self._check_pool.running(prepare_check_worker, memory_mb, targets, at_once=has_targets),
@@ -122,10 +113,10 @@ class Scorer:
         """
         wait_s = self._admitted(plan, samples, range(len(samples)), plan.name)
         with self.admission.admit(len(samples), wait_s):
-            work = Work(samples, times, plan.is_parallel)
-            derivations = await self._derived(plan, work)
-            await self.run(None, None, work.size, self._count, plan, samples, derivations)
-            return derivations
+            work = Work(plan, samples, times)
+            found = await self._found(plan, work)
+            size = work.size * plan.reward.work_of_a_char
+            return await self.steps.run(None, None, size, self._settled, plan, samples, found)
 
     def _admitted(self, plan: Plan, samples: Sequence[Sample], rows: Sequence[int], name: str) -> float:
         """How long the queue is that they need. Raises what ends the request before any work.
@@ -149,57 +140,63 @@ class Scorer:
             request.admit()
         return self._queue_s(plan.needs)
 
-    async def _derived(self, plan: Plan, work: Work) -> list[Derivation]:
-        """Of all samples; of a reward that is made of others, after those of its parts."""
+    async def _found(self, plan: Plan, work: Work) -> Sequence[Found]:
+        """What is known of each sample in the end: what the reward asks for, or how its parts came to their scores."""
         if plan.parts and isinstance(plan.reward, Composite):
-            parts: list[dict[str, Derivation]] = [{} for _ in work.samples]
-            asked = plan.reward.rows(work.samples)
-            several = [self._derived(plan.parts[name], work.of(rows)) for name, rows in asked.items()]
-            answers = await (all_of(several) if work.is_parallel else one_by_one(several))
-            for (name, rows), derivations in zip(asked.items(), answers, strict=True):
-                for row, derivation in zip(rows, derivations, strict=True):
-                    parts[row][plan.reward.name_of(name, work.samples[row])] = derivation
-            found: Sequence[Found] = joined(work.samples, parts)
-        else:
-            found = await self._found(plan, work)
-        size = work.size * plan.reward.work_of_a_char
-        return await self.run(None, None, size, settled, plan, work.samples, found)
-
-    async def _found(self, plan: Plan, work: Work) -> list[Found]:
-        """What one reward asks for."""
-        needs, nothing = plan.needs, [None] * len(work.samples)
-        question = needs.check == "string", needs.place, needs.turn
-        readings = await work.once(("read", question), self._read, needs, work)
+            return await self._found_by_parts(plan, plan.reward, work)
+        needs, asks, nothing = plan.needs, plan.questions, [None] * len(work.samples)
+        readings = await work.once(asks.read, self._read, needs, work)
         verdicts: Sequence[Verdict | None] = nothing
         wrongs: Sequence[Verdict | None] = nothing
         if needs.check:
-            asked = ("grade", question, needs.check, needs.ordered)
-            verdicts = await work.once(asked, self._grade, needs.check, plan, work.samples, readings, work.times)
-            wrongs = await self._grade_mislabelled(needs.check, plan, work.samples, readings, verdicts)
-        question_of_model = ("model", needs.turn, needs.model)
-        rprs = await self._reason(plan, work, readings) if needs.rpr else nothing
-        answers = await work.once(question_of_model, self._ask, needs, work, readings) if needs.model else nothing
-        opinions = await self._ask_reference(needs, plan, work.samples, readings) if needs.reference else nothing
+            graded = (needs.check, plan, work.samples, readings)
+            verdicts = await work.once(asks.grade, self._grader.verdicts, *graded, work.size, work.times)
+            wrongs = await self._grader.wrong_verdicts(*graded, verdicts)
+        rprs = await work.once(asks.rpr, self._reason, plan, work, readings) if needs.rpr else nothing
+        answers = await work.once(asks.model, self._ask, needs, work, readings) if needs.model else nothing
+        opinions: Sequence[Verdict | None] = nothing
+        if needs.reference:
+            opinions = await self._grader.opinions(needs.reference, plan, work.samples, readings)
         return [Found(*row) for row in zip(readings, verdicts, rprs, answers, wrongs, opinions, strict=True)]
 
-    async def _reason(self, plan: Plan, work: Work, readings: Sequence[Reading]) -> Sequence[Rpr | None]:
-        if not isinstance(plan.reward, Reward):
-            return [None] * len(readings)
-        asked = ("rpr", plan.needs.turn, plan.reward.reasoning_key())
-        return await work.once(
-            asked, self.run, "rpr", work.times, work.size, rprs_of, plan.reward, plan.phrases, readings
-        )
+    async def _found_by_parts(self, plan: Plan, reward: Composite, work: Work) -> Sequence[Found]:
+        """How the parts that are asked came to their scores."""
+        parts: list[dict[str, Derivation]] = [{} for _ in work.samples]
+        asked = reward.rows(work.samples)
+        several = [self._settled_part(plan.parts[name], work.of(rows)) for name, rows in asked.items()]
+        answers = await (all_of(several) if work.is_parallel else one_by_one(several))
+        for (name, rows), derivations in zip(asked.items(), answers, strict=True):
+            for row, derivation in zip(rows, derivations, strict=True):
+                parts[row][reward.name_of(name, work.samples[row])] = derivation
+        return joined(work.samples, parts)
 
-    async def _read(self, needs: Needs, work: Work) -> list[Reading]:
+    async def _settled_part(self, plan: Plan, work: Work) -> list[Derivation]:
+        found = await self._found(plan, work)
+        size = work.size * plan.reward.work_of_a_char
+        return await self.steps.run(None, None, size, settled, plan, work.samples, found)
+
+    def _settled(self, plan: Plan, samples: list[Sample], found: Sequence[Found]) -> list[Derivation]:
+        """The derivations of a whole request, counted."""
+        derivations = settled(plan, samples, found)
+        self._metrics.count_samples(plan, samples, derivations)
+        if lost := sum([sample.is_lost for sample in samples]):
+            self._metrics.count_lost(plan.name, lost)
+            log.warning("%d of %d completions cannot be told from their prompt (%s)", lost, len(samples), plan.name)
+        return derivations
+
+    def _read(self, needs: Needs, work: Work) -> Awaitable[list[Reading]]:
         texts = [sample.completion for sample in work.samples]
-        return await self.run("extract", work.times, work.size, read, texts, needs.check, needs.place, needs.turn)
+        return self.steps.run("extract", work.times, work.size, read, texts, needs.check, needs.place, needs.turn)
 
-    async def _ask(self, needs: Needs, work: Work, readings: Sequence[Reading]) -> Sequence[ModelAnswer | None]:
+    def _reason(self, plan: Plan, work: Work, readings: list[Reading]) -> Awaitable[list[Rpr]]:
+        return self.steps.run("rpr", work.times, work.size, rprs_of, plan, readings)
+
+    async def _ask(self, needs: Needs, work: Work, readings: list[Reading]) -> Sequence[ModelAnswer | None]:
         request = self._model_request(needs)
         if request is None:
             return [None] * len(readings)
         asked = request.ask(work.samples, [reading.text for reading in readings])
-        return await self._timed("model", work.times, asked)
+        return await self.steps.timed("model", work.times, asked)
 
     def check_ready(self) -> None:
         """Raises Loading or Unavailable with the reason while not all rewards can be scored."""
@@ -225,120 +222,11 @@ class Scorer:
         """How long the queue is that the reward needs. A second opinion refuses nobody."""
         if needs.model is not None:
             return self.model_slot.wait_s
-        if needs.check == "math":
-            return self._pool.estimated_wait_s
-        return 0.0 if needs.check is None else self.checks.wait_s(needs.check)
+        return 0.0 if needs.check is None else self._grader.wait_s(needs.check)
 
     def _model_request(self, needs: Needs) -> ModelRequest | None:
         """Raises NoRewardModel, Loading or Unavailable where the reward asks a model that is not there."""
         return ModelRequest(self.model_slot.model, needs.model, self._token_limit) if needs.model else None
-
-    async def run(
-        self, stage: str | None, times: Times, size: int, work: Callable[[Unpack[Args]], R], *args: Unpack[Args]
-    ) -> R:
-        """Runs pure work on `size` characters: small work here, large work in the thread. `stage`: it is timed as."""
-        started = perf_counter()
-        if size <= INLINE_CHARS:
-            result = work(*args)
-        else:
-            result = await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
-        if stage is not None:
-            self._took(stage, times, started)
-        return result
-
-    async def _grade(
-        self,
-        check: Check,
-        plan: Plan,
-        samples: list[Sample],
-        readings: list[Reading],
-        times: Times,
-        *,
-        is_opinion: bool = False,
-    ) -> Sequence[Verdict | None]:
-        if check in self.checks:
-            asked_for = self.checks.grade(check, samples, readings, is_opinion=is_opinion)
-            verdicts = await self._timed("grade", times, asked_for)
-            self._metrics.count_tiers(verdicts)
-            return verdicts
-        asked = [pair_of(*row, plan.needs.ordered) for row in zip(samples, readings, strict=True)]
-        pairs = [pair for pair in asked if isinstance(pair, Pair)]
-        texts = (text for pair in pairs for text in (*pair.ground_truths, pair.answer, pair.row or ""))
-        size = size_of(samples) + sum(WORK_OF_A_CHAR * len(text) for text in texts)
-        judged = await self.run("judge", times, size, _judged, check, asked)
-        return await self._timed("grade", times, self._verdicts.complete(judged))
-
-    async def _grade_mislabelled(
-        self,
-        check: Check,
-        plan: Plan,
-        samples: list[Sample],
-        readings: list[Reading],
-        true: Sequence[Verdict | None],
-    ) -> Sequence[Verdict | None]:
-        """Against the wrong ground truth, for those that are paid by it. `true`: against the true one."""
-        rows = [row for row, sample in enumerate(samples) if plan.reward.mislabels(sample)]
-        verdicts: list[Verdict | None] = [None] * len(samples)
-        if rows:
-            wrong = [replace(samples[row], ground_truths=samples[row].wrong_ground_truths) for row in rows]
-            graded = await self._grade(check, plan, wrong, [readings[row] for row in rows], None)
-            for row, verdict in zip(rows, graded, strict=True):
-                verdicts[row] = verdict
-            if right := sum(both_right(true[row], verdicts[row]) for row in rows):
-                log.warning("%s: %d of %d wrong labels are met by the right answer", plan.name, right, len(rows))
-        return verdicts
-
-    async def _ask_reference(
-        self, needs: Needs, plan: Plan, samples: list[Sample], readings: list[Reading]
-    ) -> Sequence[Verdict | None]:
-        """The second opinion, of those samples that are chosen. It may fail, and no reward fails with it."""
-        verdicts: list[Verdict | None] = [None] * len(samples)
-        rows = plan.reward.refers(samples, [reading.text for reading in readings])
-        if not rows or needs.reference is None:
-            return verdicts
-        chosen, limit_s = [samples[row] for row in rows], OPINION_SHARE * self._settings.request_timeout_s
-        try:
-            texts, place = [sample.completion for sample in chosen], needs.reference_place or needs.place
-            asked = await self.run("extract", None, size_of(chosen), read, texts, needs.reference, place, needs.turn)
-            async with asyncio.timeout(limit_s):
-                graded = await self._grade(needs.reference, plan, chosen, asked, None, is_opinion=True)
-        except TimeoutError:
-            log.warning("%d second opinions of %s took over %g s: there are none", len(rows), needs.reference, limit_s)
-            graded = [Verdict(Outcome.TIMEOUT, "error", "", "")] * len(rows)
-        except Exception:
-            log.exception("the second opinion failed; rewards do not depend on it")
-            graded = [Verdict(Outcome.ERROR, "error", "", "")] * len(rows)
-        for row, verdict in zip(rows, graded, strict=True):
-            verdicts[row] = verdict
-        return verdicts
-
-    async def _timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:
-        started = perf_counter()
-        result = await work
-        self._took(stage, times, started)
-        return result
-
-    def _took(self, stage: str, times: Times, started: float) -> None:
-        seconds = perf_counter() - started
-        self._metrics.stage_seconds[stage].observe(seconds)
-        if times is not None:
-            times[stage] = round(times.get(stage, 0.0) + seconds * 1000, 3)
-
-    def _count(self, plan: Plan, samples: list[Sample], derivations: list[Derivation]) -> None:
-        metrics = self._metrics
-        metrics.count_samples(plan, samples, derivations)
-        metrics.escapes_eaten.inc(sum([derivation.found.reading.has_eaten_escape for derivation in derivations]))
-        metrics.repaired.inc(count_repaired(plan, samples, derivations))
-        if plan.needs.model is not None or (plan.parts and plan.asks_a_model):
-            leaves = leaves_of(derivations)
-            metrics.count_model_scores([each.score.parts for each in leaves if "model_score" in each.score.parts])
-        self._count_lost(plan, samples)
-
-    def _count_lost(self, plan: Plan, samples: list[Sample]) -> None:
-        lost = sum([sample.is_lost for sample in samples])
-        if lost:
-            self._metrics.count_lost(plan.name, lost)
-            log.warning("%d of %d completions cannot be told from their prompt (%s)", lost, len(samples), plan.name)
 
     def _export_gauges(self) -> None:
         pool, checks, slot, admission = self._pool, self._check_pool, self.model_slot, self.admission
@@ -363,7 +251,3 @@ def _refuse_incomplete(plan: Plan, samples: Sequence[Sample], rows: Sequence[int
     for row, sample in zip(rows, samples, strict=True):
         if (lacking := plan.reward.lacks(sample)) is not None:
             raise InvalidRequest(lacking.format(name=name, row=row))
-
-
-def _judged(check: Check, asked: Sequence[Pair | Verdict]) -> list[Pair | Verdict]:
-    return [each if isinstance(each, Verdict) else judge_at_once(check, each) for each in asked]

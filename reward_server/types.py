@@ -71,7 +71,7 @@ class Outcome(StrEnum):
     @property
     def is_unscored(self) -> bool:
         """True where there is no reward to give: null, never a silent 0.0."""
-        return self in (Outcome.UNGRADABLE, Outcome.ERROR, Outcome.TOO_LONG)
+        return self in _UNSCORED
 
     @property
     def is_exposed(self) -> bool:
@@ -79,9 +79,11 @@ class Outcome(StrEnum):
 
         A `timeout` is neither: a policy must not be paid for bombs.
         """
-        return self in (Outcome.CORRECT, Outcome.PARTIAL, Outcome.INCORRECT, Outcome.UNPARSEABLE)
+        return self in _EXPOSED
 
 
+_UNSCORED = (Outcome.UNGRADABLE, Outcome.ERROR, Outcome.TOO_LONG)
+_EXPOSED = (Outcome.CORRECT, Outcome.PARTIAL, Outcome.INCORRECT, Outcome.UNPARSEABLE)
 CHECK_TIER = "check:"
 """What the tier of a check of one's own begins with; its name follows."""
 

@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from reward_server.grading.reading import Reading, read, repairs
+from reward_server.grading.reading import Reading, read
 from reward_server.rewards.found import Derivation, Found, Joined
 from reward_server.rewards.plan import Plan
-from reward_server.rewards.reasoning import PhraseList, Rpr
-from reward_server.rewards.reward import Reward
+from reward_server.rewards.reasoning import Rpr
+from reward_server.steps import Times
 from reward_server.types import Outcome, Sample, Score
 
 R = TypeVar("R")
 Args = TypeVarTuple("Args")
-Times = dict[str, float] | None
-"""Receives milliseconds per step."""
 CHARS_A_SAMPLE = 256
 """Fixed cost of a sample, in characters of work. Each ground truth costs as much again."""
 
@@ -24,24 +22,31 @@ CHARS_A_SAMPLE = 256
 class Work:
     """Samples with what was found out about them: a question that several parts of a reward ask is asked once."""
 
-    __slots__ = ("_known", "is_parallel", "samples", "size", "times")
+    __slots__ = ("_known", "_plan", "is_parallel", "samples", "size", "times")
 
-    def __init__(self, samples: list[Sample], times: Times, is_parallel: bool) -> None:
-        """`is_parallel`: parts ask side by side, so that what one has asked may be under way for another."""
+    def __init__(self, plan: Plan, samples: list[Sample], times: Times) -> None:
+        """`plan`: of the whole request."""
         self.samples = samples
         self.times = times
-        self.is_parallel = is_parallel
         self.size = size_of(samples)
+        self.is_parallel = plan.is_parallel
+        self._plan = plan
         self._known: dict[Hashable, Any] = {}
 
     def of(self, rows: Sequence[int]) -> Work:
         """The same of some of the samples; of all of them itself."""
         if len(rows) == len(self.samples):
             return self
-        return Work([self.samples[row] for row in rows], self.times, self.is_parallel)
+        return Work(self._plan, [self.samples[row] for row in rows], self.times)
 
-    async def once(self, question: Hashable, ask: Callable[[Unpack[Args]], Awaitable[R]], *args: Unpack[Args]) -> R:
-        """What `ask` answers, or what it answered to the same question."""
+    def once(
+        self, question: Hashable, ask: Callable[[Unpack[Args]], Awaitable[R]], *args: Unpack[Args]
+    ) -> Awaitable[R]:
+        """What `ask` answers, or what it answered to the same question. Without parts nobody asks twice."""
+        return self._once(question, ask, *args) if self._plan.parts else ask(*args)
+
+    async def _once(self, question: Hashable, ask: Callable[[Unpack[Args]], Awaitable[R]], *args: Unpack[Args]) -> R:
+        """Parts that ask side by side find what one has asked under way."""
         if question not in self._known:
             asked = ask(*args)
             self._known[question] = asyncio.ensure_future(asked) if self.is_parallel else await asked
@@ -75,9 +80,9 @@ def size_of(samples: Sequence[Sample]) -> int:
     return sum([len(each.completion) + CHARS_A_SAMPLE * (1 + len(each.ground_truths or ())) for each in samples])
 
 
-def rprs_of(reward: Reward, phrases: PhraseList, readings: Sequence[Reading]) -> Sequence[Rpr | None]:
+def rprs_of(plan: Plan, readings: Sequence[Reading]) -> list[Rpr]:
     """RPR of each completion."""
-    return [reward.reasoning(reading.text, phrases) for reading in readings]
+    return [plan.rpr(reading.text) for reading in readings]
 
 
 def settled(plan: Plan, samples: Sequence[Sample], found: Sequence[Found]) -> list[Derivation]:
@@ -88,23 +93,6 @@ def settled(plan: Plan, samples: Sequence[Sample], found: Sequence[Found]) -> li
 def joined(samples: Sequence[Sample], parts: Sequence[dict[str, Derivation]]) -> list[Joined]:
     """What is known of each sample of a reward that is made of others."""
     return [Joined(_reading(*row), parts=row[1]) for row in zip(samples, parts, strict=True)]
-
-
-def count_repaired(plan: Plan, samples: Sequence[Sample], derivations: Sequence[Derivation]) -> int:
-    """How many samples were graded against a ground truth that was read otherwise than it stands."""
-    if not plan.parts:
-        return sum([bool(repairs(sample.ground_truths, plan.needs.check)) for sample in samples])
-    if all(needs.check != "math" for needs in plan.all_needs()):
-        return 0
-    graded = [sample for sample, each in zip(samples, derivations, strict=True) if _is_graded(each)]
-    return sum(bool(repairs(sample.ground_truths, "math")) for sample in graded)
-
-
-def _is_graded(derivation: Derivation) -> bool:
-    found = derivation.found
-    if isinstance(found, Joined):
-        return any(_is_graded(part) for part in found.parts.values())
-    return found.verdict is not None
 
 
 def _reading(sample: Sample, parts: dict[str, Derivation]) -> Reading:

@@ -18,11 +18,12 @@ from prometheus_client.process_collector import ProcessCollector
 from reward_server import __version__
 from reward_server.catalog.catalog import GRADERS
 from reward_server.counting.opinions import tabled
+from reward_server.counting.repaired import count_repaired
 from reward_server.counting.sample_metrics import SampleMetrics
 from reward_server.errors import DeadlineExceeded, Draining, InternalError, Overloaded, Unavailable
 from reward_server.kit.counters import Counter, Histogram, Info
 from reward_server.measuring.tables import Tables
-from reward_server.rewards.found import Derivation
+from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.plan import Plan
 from reward_server.types import BatchReport, Sample, Verdict
 
@@ -170,12 +171,6 @@ class Metrics:
         self.model_tokens.labels("saved").inc(report.tokens_saved)
         self.model_tokens.labels("padding").inc(report.padding_tokens)
 
-    def count_model_scores(self, parts: Sequence[Mapping[str, float | None]]) -> None:
-        """Counts what the model said of the samples of one request."""
-        for part in parts:
-            if (score := part["model_score"]) is not None:
-                self.model_scores.observe(score)
-
     def count_request(self, route: str, dialect: str, status: int, seconds: float) -> None:
         """Counts one request and its time."""
         self.requests.labels(route, dialect, status).inc()
@@ -203,14 +198,26 @@ class Metrics:
     def count_samples(self, plan: Plan, samples: Sequence[Sample], derivations: Sequence[Derivation]) -> None:
         """Counts the samples of one request, (N,), with their derivations."""
         self.samples.count(plan, samples, derivations)
-        if any(needs.reference for needs in plan.all_needs()):
+        if plan.asks_an_opinion:
             tabled(self.measured, plan, samples, derivations)
+        if plan.asks_a_model:
+            self._count_model_scores(derivations)
         if unscored := sum([each.score.reward is None for each in derivations]):
             self.unscored.labels(plan.name).inc(unscored)
+        if eaten := sum([each.found.reading.has_eaten_escape for each in derivations]):
+            self.escapes_eaten.inc(eaten)
+        if repaired := count_repaired(plan, samples, derivations):
+            self.repaired.inc(repaired)
 
     def count_lost(self, reward: str, number: int) -> None:
         """Counts completions that cannot be told from their prompt."""
         self.lost.labels(reward).inc(number)
+
+    def _count_model_scores(self, derivations: Sequence[Derivation]) -> None:
+        """Counts what the model said of the samples of one request."""
+        for each in leaves_of(derivations):
+            if (score := each.score.parts.get("model_score")) is not None:
+                self.model_scores.observe(score)
 
     def count_difference(self, check: str) -> None:
         """Counts one verdict of a check that contradicts the one that is kept."""

@@ -73,7 +73,7 @@ class SampleMetrics:
             key = (plan.name, plan.config, samples[0].flip)
             counts = self._counts.get(key) or self._begun(plan, samples[0].flip)
             counts.count(samples, derivations, is_batch=is_batch)
-            if samples[0].flip and _asks_opinions(plan):
+            if samples[0].flip and plan.asks_an_opinion:
                 counts.count_opinions(opinions(plan, samples, derivations))
 
     def _begun(self, plan: Plan, is_train: bool) -> Counts:
@@ -124,9 +124,3 @@ class SampleMetrics:
             del self._counts[name, of, is_train]
         for family in (*self._families.all, self._info):
             family.forget("config", config)
-
-
-def _asks_opinions(plan: Plan) -> bool:
-    if not plan.parts:
-        return plan.needs.reference is not None
-    return any(needs.reference for needs in plan.all_needs())

@@ -109,8 +109,10 @@ class JsonBody:
     def _check(self, key: str, *, is_list: bool = True, is_text: bool = False) -> None:
         """Before a large field is read. Of texts the quotes tell enough, and are counted sooner."""
         raw = memoryview(self._fields[key])
+        if len(raw) <= PIECE_BYTES:
+            return
         limit = _limit(len(raw))
-        if len(raw) <= PIECE_BYTES or (is_text and _quotes(raw) // 2 <= limit):
+        if is_text and _quotes(raw) // 2 <= limit:
             return
         found = outline(raw, limit)
         if is_list and found.members > self._max_rows:

@@ -76,11 +76,11 @@ def parse(body: JsonBody) -> tuple[list[Sample], Echo]:
         raise InvalidRequest(f"{min(body.keys - _KNOWN)}: no such field (fields: {', '.join(COLUMNS)})")
     completions = body.column("completions", str)
     samples = _samples(body, completions)
-    return (_with_steps(body, samples, completions) if "steps" in body else samples), {}
+    return (_with_steps(body, samples, completions) if "steps" in body.keys else samples), {}
 
 
 def _samples(body: JsonBody, completions: list[str]) -> list[Sample]:
-    if "ground_truths" not in body:
+    if "ground_truths" not in body.keys:
         return _rows(body, completions, repeat(None))
     labels = _same_length("ground_truths", body.labels("ground_truths"), completions)
     truths = [truths_of_text(label) for label in labels]
@@ -113,7 +113,7 @@ def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ..
         )
         for completion, prompt, truth, group, visit, flip in zip(completions, prompts, truths, groups, visits, flips)  # noqa: B905 - repeat() is endless
     ]
-    if "sources" not in body:
+    if "sources" not in body.keys:
         return rows
     sources = _column(body, "sources", _SOURCE, completions)
     return [replace(row, source=source) for row, source in zip(rows, sources, strict=True)]
@@ -121,7 +121,7 @@ def _rows(body: JsonBody, completions: list[str], truths: Iterable[tuple[str, ..
 
 def _column(body: JsonBody, key: str, kind: Any, completions: list[str]) -> Iterable[Any]:
     """The column, checked to be of `kind`, a union that mypy cannot follow; None for every row where it is not sent."""
-    if key not in body:
+    if key not in body.keys:
         return repeat(None)
     return _same_length(key, body.column(key, kind), completions)
 

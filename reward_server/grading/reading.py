@@ -59,6 +59,10 @@ def repairs(ground_truths: Sequence[str] | None, check: Check | None) -> list[st
     """The ground truths that are read otherwise than they stand, as they are read; `check=string` repairs none."""
     if check != "math":
         return []
-    texts = [truth for truth in ground_truths or () if not isinstance(truth, JsonTruth)]
-    read_as = [(truth, repaired(truth)) for truth in texts if len(truth) <= MAX_GROUND_TRUTH_CHARS]
-    return [meant for truth, meant in read_as if meant is not None and meant != truth]
+    found = []
+    for truth in ground_truths or ():
+        if len(truth) <= MAX_GROUND_TRUTH_CHARS and not isinstance(truth, JsonTruth):
+            meant = repaired(truth)
+            if meant is not None and meant != truth:
+                found.append(meant)
+    return found

@@ -43,7 +43,7 @@ class Lane(Generic[T]):
     @property
     def estimated_wait_s(self) -> float:
         """Seconds until a job queued now would start, from the measured rate."""
-        return len(self.waiting) * self.seconds_a_job.value / self.max_running
+        return len(self.waiting) * self.seconds_a_job.value / self.max_running if self.waiting else 0.0
 
     def is_idle(self, now: float) -> bool:
         """True when nothing waits or runs, and nothing ended within the last `IDLE_S`."""

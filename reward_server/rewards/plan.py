@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from reward_server.grading.reading import Reading
 from reward_server.reward_model.request import ModelAnswer
 from reward_server.rewards.found import Derivation, Found, Joined, Needs
 from reward_server.rewards.reasoning import PhraseList, Rpr
-from reward_server.rewards.reward import AnyReward
+from reward_server.rewards.reward import AnyReward, Reward
 from reward_server.types import Outcome, Sample, Score, Verdict
 
 MAX_SHOWN_CHARS = 200
 _NOTHING = Reading("", None, has_eaten_escape=False)
 
 
-@dataclass(frozen=True, slots=True)
+class Questions(NamedTuple):
+    """What is asked about a completion. Where two plans have the same, one answer serves both."""
+
+    read: Hashable
+    grade: Hashable
+    rpr: Hashable
+    model: Hashable
+
+
+@dataclass(frozen=True)
 class Plan:
     """A reward with its parameters set, under the name that the URL gives it.
 
@@ -53,10 +64,35 @@ class Plan:
         """What it needs, or what its parts do, each once."""
         return self.needs_of_parts if self.parts else (self.needs,)
 
-    @property
+    @cached_property
     def asks_a_model(self) -> bool:
         """Does it, or one of its parts, need a reward model's score?"""
         return any(needs.model is not None for needs in self.all_needs())
+
+    @cached_property
+    def asks_an_opinion(self) -> bool:
+        """Does it, or one of its parts, ask a second opinion?"""
+        return any(needs.reference is not None for needs in self.all_needs())
+
+    @cached_property
+    def questions(self) -> Questions:
+        """Of a reward that is not made of others: what it asks, where its `needs` say that it does."""
+        needs = self.needs
+        read = needs.check == "string", needs.place, needs.turn
+        reasoning = self.reward.reasoning_key() if isinstance(self.reward, Reward) else None
+        return Questions(
+            read=("read", read),
+            grade=("grade", read, needs.check, needs.ordered),
+            rpr=("rpr", needs.turn, reasoning),
+            model=("model", needs.turn, needs.model),
+        )
+
+    @cached_property
+    def rpr(self) -> Callable[[str], Rpr]:
+        """What gives RPR of a completion's own turn. Raises LookupError for a reward that is made of others."""
+        if not isinstance(self.reward, Reward):
+            raise LookupError("RPR is asked of the parts")
+        return partial(self.reward.reasoning, phrases=self.phrases)
 
 
 def _as_given(value: object) -> str:

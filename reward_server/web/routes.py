@@ -94,7 +94,7 @@ class Routes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._settings = service.settings
-        self._run = service.scorer.run
+        self._run = service.scorer.steps.run
         self._recorder = service.recorder
         self._works = Works(service.settings, service.scorer.admission)
 
