@@ -10,7 +10,7 @@ import typer
 
 from reward_server.catalog.catalog import Catalog
 from reward_server.commands.options import ConfigOption, settings_of
-from reward_server.commands.record import PER, JsonOption, RecordArgument, RunOption, print_told, say_torn
+from reward_server.commands.record import PER, JsonOption, RecordArgument, RunOption, no_rows, print_told, say_torn
 from reward_server.commands.terminal import ends_clearly, opened, progress
 from reward_server.commands.terminal import write as write_lines
 from reward_server.offline import reconciling
@@ -80,6 +80,8 @@ def audit(
                 if told_by is not None:
                     told_by.add(some)
                 shown.advance(bar, len(some))
+        if not draws.rows:
+            raise no_rows(source)
         say_torn(source)
         told = audited(draws, resolve, per) if draws.configs or told_by is None else no_noise(draws.rows)
         told["labels"] = None if told_by is None else told_by.report()

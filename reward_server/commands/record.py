@@ -31,7 +31,7 @@ from reward_server.offline.replay.replay import Census, Replay, Task, Write
 from reward_server.offline.replay.report import Report, report, verdict
 from reward_server.offline.replay.tables import example_line, tables
 from reward_server.offline.url import named
-from reward_server.records.files import NoRecord
+from reward_server.records.files import NoRecord, compressed
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import PREFIX, Settings
 
@@ -94,8 +94,8 @@ def replay(
     sign, gains-variance, loses-variance, teaching-before, teaching-after, or two outcomes such as 'incorrect>correct'.
     Of one step: sign@400. Of evaluation rows: rows@evaluation.
 
-    Exit code: 0 all is as it was, or -r was given; 1 a row differs under its own configuration (see --check too); 2 the
-    rows cannot be read.
+    Exit code: 0 all is as it was, or -r was given; 1 a row differs under its own configuration (see --check too), or a
+    line of the record is no row; 2 the rows cannot be read.
 
     Example: reward-server replay record --run noisy-40
 
@@ -117,19 +117,34 @@ def replay(
         if show is not None:
             _print_listed(book, show, as_json)
         else:
-            print_told({"verdict": sentence, **told}, f"{tables(told, by_step=by_step)}\n{sentence}", as_json)
-    raise typer.Exit(0 if is_well else 1)
+            print_told(
+                {"verdict": sentence, "lines_passed_over": task.source.bad, **told},
+                f"{tables(told, by_step=by_step)}\n{sentence}",
+                as_json,
+            )
+    raise typer.Exit(0 if is_well and (reward is not None or not task.source.bad) else 1)
+
+
+def no_rows(source: Source) -> NoRecord:
+    say_torn(source)
+    return NoRecord(f"{source.path}: holds no rows")
 
 
 def say_torn(source: Source) -> None:
     for file in source.torn:
         typer.echo(f"{file}: the last line has no end, it is passed over", err=True)
+    for file in source.gone:
+        typer.echo(f"{file}: is gone, somebody deleted it while the record was read", err=True)
+    if source.bad:
+        typer.echo(f"{source.bad} lines are no rows and are passed over, the first: {source.first_bad}", err=True)
+    if packed := compressed(source.path, source.run):
+        typer.echo(f"{len(packed)} files are compressed and are passed over, the first: {packed[0]}", err=True)
 
 
 async def _replay(task: Task, book: Ledger, found: Receipts | None, output: Path | None) -> tuple[Census, Resolve]:
     census = Census(task.source)
     if not census.rows:
-        raise NoRecord(f"{task.source.path}: holds no rows")
+        raise no_rows(task.source)
     with _sink(output) as write, progress() as shown:
         bar = shown.add_task("rows", total=census.rows)
         paying = Replay(task, book, found, lambda done: shown.advance(bar, done))

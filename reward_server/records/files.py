@@ -17,6 +17,7 @@ from reward_server.records.text import BadLine, decode
 
 FILE = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2})-(.+)-(\d+)-(\d{4,})\.jsonl")
 """Hour in UTC, host, process, number of the file."""
+COMPRESSED = (".gz", ".zst", ".xz", ".bz2")
 
 
 class NoRecord(CommandError, ValueError):
@@ -42,6 +43,8 @@ def runs(folder: Path) -> list[str]:
 def files(record: Path, run: str | None = None) -> list[Path]:
     """The files of a record, of one of its runs, or one file by itself, the oldest first. Raises NoRecord."""
     if record.is_file():
+        if record.suffix in COMPRESSED:
+            raise NoRecord(f"{record} is compressed: decompress it first")
         return [record]
     if not record.is_dir():
         raise NoRecord(f"{record}: no such folder")
@@ -51,6 +54,12 @@ def files(record: Path, run: str | None = None) -> list[Path]:
         known = ", ".join(sorted({file.parent.name for file in found}))
         raise NoRecord(f"{record} has no run {run!r}; it has {known}")
     return sorted(chosen, key=_age)
+
+
+def compressed(record: Path, run: str | None = None) -> list[Path]:
+    """Files of a record, or of one of its runs, that somebody compressed: nothing here reads them."""
+    found = [file for end in COMPRESSED for file in record.glob(f"*/*.jsonl{end}") if FILE.fullmatch(file.stem)]
+    return sorted(file for file in found if run is None or file.parent.name == run)
 
 
 def lines(file: Path, start: int = 0, torn: list[Path] | None = None) -> Iterator[tuple[Place, bytes]]:
@@ -85,7 +94,7 @@ def row_in(place: Place, line: bytes) -> Row:
     try:
         return decode(line)
     except BadLine as error:
-        raise BadLine(f"{place}: {error}") from None
+        raise type(error)(f"{place}: {error}") from None
 
 
 def _age(file: Path) -> tuple[str, str, int, str]:

@@ -27,6 +27,10 @@ class BadLine(CommandError, ValueError):
     """A line that is none of a record: what is wrong with it."""
 
 
+class NewerLine(BadLine):
+    """A line of a version that this reader does not know."""
+
+
 def encode(row: Row) -> bytes:
     """The line, its end included. Raises what msgspec or the standard library raise for what is no JSON."""
     try:
@@ -42,7 +46,7 @@ def decode(line: bytes) -> Row:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         row = _decoded_by_python(line)
     if row.v != VERSION:
-        raise BadLine(f"a line of version {row.v}: this reader knows version {VERSION}; use a newer reward-server")
+        raise NewerLine(f"a line of version {row.v}: this reader knows version {VERSION}; use a newer reward-server")
     return _exactly(row) if row.exact is not None else row
 
 
@@ -65,7 +69,7 @@ def _fields(row: Row) -> dict[str, object]:
 
 def _decoded_by_python(line: bytes) -> Row:
     try:
-        return msgspec.convert(json.loads(line), Row)
+        return msgspec.convert(json.loads(line.decode()), Row)  # of bytes it guesses an encoding
     except RecursionError:
         raise BadLine("the JSON is nested too deeply") from None
     except msgspec.ValidationError as error:

@@ -319,9 +319,37 @@ def test_a_torn_line_is_passed_over_and_said(record: Path, tmp_path: Path) -> No
     assert f"{file}: the last line has no end" in result.stderr
 
 
+def test_lines_and_files_that_cannot_be_read_are_passed_over_and_said(tmp_path: Path) -> None:
+    rows = rows_of("verifier", "")[:8]
+    file = write_record(tmp_path, rows)
+    file.write_bytes(b"\0" * 40 + b"\n" + encode(rows[0])[:50] + b"\n" + file.read_bytes())
+    packed = file.with_name(file.name.replace("-0001", "-0002") + ".zst")
+    packed.write_bytes(b"")
+    result = CliRunner().invoke(app, ["replay", str(tmp_path), "--json"])
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["total"], told["lines_passed_over"]) == (1, 8, 2)
+    assert (
+        f"2 lines are no rows and are passed over, the first: {file}:1: not valid JSON: Expecting value"
+        in result.stderr
+    )
+    assert f"1 files are compressed and are passed over, the first: {packed}" in result.stderr
+    refused = CliRunner().invoke(app, ["replay", str(packed)])
+    assert (refused.exit_code, "is compressed: decompress it first" in refused.stderr) == (2, True)
+    file.write_bytes(encode(rows[0]).replace(b'"v":1', b'"v":2'))
+    refused = CliRunner().invoke(app, ["replay", str(tmp_path)])
+    assert (refused.exit_code, "use a newer reward-server" in refused.stderr) == (2, True)
+
+
+def test_where_no_row_can_be_paid_it_says_so(tmp_path: Path) -> None:
+    write_record(tmp_path, rows_of("verifier", "", text=False)[:7])
+    assert report(tmp_path, code=1)["verdict"] == "No row could be paid again: 7 cannot be paid again here"
+    assert report(tmp_path, "-r", "rpr")["verdict"].startswith("No row could be paid again")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (["audit", "/dev/null"], "/dev/null"),
         (["replay", "absent"], "absent: no such folder"),
         (["replay", "/dev/null"], "/dev/null"),
         (["replay", ".", "-r", "nobody"], "no reward is called 'nobody'"),

@@ -15,9 +15,9 @@ from reward_server.dialects.json_text import JsonNumber, read_object
 from reward_server.dialects.label import checked_visit
 from reward_server.dialects.row import sample_of
 from reward_server.errors import CommandError, InvalidRequest
-from reward_server.records.files import Place, files, row_in
+from reward_server.records.files import FILE, Place, files, row_in
 from reward_server.records.row import DEFAULT_RUN, VERSION, Row, texts_of
-from reward_server.records.text import BadLine
+from reward_server.records.text import BadLine, NewerLine
 from reward_server.types import Outcome
 
 TOLD = ("paid", "reward", "outcome", "parts", "config", "run", "step")
@@ -47,17 +47,28 @@ class Recorded:
 class Source:
     """All rows of a record, of one of its runs, or of a file. Iterating twice gives the same rows again.
 
-    Raises NoRecord, UnreadableRow. `torn`: last lines that have no end, since the last time it was read.
+    Of a record, a line that is no row is passed over: a disk that was full, or a machine that went down, may leave one.
+    A wrong row of any other file is refused. Raises NoRecord, UnreadableRow. Since the last time it was read, `torn`:
+    last lines that have no end; `bad`: how many lines are no rows, and `first_bad`: what is wrong with the first;
+    `gone`: files that were deleted meanwhile, as `record_max_gb` does.
     """
 
     path: Path
     run: str | None = None
     torn: list[Path] = field(default_factory=list)
+    gone: list[Path] = field(default_factory=list)
+    bad: int = 0
+    first_bad: str = ""
 
     def __iter__(self) -> Iterator[Recorded]:
         self.torn.clear()
+        self.gone.clear()
+        self.bad = 0
         for file in files(self.path, self.run):
-            yield from self._of(file)
+            try:
+                yield from self._of(file)
+            except FileNotFoundError:
+                self.gone.append(file)
 
     def only(self, id: str, line: int | None = None) -> Iterator[Recorded]:
         """The rows of that id, or those of that line of each file. No other line is read as JSON."""
@@ -67,7 +78,8 @@ class Source:
             yield from (each for each in found if line is not None or each.row.id == id)
 
     def _of(self, file: Path, wanted: Callable[[int, bytes], bool] = lambda _line, _raw: True) -> Iterator[Recorded]:
-        is_record: bool | None = None
+        is_named = FILE.fullmatch(file.name) is not None
+        is_record = True if is_named else None
         for line, (place, raw) in enumerate(_lines(file, self.torn), 1):
             if not raw.strip() or not wanted(line, raw):
                 continue
@@ -75,8 +87,12 @@ class Source:
                 is_record = _is_record(raw) if is_record is None else is_record
                 found = Recorded(file, line, row_in(place, raw)) if is_record else _plain(file, line, raw)
             except (BadLine, InvalidRequest) as error:
-                reason = str(error).removeprefix(f"{place}: ")
-                raise UnreadableRow(f"{file}:{line}: {reason}") from None
+                reason = f"{file}:{line}: {str(error).removeprefix(f'{place}: ')}"
+                if not is_named or isinstance(error, NewerLine):
+                    raise UnreadableRow(reason) from None
+                self.bad += 1
+                self.first_bad = reason if self.bad == 1 else self.first_bad
+                continue
             if self.run is None or found.row.run == self.run:
                 yield found
 

@@ -98,7 +98,10 @@ def verdict(told: Report, *, is_check: bool, is_other: bool) -> tuple[str, bool]
         f"{rows[name]} {MEANINGS[state]}" for name, state in STATES.items() if state in APART and rows[name]
     )
     tail = f". {apart}" if apart else ""
-    changed = f"{told['changed']} of {total} rows are paid otherwise"
+    compared = total - rows["not-paid"] - rows["unknown"]
+    changed = f"{told['changed']} of {compared} rows are paid otherwise"
+    if total == rows["not-paid"]:
+        return f"No row could be paid again: {apart}", is_other and not is_check
     if is_other:
         return changed + tail, not (is_check and told["changed"])
     again = rows["same"] + rows["differs"]
@@ -107,7 +110,6 @@ def verdict(told: Report, *, is_check: bool, is_other: bool) -> tuple[str, bool]
         said = [f"{rows['differs']} of {again} rows paid again under their own configuration differ"]
     if rows["another"]:
         said.append(f"{rows['another']} rows could only be paid under another configuration: {changed}")
-    compared = sum(rows.values()) - rows["not-paid"] - rows["unknown"]
     is_well = not rows["differs"] and compared > 0
     if is_check:
         is_well = is_well and not (told["changed"] or rows["not-paid"] or rows["unknown"])
