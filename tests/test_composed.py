@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import product
+from itertools import pairwise, product
+from pathlib import Path
 
 import pytest
 from made_record import FACTS
 
-from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.catalog import MAX_DEPTH, Catalog
+from reward_server.catalog.tables import BadCatalog
 from reward_server.counting.metrics import Metrics
 from reward_server.offline.audit.fates import fates_of
 from reward_server.records.row import row_of
 from reward_server.records.text import decode, encode
 from reward_server.rewards.found import Derivation, leaves_of
 from reward_server.rewards.plan import blank
-from reward_server.rewards.recipe import TAKEN
+from reward_server.rewards.recipe import MAX_WEIGHT, TAKEN
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
 from reward_server.types import Sample
@@ -101,3 +103,24 @@ def test_every_sample_of_a_reward_has_the_keys_of_a_route_s_other_samples(wrappe
         keys = list(blank(catalog.resolve(*reward.partition("?")[::2])).parts)
         assert all(list(each.score.parts) == keys for each in derivations), reward
         assert all((each.score.unrounded is None) == (each.score.reward is None) for each in derivations), reward
+
+
+def test_the_deepest_mix_of_the_largest_weights_pays_a_number_and_a_deeper_one_is_refused(tmp_path: Path) -> None:
+    names = ["verifier", *(f"m{depth}" for depth in range(MAX_DEPTH + 1))]
+    tables = [
+        f'[{name}]\nbase = "mix"\n[{name}.parts.a]\nreward = "{inner}"\nweight = {MAX_WEIGHT:g}\n'
+        for inner, name in pairwise(names)
+    ]
+
+    async def paid(depth: int) -> float | None:
+        file = tmp_path / f"{depth}.toml"
+        file.write_text("".join(tables[: depth + 1]))
+        settings = Settings(config=file, verifier_workers=1)
+        plan, scorer = Catalog(settings).resolve(f"m{depth}", ""), Scorer(settings, Metrics())
+        async with scorer.running():
+            (derivation,) = await scorer.derive(plan, [Sample("\\boxed{4}", ground_truths=("4",))])
+            return derivation.score.reward
+
+    assert asyncio.run(paid(MAX_DEPTH - 1)) == pytest.approx(MAX_WEIGHT**MAX_DEPTH)
+    with pytest.raises(BadCatalog, match="that is too deep"):
+        asyncio.run(paid(MAX_DEPTH))

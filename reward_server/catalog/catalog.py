@@ -42,8 +42,8 @@ from reward_server.rewards.route import RouteReward
 from reward_server.rewards.table import REWARDS
 from reward_server.settings import Settings
 
-MAX_DEPTH = 64
-"""So often may a variant be a part of a part."""
+MAX_DEPTH = 16
+"""So often may a variant be a part of a part. The largest weight at each depth is 1e6: all of them are a number yet."""
 MAX_LEAVES = 1000
 """Rewards that one mix or route may be made of, in all."""
 GRADERS = ("math-verify", "latex2sympy2_extended", "sympy")
