@@ -123,9 +123,9 @@ class Scorer:
 
         `rows`: their numbers in the request. `name`: of the reward, in a message.
         """
-        if plan.parts and isinstance(plan.reward, Composite):  # the latter alone takes a microsecond
+        if plan.composite is not None:
             waits = [0.0]
-            for part, asked in plan.reward.rows(samples).items():
+            for part, asked in plan.composite.rows(samples).items():
                 is_all = len(asked) == len(samples)
                 several = samples if is_all else [samples[row] for row in asked]
                 numbers = rows if is_all else [rows[row] for row in asked]
@@ -142,8 +142,8 @@ class Scorer:
 
     async def _found(self, plan: Plan, work: Work) -> Sequence[Found]:
         """What is known of each sample in the end: what the reward asks for, or how its parts came to their scores."""
-        if plan.parts and isinstance(plan.reward, Composite):
-            return await self._found_by_parts(plan, plan.reward, work)
+        if plan.composite is not None:
+            return await self._found_by_parts(plan, plan.composite, work)
         needs, asks, nothing = plan.needs, plan.questions, [None] * len(work.samples)
         readings = await work.once(asks.read, self._read, needs, work)
         verdicts: Sequence[Verdict | None] = nothing

@@ -12,14 +12,13 @@ from reward_server.types import Sample
 
 def count_repaired(plan: Plan, samples: Sequence[Sample], derivations: Sequence[Derivation]) -> int:
     """Of the samples of one request, (N,), with their derivations."""
-    if plan.parts:
-        if all(needs.check != "math" for needs in plan.all_needs()):
-            return 0
-        samples = [sample for sample, each in zip(samples, derivations, strict=True) if _is_graded(each)]
-    elif plan.needs.check != "math":
+    if not plan.grades_mathematics:
         return 0
-    return sum([bool(repairs(sample.ground_truths, "math")) for sample in samples])
+    rows = zip(samples, derivations, strict=True)
+    repaired = [each for sample, each in rows if repairs(sample.ground_truths, "math")]
+    return sum(map(_is_graded, repaired)) if plan.parts else len(repaired)
 
 
 def _is_graded(derivation: Derivation) -> bool:
+    """Did a part of it grade an answer?"""
     return any(leaf.found.verdict is not None for leaf in leaves_of([derivation]))

@@ -19,9 +19,9 @@ from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from reward_server.errors import CommandError
-from reward_server.records.row import DEFAULT_RUN, Facts, row_of
+from reward_server.records.row import DEFAULT_RUN, Facts, Row, row_of
 from reward_server.records.share import is_in_share
-from reward_server.records.text import encode
+from reward_server.records.text import encode, encode_all
 from reward_server.records.writer import Writer, private_folder
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
@@ -34,7 +34,10 @@ QUEUE_BYTES = 256 * 2**20
 GATHER_S = 0.05
 """The thread sleeps so long before it writes: to wake it costs more than a line."""
 PIECE_BYTES = 2**18
-"""Written at once. Between two pieces the event loop has its turn: only writing gives up the interpreter's lock."""
+"""Written at once, by the size of the bodies. Between two pieces the event loop has its turn: only writing gives up
+the interpreter's lock."""
+LINE_BYTES = 600
+"""Of a line, beside its texts."""
 CLOSE_S = 30.0
 """At the end the disk has so long to take the rest."""
 SAY_EVERY_S = 60.0
@@ -145,7 +148,8 @@ class Recorder:
         self._writer.close()
 
     def _empty(self) -> None:
-        piece, lines, run = bytearray(), 0, ""
+        piece: list[Row] = []
+        size, run = 0, ""
         while self._queue:
             paid = self._queue.popleft()
             self._lines_out += len(paid.samples)
@@ -154,41 +158,59 @@ class Recorder:
             self._in_hand += len(chosen)
             facts = self._facts(paid)
             if facts.run != run:
-                lines = self._write(run, piece, lines)
-                run = facts.run
-            for line in self._lines(paid.plan, facts, chosen):
-                piece += line
-                lines += 1
-                if len(piece) >= PIECE_BYTES:
-                    lines = self._write(run, piece, lines)
-        self._write(run, piece, lines)
+                self._write(run, piece)
+                size, run = 0, facts.run
+            for row in self._rows(paid.plan, facts, chosen):
+                piece.append(row)
+                size += LINE_BYTES + paid.size // len(paid.samples)
+                if size >= PIECE_BYTES:
+                    self._write(run, piece)
+                    size = 0
+        self._write(run, piece)
 
-    def _lines(self, plan: Plan, facts: Facts, chosen: list[tuple[Sample, Derivation]]) -> Iterator[bytes]:
+    def _rows(self, plan: Plan, facts: Facts, chosen: list[tuple[Sample, Derivation]]) -> Iterator[Row]:
+        has_text, process, numbers = self._recording.has_text, self._process, self._numbers
         for sample, derivation in chosen:
             try:
-                id = f"{self._process}-{next(self._numbers)}"
-                row = row_of(id, facts, plan, sample, derivation, text=self._recording.has_text)
-                yield encode(row)
+                yield row_of(f"{process}-{next(numbers)}", facts, plan, sample, derivation, text=has_text)
             except Exception as error:  # noqa: BLE001 - one line that cannot be written must not cost the others
-                self._in_hand -= 1
-                self._loss.add(1, f"a line could not be made: {error!r}")
+                self._lose_one(error)
+
+    def _encoded(self, piece: list[Row]) -> tuple[bytes, int]:
+        """The lines, and how many they are."""
+        try:
+            return encode_all(piece), len(piece)
+        except Exception:  # noqa: BLE001 - one of them is no plain JSON, and the others have their lines
+            lines = list(self._lines(piece))
+            return b"".join(lines), len(lines)
+
+    def _lines(self, piece: list[Row]) -> Iterator[bytes]:
+        for row in piece:
+            try:
+                yield encode(row)
+            except Exception as error:  # noqa: BLE001 - as in `_rows`
+                self._lose_one(error)
+
+    def _lose_one(self, error: Exception) -> None:
+        self._in_hand -= 1
+        self._loss.add(1, f"a line could not be made: {error!r}")
 
     def _chosen(self, paid: Paid) -> list[tuple[Sample, Derivation]]:
         pairs = list(zip(paid.samples, paid.derivations, strict=True))
         share = self._recording.share
         return pairs if share >= 1 else [pair for pair in pairs if is_in_share(pair[0], share)]
 
-    def _write(self, run: str, piece: bytearray, lines: int) -> int:
-        """Writes the piece and empties it; returns 0, the lines that are in it now."""
-        if piece:
-            written = self._writer.write(run, bytes(piece))
+    def _write(self, run: str, piece: list[Row]) -> None:
+        """Writes the piece and empties it."""
+        content, lines = self._encoded(piece)
+        if lines:
+            written = self._writer.write(run, content, lines)
             self._events.on_lines(written.lines)
             self._events.on_bytes(written.bytes)
             if written.error is not None:
                 self._loss.add(lines - written.lines, f"{self._recording.folder}: {written.error}")
             self._in_hand -= lines
-            piece.clear()
-        return 0
+        piece.clear()
 
     def _facts(self, paid: Paid) -> Facts:
         reward = paid.plan.reward

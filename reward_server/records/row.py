@@ -19,6 +19,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from reward_server import __version__
 from reward_server.grading.reading import Reading
@@ -155,7 +156,7 @@ def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Deriva
     """The line of one sample. `text`: with its texts, or with their digests."""
     reading, score = derivation.found.reading, derivation.score
     noise, part_noise = noise_of(plan, derivation)
-    return Row(
+    row = Row(
         v=VERSION,
         id=id,
         time=utc(facts.time),
@@ -168,20 +169,44 @@ def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Deriva
         query=facts.query,
         config=plan.config,
         version=__version__,
-        **(texts_of(sample) if text else _digests(sample)),  # type: ignore[arg-type]  # of several fields
+        completion=sample.completion,
+        prompt=sample.prompt,
+        ground_truth=_ground_truth(sample),
+        group=sample.group,
         visit=sample.visit,
         flip=sample.flip,
-        source=sample.source if text or _is_id(sample.source or "", None) else None,
+        source=sample.source,
         lost=sample.is_lost,
         chars=len(sample.completion),
         turn_chars=len(reading.text),
-        answer=answer_of(reading, text),
+        answer=answer_of(reading),
         paid=score.reward,
         outcome=score.outcome,
         parts=score.parts,
         noise=noise,
         part_noise=part_noise,
         tier=tier_of(derivation),
+    )
+    return row if text else _without_texts(row, sample, reading)
+
+
+def _without_texts(row: Row, sample: Sample, reading: Reading) -> Row:
+    """Digests in their place, and what is an id."""
+    key = None if sample.prompt is None else group_of_prompt(sample.prompt)
+    group, source = sample.group, sample.source
+    is_id = group is not None and _is_id(group, key)
+    return replace(
+        row,
+        completion=None,
+        prompt=None,
+        ground_truth=UNSET,
+        group=group if is_id else None,
+        source=source if source is not None and _is_id(source, None) else None,
+        answer=answer_of(reading, text=False),
+        digest=sample_digest(sample),
+        completion_digest=text_digest(sample.completion),
+        prompt_digest=None if key is None else text_digest(key),
+        group_digest=None if group is None or is_id else text_digest(group),
     )
 
 
@@ -199,15 +224,12 @@ def text_digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+@lru_cache(maxsize=1)
 def utc(seconds: float) -> str:
     """2026-11-26T22:40:01.123Z"""
     milliseconds = int(seconds * 1000)
-    return f"{_whole_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
-
-
-@lru_cache(maxsize=1)
-def _whole_second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    return f"{whole}.{milliseconds % 1000:03d}Z"
 
 
 def tier_of(derivation: Derivation) -> str | None:
@@ -231,19 +253,6 @@ def texts_of(sample: Sample) -> dict[str, object]:
         "prompt": sample.prompt,
         "ground_truth": _ground_truth(sample),
         "group": sample.group,
-    }
-
-
-def _digests(sample: Sample) -> dict[str, object]:
-    key = None if sample.prompt is None else group_of_prompt(sample.prompt)
-    group = sample.group
-    is_id = group is not None and _is_id(group, key)
-    return {
-        "group": group if is_id else None,
-        "digest": sample_digest(sample),
-        "completion_digest": text_digest(sample.completion),
-        "prompt_digest": None if key is None else text_digest(key),
-        "group_digest": None if group is None or is_id else text_digest(group),
     }
 
 

@@ -55,8 +55,11 @@ class Writer:
         self._total = 0  # bytes of the record: as it was looked at last, and what was written here since
         self._looked_at = -LOOK_EVERY_S
 
-    def write(self, run: str, lines: bytes) -> Written:
-        """Appends whole lines to the file of the run. What cannot be written leaves no half a line behind."""
+    def write(self, run: str, lines: bytes, number: int | None = None) -> Written:
+        """Appends whole lines to the file of the run. What cannot be written leaves no half a line behind.
+
+        `number`: how many they are, where that is known. To count them takes longer than to write them.
+        """
         try:
             file = self._file(run, len(lines))
             end = os.fstat(file).st_size
@@ -67,7 +70,9 @@ class Writer:
         if error is not None:
             self._mend(run, file, end + whole, is_torn=whole < done, error=error)
         self._total += whole
-        return Written(lines.count(b"\n", 0, whole), whole, error)
+        if number is None or whole < len(lines):
+            number = lines.count(b"\n", 0, whole)
+        return Written(number, whole, error)
 
     def close(self) -> None:
         """Closes all files."""

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from reward_server.grading.reading import Reading
 from reward_server.reward_model.request import ModelAnswer
+from reward_server.rewards.composite import Composite
 from reward_server.rewards.found import Derivation, Found, Joined, Needs
 from reward_server.rewards.reasoning import PhraseList, Rpr
 from reward_server.rewards.reward import AnyReward, Reward
@@ -63,6 +64,16 @@ class Plan:
     def all_needs(self) -> tuple[Needs, ...]:
         """What it needs, or what its parts do, each once."""
         return self.needs_of_parts if self.parts else (self.needs,)
+
+    @cached_property
+    def composite(self) -> Composite | None:
+        """The reward, where it is made of others. (To ask a pydantic model what it is takes a microsecond.)"""
+        return self.reward if isinstance(self.reward, Composite) else None
+
+    @cached_property
+    def grades_mathematics(self) -> bool:
+        """Does it, or one of its parts, grade by `check=math`?"""
+        return any(needs.check == "math" for needs in self.all_needs())
 
     @cached_property
     def asks_a_model(self) -> bool:
