@@ -67,7 +67,7 @@ def train(run: Run, options: argparse.Namespace, server: str, progress: Progress
         "--falls-for", str(run.falls_for), "--out", str(run.result),
     ]  # fmt: skip
     log = run.result.with_suffix(".log")
-    environment = os.environ | {"PYTHONPATH": os.getcwd(), "TOKENIZERS_PARALLELISM": "false"}
+    environment = os.environ | {"PYTHONPATH": os.getcwd(), "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
     progress.start_task(task)
     with (
         log.open("w", buffering=1) as kept,

@@ -43,6 +43,7 @@ def train(options: argparse.Namespace, folder: str) -> dict[str, Any]:
         num_generations=arm.group,
         max_completion_length=LONGEST, temperature=TEMPERATURE, beta=0.0, scale_rewards="group",
         optim="adamw_torch", learning_rate=options.lr, lr_scheduler_type="linear", max_grad_norm=0.2, seed=options.seed,
+        generation_kwargs={"use_cache": True},  # transformers' Trainer turns it off in the model's configuration
         gradient_checkpointing=False, dataloader_pin_memory=False,
         logging_steps=1, report_to=[], save_strategy="no", disable_tqdm=True,
     )  # fmt: skip
