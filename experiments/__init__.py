@@ -1,1 +1,1 @@
-"""Does learning with the service's rewards come out as theory says? docs/experiment.md has the results."""
+"""Does learning with the service's rewards come out as theory and the paper say? docs/laws.md, docs/experiment.md."""
