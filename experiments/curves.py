@@ -68,7 +68,8 @@ def draw(
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(12, 4), sharey=True, layout="constrained")
+    pyplot.rcParams.update({"font.size": 13, "axes.titlesize": "medium"})  # a page shows it at half its width
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(12.5, 4.4), sharey=True, layout="constrained")
     for axis, (title, names) in zip(axes, panels.items(), strict=True):
         ends = []
         for name in (name for name in names if name in found):
@@ -77,7 +78,7 @@ def draw(
             axis.fill_between(steps, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.13, linewidth=0)
             axis.plot(steps, mean, color=color, linewidth=2)
             ends.append(End(steps[-1], mean[-1], name, color))
-        name_lines(axis, ends)
+        name_lines(axis, ends, apart=0.075)
         axis.set(title=title, xlabel="GRPO step", ylim=(0, 1.02))
         axis.margins(x=0)
         axis.spines[["top", "right"]].set_visible(False)
