@@ -407,7 +407,7 @@ def test_a_catalog_that_is_wrong_is_refused_at_start(tmp_path: Path) -> None:
         part.format("verifier", 1) + "unscored = 'error'\n": "x.unscored: it does nothing for a part",
         part.format("verifier", 1).replace(".x]", ".reward]"): "a part needs a name",
         part.format("verifier", 1).replace(".x]", ".run]"): "a part needs a name",  # ?run=0.1 is the name of a run
-        _tower(100): "is a part of a part, 64 times over",
+        _tower(100): "is a part of a part, 16 times over",
         part.format("verifier", 1).replace("weight = 1", ""): "expected a table with `reward`, a name, and `weight`",
         '[a]\nbase = "mix"\n': "it has no parts",
         '[a]\nbase = "mix"\nparts = 3\n': "parts: expected a table, [NAME.parts]",

@@ -213,7 +213,8 @@ def steps_of(told: dict[str, Any], part: str = "") -> Iterator[tuple[str, dict[s
 def check_page(html: str, row: Row, told: dict[str, Any]) -> None:
     """Every value of the explanation stands on the page of the sample, and nothing was paid otherwise."""
     text = text_of(html)
-    assert f"paid {shown_number(told['value'])}" in text and told["outcome"].replace("_", " ") in text
+    paid = "no reward" if told["value"] is None else f"paid {shown_number(told['value'])}"
+    assert f"{told['outcome'].replace('_', ' ')} {paid}" in text
     assert "Recorded, and today" not in text and "cannot be derived again" not in text
     assert (told["value"], told["outcome"], told["parts"]) == (row.paid, row.outcome, row.parts)
     for name, value in told["parts"].items():
