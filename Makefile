@@ -72,7 +72,7 @@ experiment-bandit: $(VENV)/matplotlib  ## does learning come out as theory says?
 experiment-lm: $(VENV)/matplotlib .venv-trainers/installed  ## train a small transformer on each reward, about an hour; into experiment-lm/
 	$(BIN)/python -m experiments.lm $(ARGS)
 
-experiment-rm: $(VENV)/matplotlib .venv-trainers/installed  ## the paper's third finding: nine rewards, three seeds each, 75 minutes; into experiment-rm/
+experiment-rm: $(VENV)/matplotlib .venv-trainers/installed  ## the paper's third finding: nine rewards, three seeds each, at most 75 minutes; into experiment-rm/; ARGS=--trained: with trained reward models
 	$(BIN)/python -m experiments.rm $(ARGS)
 
 experiment-smollm: $(VENV)/matplotlib .venv-trainers/installed  ## SmolLM2-135M on six rewards, LoRA by TRL's GRPO, about two hours; into experiment-smollm/; ARGS="--arm p=0"

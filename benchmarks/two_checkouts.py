@@ -104,32 +104,57 @@ async def work() -> None:
             print(1e6 * seconds / (samples * requests), flush=True)
 
 
+class Worker:
+    """A process that runs the code of a checkout. Raises RuntimeError where it ended."""
+
+    def __init__(self, checkout: Path) -> None:
+        self._checkout = checkout.resolve()
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).resolve()), "--worker"],
+            cwd=self._checkout,
+            env={**os.environ, "PYTHONPATH": str(self._checkout)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # the log, a line a request
+            text=True,
+        )
+
+    def __enter__(self) -> Worker:
+        self._line()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def microseconds(self, load: str, turn: int) -> float:
+        """CPU time of a sample of that load."""
+        pipe = self._process.stdin
+        assert pipe is not None  # noqa: S101 - it is a pipe
+        pipe.write(json.dumps([load, turn]) + "\n")
+        pipe.flush()
+        return float(self._line())
+
+    def _line(self) -> str:
+        pipe = self._process.stdout
+        assert pipe is not None  # noqa: S101 - it is a pipe
+        line = pipe.readline()
+        if not line:
+            raise RuntimeError(f"the code of {self._checkout} failed: run {Path(__file__).name} --worker there")
+        return line
+
+
 def main(before: Path, turns: int) -> None:
     """Measures and prints the table. The first turn does not count."""
     lines = []
     with ExitStack() as stack:
-        workers = []
-        for checkout in (before, Path.cwd()):
-            command = [sys.executable, str(Path(__file__).resolve()), "--worker"]
-            environment = {**os.environ, "PYTHONPATH": str(checkout.resolve())}
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            workers.append(
-                stack.enter_context(subprocess.Popen(command, cwd=checkout, env=environment, text=True, **pipes))  # type: ignore[call-overload]
-            )
-            workers[-1].stdout.readline()
+        workers = [stack.enter_context(Worker(checkout)) for checkout in (before, Path.cwd())]
         for name in LOADS:
             took: list[list[float]] = []
             for turn in range(turns + 1):
-                took.append([])
-                for worker in workers:
-                    worker.stdin.write(json.dumps([name, turn]) + "\n")
-                    worker.stdin.flush()
-                    took[-1].append(float(worker.stdout.readline()))
+                took.append([worker.microseconds(name, turn) for worker in workers])
             old, new = zip(*took[1:], strict=True)
             ratio = median(after / earlier for earlier, after in took[1:])
             lines.append([name, f"{median(old):.1f}", f"{median(new):.1f}", f"{ratio:.3f}"])
-        for worker in workers:
-            worker.stdin.close()
     show(f"CPU us a sample, {turns} turns", ["load", "before", "now", "ratio"], lines)
 
 

@@ -64,11 +64,12 @@ def _leave(ended: SystemExit) -> None:
     CPython ends a daemon thread where it next asks for the interpreter. Inside PyTorch that aborts the process, with
     exit code 134 instead of ours.
     """
-    if any(thread.name.startswith("reward-model") for thread in threading.enumerate()):
+    is_running = any(thread.name.startswith("reward-model") for thread in threading.enumerate())
+    if is_running and (ended.code is None or isinstance(ended.code, int)):  # another code is a text that Python says
         logging.shutdown()
         with suppress(OSError):
             sys.stdout.flush()
-        os._exit(ended.code if isinstance(ended.code, int) else ended.code is not None)
+        os._exit(ended.code or 0)
 
 
 def _refuse(reason: str) -> None:

@@ -1,7 +1,8 @@
 """What a judge said, out of the answer of an OpenAI-compatible server: its text, without what it thought before.
 
-Servers differ where a model thinks or is stopped. All of this was seen in answers of vLLM, SGLang, llama.cpp, Ollama
-and hosts of models (2026-11). What is no finished reply raises CheckFailed: nobody said anything, so nobody is paid 0.
+Servers differ where a model thinks or is stopped. All of this is told in documents and issues of vLLM, SGLang,
+llama.cpp, Ollama and hosts of models (2026-11). What is no finished reply raises CheckFailed: nobody said anything, so
+nobody is paid 0.
 """
 
 from __future__ import annotations

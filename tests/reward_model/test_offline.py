@@ -111,17 +111,20 @@ def test_a_refused_model_is_said_in_one_line(tmp_path: Path) -> None:
 
 def test_the_exit_code_is_ours_while_a_thread_computes() -> None:
     script = """
-import threading, time, torch, typer
+import threading, torch, typer
 from reward_server import __main__, cli
+
+computes = threading.Event()
 
 def compute():
     while True:
         torch.ones(200_000).add_(1)
+        computes.set()
 
 @cli.app.command()
 def leave():
     threading.Thread(target=compute, name="reward-model", daemon=True).start()
-    time.sleep(0.2)
+    computes.wait()
     print("told", end="")
     raise typer.Exit(7)
 

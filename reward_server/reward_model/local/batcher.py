@@ -52,7 +52,6 @@ FIRST_BATCH_S = 900.0
 text costs a few times more a token, and another process may have most of the machine, but not all of that at once. No
 rate is known for the first batch, in which a GPU may still compile its kernels."""
 
-
 END_S = 5.0
 """How long the end of the device's last job is waited for: it may take minutes, and nobody waits for its result."""
 
