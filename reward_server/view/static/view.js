@@ -17,18 +17,11 @@ function series(each) {
   return { scale: each.share ? "share" : "chars", spanGaps: true, points: { show: told.x.length === 1, size: 9, fill: ink }, ...form };
 }
 function rules(plot) {
-  const { ctx, bbox } = plot;
+  const { ctx, bbox } = plot, dash = 3 * devicePixelRatio;
   ctx.save();
-  ctx.strokeStyle = colour("ink");
-  ctx.lineWidth = 1.5 * devicePixelRatio;
-  ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
-  for (const x of told.rules) {
-    const at = Math.round(plot.valToPos(x, "x", true));
-    ctx.beginPath();
-    ctx.moveTo(at, bbox.top);
-    ctx.lineTo(at, bbox.top + bbox.height);
-    ctx.stroke();
-  }
+  Object.assign(ctx, { strokeStyle: colour("ink"), lineWidth: dash / 2 });
+  ctx.setLineDash([dash, dash]);
+  for (const x of told.rules) ctx.stroke(new Path2D(`M${Math.round(plot.valToPos(x, "x", true))} ${bbox.top}v${bbox.height}`));
   ctx.restore();
 }
 function axis(scale, label, right) {
@@ -83,6 +76,5 @@ if (told && window.uPlot) {
 addEventListener("keydown", (event) => {
   const rel = { ArrowLeft: "prev", ArrowRight: "next", Escape: "up" }[event.key];
   const busy = event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea");
-  const link = rel && !busy && document.querySelector(`a[rel="${rel}"]`);
-  if (link) link.click();
+  if (rel && !busy) document.querySelector(`a[rel="${rel}"]`)?.click();
 });
