@@ -252,6 +252,19 @@ def test_a_port_of_a_server_that_is_ending_is_waited_for(package: Path) -> None:
             assert looked(it, lambda report: report.url).url == url
 
 
+def test_a_process_that_is_ending_is_waited_for_whatever_it_was(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        subprocess.Popen([sys.executable, "-c", ""]) as ended,
+        node(order(package, taken.getsockname()[1])) as it,
+    ):
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # its memory is gone, with its command line
+        monkeypatch.setattr(ports, "_processes_with", lambda _inode: iter([ended.pid]))
+        report = it.look()
+        assert report.state == "starting"
+        assert report.reason.endswith(f"is still in use by process {ended.pid}, which is ending")
+
+
 def test_a_node_whose_code_is_not_what_was_agreed_gets_no_server(package: Path) -> None:
     with node(order(package, 0), {"code": "another", "files": "another"}) as it:
         report = looked(it, lambda report: report.state == "refused")

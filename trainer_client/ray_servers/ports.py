@@ -26,11 +26,13 @@ def is_free(port: int) -> bool:
 
 
 def listener(port: int) -> str:
-    """The process that listens there, with its command line; else its user; else that nobody is seen."""
+    """`pid N (its command line)` of the process that listens there; else that it is ending, else its user, else that
+    nobody is seen."""
     user = ""
     for inode, uid in _listening(port):
         for pid in _processes_with(inode):
-            return f"pid {pid} ({_command(pid)})"
+            command = _command(pid)
+            return f"pid {pid} ({command})" if command else f"process {pid}, which is ending"
         user = f"a process of user {_user(uid)}, which cannot be looked at from here"
     return user or "a process that cannot be seen from here"
 
@@ -57,10 +59,11 @@ def _processes_with(inode: str) -> Iterator[int]:
 
 
 def _command(pid: int) -> str:
+    """Empty of one that is ending: its memory goes before its sockets."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
     except OSError:
-        return "gone"
+        return ""
 
 
 def _user(uid: int) -> str:
