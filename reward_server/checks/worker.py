@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import inspect
 import os
@@ -88,16 +89,25 @@ def grade(
         if not is_whole_budget:
             raise Unfinished from None
         return Finding(Outcome.TIMEOUT, None, f"it took over {soft_timeout_s:.3g} s of CPU time")
-    except MemoryError:
-        if _GRADED:
-            os._exit(OUT_OF_MEMORY)
-        return Finding(Outcome.TIMEOUT, None, "it took more memory than worker_memory_mb allows")
     except CheckFailed:
         raise
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a check may raise anything
+        if _is_of_memory(error):
+            if _GRADED:
+                os._exit(OUT_OF_MEMORY)
+            return Finding(Outcome.TIMEOUT, None, "it took more memory than worker_memory_mb allows")
         raise CheckFailed(f"{type(error).__name__} at {_place(error)}", _text(error)) from None
     finally:
         _GRADED.add(target)
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    """Python and NumPy raise MemoryError, the operating system an OSError, PyTorch a RuntimeError that names it."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, RuntimeError) and os.strerror(errno.ENOMEM) in _text(error))
+    )
 
 
 def _function(target: Target) -> Callable[[str, object], object]:
@@ -112,7 +122,7 @@ def _checked_function(target: Target) -> Callable[[str, object], object]:
     try:
         module = import_module(target.module)
     except BaseException as error:  # noqa: BLE001 - also SystemExit, of a module that is a program
-        hint = "; worker_memory_mb bounds what it may take" if isinstance(error, MemoryError) else ""
+        hint = "; worker_memory_mb bounds what it may take" if _is_of_memory(error) else ""
         raise CannotLoad(
             f"{target.module} cannot be imported: {type(error).__name__} at {_place(error)}: {_text(error)}{hint}"
         ) from None

@@ -87,9 +87,12 @@ def test_whatever_a_check_does_costs_its_own_sample_only(server: RunningServer) 
     assert paid == DEEDS | {"fine": ("correct", 1.0)}
 
 
-def test_a_check_that_keeps_memory_costs_processes_and_no_right_answer_its_reward(server: RunningServer) -> None:
+@pytest.mark.parametrize("way", ["numpy", "mmap", "pytorch"])
+def test_a_check_that_keeps_memory_costs_processes_and_no_right_answer_its_reward(
+    server: RunningServer, way: str
+) -> None:
     for start in range(0, 12, 2):
-        answers = [f"kept {number}" for number in range(start, start + 2)]
+        answers = [f"{way} {number}" for number in range(start, start + 2)]
         found = scored(server, "verifier?check=leaky", [*map(boxed, answers)], answers)
         assert found["outcomes"] == ["correct"] * 2
 
