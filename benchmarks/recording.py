@@ -1,8 +1,8 @@
 """What recording costs: the CPU time of the server's process tree with `record_dir` and without, in turns.
 
-One-sample requests whose answer needs no worker, over connections that are kept alive; batches of 1,024 in which each
-question comes once, as in `benchmarks.verifier`; and the same batches again and again, so that every verdict is one
-that was kept: the cheapest sample there is. Each run of a server writes into a folder of its own, and its time ends
+One-sample requests, over connections that are kept alive, and batches of 1,024 as in `benchmarks.verifier`. Of both
+there are requests in which each text comes once, and the same few again and again, so that every verdict is one that
+was kept: the cheapest sample there is. Each run of a server writes into a folder of its own, and its time ends
 when the queue is written.
 """
 
@@ -55,11 +55,12 @@ def _lines(file: Path) -> int:
         return sum(1 for _ in opened)
 
 
-def singles(requests: int) -> list[bytes]:
-    """Bodies of one sample, each with an answer that is an integer."""
-    rollouts = make_rollouts(QUESTIONS)
-    integers = [k for k, truth in enumerate(rollouts.ground_truths) if truth.isdigit()]
-    rows = [{"completions": [rollouts.completions[k]], "ground_truths": [rollouts.ground_truths[k]]} for k in integers]
+def singles(requests: int, is_new: bool) -> list[bytes]:
+    """Bodies of one sample; `is_new`: each text once, else a few again and again, whose answers are integers."""
+    rollouts = make_rollouts(requests // 8 if is_new else QUESTIONS)
+    truths = rollouts.ground_truths
+    chosen = [k for k, truth in enumerate(truths) if is_new or truth.isdigit()]
+    rows = [{"completions": [rollouts.completions[k]], "ground_truths": [truths[k]]} for k in chosen]
     return [json.dumps(rows[k % len(rows)]).encode() for k in range(requests)]
 
 
@@ -82,9 +83,10 @@ def batches(count: int, is_new: bool) -> list[bytes]:
 def main(output: Path | None = None, requests: int = 8000, rounds: int = 3) -> None:
     """Measures and prints the tables."""
     count = max(3, requests // 1000)
-    flip = "/score/flip?flip_prob=0.4"
+    verifier, flip = "/score/verifier", "/score/flip?flip_prob=0.4"
     loads = {
-        f"{requests} one-sample requests": ("/score/verifier", singles(requests), WARM_UP, requests),
+        f"{requests} one-sample requests, each text once": (verifier, singles(requests, True), 0, requests),
+        f"{requests} one-sample requests, every verdict kept": (verifier, singles(requests, False), WARM_UP, requests),
         f"{count} batches of 1,024, each question once": (flip, batches(count, True), 0, 8 * BATCH * count),
         f"{count} batches of 1,024, every verdict kept": (flip, batches(count, False), 2, 8 * BATCH * count),
     }
