@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,6 +81,12 @@ def _status(pid: int, field: str) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().partition(f"{field}:")[2].split()[0])
 
 
+def unwind_on_sigterm() -> None:
+    """From now on `kill` ends this program by way of its `with` blocks, as Ctrl-C does: what it started ends too."""
+    if threading.current_thread() is threading.main_thread():  # no other may say so
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def _is_ready(url: str) -> bool:
     try:
         with urlopen(url + "/ready"):
@@ -90,6 +98,7 @@ def _is_ready(url: str) -> bool:
 @contextmanager
 def _started(command: list[str]) -> Iterator[tuple[str, int]]:
     """The first line with a URL that the process prints, and its id; ends it at exit."""
+    unwind_on_sigterm()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_")}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
     assert process.stdout is not None  # noqa: S101 - it is a pipe

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 import httpx
 from msgspec.structs import replace
 
+from benchmarks.processes import unwind_on_sigterm
 from reward_server.offline.score_file import offline_scorer
 from reward_server.records.row import Facts, row_of
 from reward_server.records.text import encode
@@ -95,6 +96,7 @@ def _sample(kind: int, chars: int) -> Sample:
 
 def measured(folder: Path, rows: int) -> None:
     """Prints how long each page took."""
+    unwind_on_sigterm()
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "reward_server", "view", str(folder), "--port", "0"],

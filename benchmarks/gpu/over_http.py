@@ -18,7 +18,7 @@ import httpx
 
 from benchmarks.gpu.bench import Bench
 from benchmarks.gpu.shapes import folder_of
-from benchmarks.processes import reward_server
+from benchmarks.processes import reward_server, unwind_on_sigterm
 from benchmarks.reward_model_http import encoded, save_tokenizer, words
 from reward_server.reward_model.engine import Group
 from reward_server.reward_model.local.model import TransformersModel
@@ -169,6 +169,7 @@ async def _asked_meanwhile(url: str) -> AsyncIterator[list[float]]:
 @contextmanager
 def _started(command: list[str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server that does not have to become ready."""
+    unwind_on_sigterm()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         if process.stdout is None:
             raise AssertionError("it is a pipe")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +61,39 @@ def planned(
     return sorted(runs, key=lambda run: run.seed)
 
 
-def train(run: Run, options: argparse.Namespace, server: str, progress: Progress, task: TaskID) -> None:
+class Trainers:
+    """The processes that train now. Once it is ended they end, and no other starts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._is_ended = False
+
+    @contextmanager
+    def started(self, command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+        """One of them, what it prints in one pipe. Raises RuntimeError where they were ended."""
+        own = {"PYTHONPATH": os.getcwd(), "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+        with self._lock:
+            if self._is_ended:
+                raise RuntimeError("it was not started, since the others were ended")
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | own
+            )
+            self._running.add(process)
+        with process:
+            yield process
+        self._running.discard(process)
+
+    def end(self) -> None:
+        with self._lock:
+            self._is_ended = True
+            for process in self._running:
+                process.terminate()
+
+
+def train(
+    run: Run, options: argparse.Namespace, server: str, trainers: Trainers, progress: Progress, task: TaskID
+) -> None:
     """Runs its program in the trainers' environment. Raises RuntimeError with its last words if it fails."""
     command = [
         str(options.trainers_python), "-m", run.program, "--base", str(options.out / "base"),
@@ -67,14 +101,8 @@ def train(run: Run, options: argparse.Namespace, server: str, progress: Progress
         "--falls-for", str(run.falls_for), "--out", str(run.result),
     ]  # fmt: skip
     log = run.result.with_suffix(".log")
-    environment = os.environ | {"PYTHONPATH": os.getcwd(), "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
     progress.start_task(task)
-    with (
-        log.open("w", buffering=1) as kept,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        ) as process,
-    ):
+    with log.open("w", buffering=1) as kept, trainers.started(command) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         for line in process.stdout:
             kept.write(line)
@@ -86,7 +114,8 @@ def train(run: Run, options: argparse.Namespace, server: str, progress: Progress
 
 
 def train_all(runs: list[Run], options: argparse.Namespace, *server_options: str) -> None:
-    """Trains those runs whose result is not there yet."""
+    """Trains those runs whose result is not there yet. If one fails, or this program is ended, all
+    end: what is finished is kept, the rest can be made later."""
     missing = [run for run in runs if not run.result.exists()]
     columns = (*Progress.get_default_columns(), TimeElapsedColumn(), TextColumn("accuracy {task.fields[accuracy]}"))
     with (
@@ -95,8 +124,14 @@ def train_all(runs: list[Run], options: argparse.Namespace, *server_options: str
         ThreadPoolExecutor(options.at_once) as pool,
     ):
         tasks = [progress.add_task(run.name, start=False, total=run.steps, accuracy="-") for run in missing]
+        trainers = Trainers()
         jobs = [
-            pool.submit(train, run, options, server, progress, task) for run, task in zip(missing, tasks, strict=True)
+            pool.submit(train, run, options, server, trainers, progress, task)
+            for run, task in zip(missing, tasks, strict=True)
         ]
-        for job in jobs:
-            job.result()
+        try:
+            for job in as_completed(jobs):
+                job.result()
+        except BaseException:  # also SystemExit, of `kill`: else the pool would wait for hours
+            trainers.end()
+            raise

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.processes import unwind_on_sigterm
 from experiments.openrlhf_run.findings import findings
 from experiments.openrlhf_run.policy import PRETRAINING_STEPS, make_policy
 from experiments.openrlhf_run.report import report
@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="two steps of a policy that knows nothing, 4 minutes")
     parser.add_argument("--report", action="store_true", help="run nothing, show what is there")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server, Ray and OpenRLHF end with us
+    unwind_on_sigterm()  # so that server, Ray and OpenRLHF end with us
     if options.short:
         options.out = options.out / "short"
     policy = options.out / "policy"
