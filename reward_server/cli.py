@@ -26,10 +26,11 @@ from reward_server.commands.options import (
     query_of,
     settings_of,
 )
-from reward_server.commands.terminal import ends_clearly, opened, progress, write
+from reward_server.commands.terminal import ends_clearly, opened, progress, refuse_same, write
 from reward_server.offline.calibrate import Labelled, report
 from reward_server.offline.check_golds import FoundInRow, findings_table, ground_truth_check, ground_truths_in
-from reward_server.offline.score_file import offline_scorer, rows_done, score_rows
+from reward_server.offline.score_file import offline_scorer, score_rows
+from reward_server.offline.score_output import left_of, rows_in
 from reward_server.offline.url import named
 from reward_server.rewards.rm import RmReward
 from reward_server.rewards.table import REWARDS
@@ -101,10 +102,12 @@ def score(
     """Score a JSONL file without a server: the same rewards, resumed where the output ends.
 
     Each row gets the fields reward, outcome, parts and config. A row's own field is never overwritten: where it has one
-    of these names, ours are scored_reward, scored_outcome, scored_parts and scored_config.
+    of these names, ours are scored_reward, scored_outcome, scored_parts and scored_config. An output that was made of
+    other rows, or under another configuration, is refused and stays as it is.
 
     Example: reward-server score rollouts.jsonl --reward flip --flip-prob 0.4 --seed 17 -o scored.jsonl
     """
+    refuse_same(file, output)
     settings = settings_of(config=config, **model_options(options))
     asyncio.run(_score(settings, *named(reward, query_of(options)), file, output))
 
@@ -156,6 +159,7 @@ def check_golds(
 
     Example: reward-server check-golds train.jsonl --key reward_model.ground_truth -o findings.jsonl
     """
+    refuse_same(file, str(output or "-"))
     rows, found = asyncio.run(_check_golds(settings_of(), file, key, output, slow_s))
     print(findings_table(rows, found))  # noqa: T201 - its output
     raise typer.Exit(1 if found else 0)
@@ -188,16 +192,14 @@ checks.add_to(app)
 
 async def _score(settings: Settings, reward: str, query: str, file: str, output: str) -> None:
     async with offline_scorer(settings, reward, query) as (scorer, plan):
-        done = 0 if output == "-" else rows_done(Path(output), plan.config)
-        with (
-            opened(file, "rb", sys.stdin.buffer) as lines,
-            opened(output, "a", sys.stdout) as sink,
-            progress() as shown,
-        ):
+        with opened(file, "rb", sys.stdin.buffer) as lines, progress() as shown:
+            rows = rows_in(lines)
+            done, rows = (0, rows) if output == "-" else left_of(rows, Path(output), plan.config)
             bar = shown.add_task(plan.name, total=_count_rows(file), completed=done)
-            async for scored in score_rows(scorer, plan, lines, done):
-                write(sink, output, scored)
-                shown.advance(bar, len(scored))
+            with opened(output, "a", sys.stdout) as sink:
+                async for scored in score_rows(scorer, plan, rows):
+                    write(sink, output, scored)
+                    shown.advance(bar, len(scored))
 
 
 async def _calibrate(settings: Settings, options: dict[str, Any], file: str) -> str:
@@ -231,7 +233,8 @@ async def _check_golds(
 
 
 def _count_rows(file: str) -> int | None:
-    if file == "-":
+    """None of a stream: what is read of it to be counted is gone."""
+    if not Path(file).is_file():
         return None
     with Path(file).open("rb") as lines:
         return sum(bool(line.strip()) for line in lines)

@@ -11,7 +11,7 @@ import typer
 from reward_server.catalog.catalog import Catalog
 from reward_server.commands.options import ConfigOption, settings_of
 from reward_server.commands.record import PER, JsonOption, RecordArgument, RunOption, no_rows, print_told, say_torn
-from reward_server.commands.terminal import ends_clearly, opened, progress
+from reward_server.commands.terminal import ends_clearly, opened, progress, refuse_same
 from reward_server.commands.terminal import write as write_lines
 from reward_server.offline import reconciling
 from reward_server.offline.audit import labelled
@@ -110,6 +110,7 @@ def noise(
 
     Example: reward-server noise 'http://host:8000/score/flip?flip_prob=0.4&seed=17' questions.jsonl --visits 0:10
     """
+    refuse_same(questions, output)
     name, query = named(reward)
     plan = Catalog(settings_of(config=config)).resolve(name, query)
     wanted = visits_of(visits)

@@ -20,7 +20,7 @@ from reward_server.commands.options import (
     query_of,
     settings_of,
 )
-from reward_server.commands.terminal import ends_clearly, fail, progress
+from reward_server.commands.terminal import ends_clearly, fail, progress, refuse_same
 from reward_server.commands.terminal import write as write_lines
 from reward_server.offline.replay.ledger import Ledger, ledger
 from reward_server.offline.replay.listing import condition, listed
@@ -103,6 +103,7 @@ def replay(
     """
     if show is not None:
         condition(show)  # a misspelt one is said before a million rows are paid
+    refuse_same(str(record), str(output or "-"))
     settings = settings_of(config=config, **model_options(options))
     query = query_of(options)
     if query and reward is None:

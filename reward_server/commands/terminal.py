@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from os.path import samefile
 from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar, cast
 
@@ -16,10 +17,15 @@ from reward_server.reward_model.engine import EngineError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def progress() -> Progress:
-    """A bar on standard error."""
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A bar on standard error. A total that nobody knew is in the end what was done."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=Console(stderr=True))
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        yield shown
+        for task in shown.tasks:
+            if task.total is None:
+                shown.update(task.id, total=task.completed)
 
 
 @contextmanager
@@ -28,8 +34,21 @@ def opened(name: str, mode: str, standard: IO[Any]) -> Iterator[IO[Any]]:
     if name == "-":
         yield standard
     else:
-        with Path(name).open(mode) as file:
+        path = Path(name)
+        if mode == "a" and path.exists() and not path.is_file():
+            mode = "w"  # a pipe has no end that could be sought
+        with path.open(mode) as file:
             yield file
+
+
+class SameFile(CommandError, ValueError):
+    """The output would take the place of what is read."""
+
+
+def refuse_same(file: str, output: str) -> None:
+    """Raises SameFile where both are one file."""
+    if "-" not in (file, output) and Path(file).is_file() and Path(output).exists() and samefile(file, output):
+        raise SameFile(f"{output} is what is read: choose another output")
 
 
 def write(sink: IO[Any], output: str, lines: list[Any]) -> None:
@@ -37,6 +56,8 @@ def write(sink: IO[Any], output: str, lines: list[Any]) -> None:
     try:
         sink.writelines(lines)
         sink.flush()
+    except BrokenPipeError:
+        raise
     except OSError as error:
         with suppress(OSError):
             sink.close()  # here, where the rest that does not fit is expected to fail again
@@ -53,6 +74,8 @@ def ends_clearly(command: F) -> F:
     def run(*args: Any, **options: Any) -> Any:
         try:
             return command(*args, **options)
+        except BrokenPipeError:
+            raise  # `head` has read enough: Typer ends without a word
         except (CommandError, EngineError, RewardServerError, OSError) as error:
             fail(error)
 

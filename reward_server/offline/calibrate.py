@@ -21,6 +21,7 @@ from reward_server.dialects.json_text import read_object
 from reward_server.errors import InvalidRequest
 from reward_server.offline.affine_fit import Affine, CannotFit, Quality, fit_affine, quality
 from reward_server.offline.score_file import BadRow, derived_rows
+from reward_server.offline.score_output import rows_in
 from reward_server.rewards.plan import Plan
 from reward_server.rewards.rm import RmReward
 from reward_server.rewards.transform import transformed
@@ -62,7 +63,7 @@ class Labelled:
     async def score(self, scorer: Scorer, plan: Plan) -> AsyncIterator[int]:
         """Yields how many more are done. Raises BadRow."""
         labels = iter(self._labels)
-        async for _, derivations in derived_rows(scorer, plan, self.lines, 0):
+        async for _, derivations in derived_rows(scorer, plan, rows_in(self.lines)):
             for derivation, is_right in zip(derivations, labels, strict=False):  # the rest of the labels comes later
                 score = derivation.score.parts["model_score"]
                 if score is None:

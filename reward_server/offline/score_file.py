@@ -2,44 +2,33 @@
 
 Each output line is its input row with `reward`, `outcome`, `parts` and `config` added at its end. A row that has a
 field of such a name keeps it: then ours are called `scored_reward`, `scored_outcome`, `scored_parts`, `scored_config`,
-all four, and for a row that has one of these too `scored_scored_…`. An interrupted run goes on where the output ends;
-an output made with another configuration is refused rather than mixed.
+all four, and for a row that has one of these too `scored_scored_…`. An interrupted run goes on where the output ends.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
-from pathlib import Path
 
 from reward_server.catalog.catalog import Catalog
 from reward_server.catalog.tables import Tables
 from reward_server.checks.spec import AnyCheck
 from reward_server.counting.metrics import Metrics
 from reward_server.dialects.json_body import JsonBody
-from reward_server.dialects.json_text import read_object
 from reward_server.dialects.row import sample_of
 from reward_server.errors import CommandError, InvalidRequest, RewardServerError
+from reward_server.offline.score_output import Row, line_of
 from reward_server.rewards.found import Derivation
 from reward_server.rewards.plan import Plan
 from reward_server.scoring import NO_CHECKS, Scorer
 from reward_server.settings import Settings
 from reward_server.system import check_system
-from reward_server.types import Sample, Score
+from reward_server.types import Sample
 
 ROWS_AT_ONCE = 512
 ROWS_AT_ONCE_RM = 64
 """A model takes seconds for a dozen rows. The progress bar moves, and an interrupted run loses less."""
-
-
-Row = tuple[int, bytes]
-"""Line number, from 1, and the line."""
-
-
-class CannotResume(CommandError, ValueError):
-    """The output was made with another configuration, or is no output of ours."""
 
 
 class BadRow(CommandError, ValueError):
@@ -71,17 +60,17 @@ async def running_scorer(
         yield scorer
 
 
-async def score_rows(scorer: Scorer, plan: Plan, lines: Iterable[bytes], done: int) -> AsyncIterator[list[str]]:
-    """The output lines, some at a time; blank lines do not count, and the first `done` rows are skipped."""
-    async for rows, derivations in derived_rows(scorer, plan, lines, done):
-        yield [_output(line, derivation.score, plan) for (_, line), derivation in zip(rows, derivations, strict=True)]
+async def score_rows(scorer: Scorer, plan: Plan, rows: Iterator[Row]) -> AsyncIterator[list[str]]:
+    """The output lines, some at a time."""
+    async for some, derivations in derived_rows(scorer, plan, rows):
+        paired = zip(some, derivations, strict=True)
+        yield [line_of(line, derivation.score, plan.config) for (_, line), derivation in paired]
 
 
 async def derived_rows(
-    scorer: Scorer, plan: Plan, lines: Iterable[bytes], done: int
+    scorer: Scorer, plan: Plan, rows: Iterator[Row]
 ) -> AsyncIterator[tuple[list[Row], list[Derivation]]]:
     """The rows, some at a time, with the derivation of each. Raises BadRow."""
-    rows = islice(((number, line) for number, line in enumerate(lines, 1) if line.strip()), done, None)
     while chunk := list(islice(rows, ROWS_AT_ONCE_RM if plan.asks_a_model else ROWS_AT_ONCE)):
         samples = [_sample(number, line) for number, line in chunk]
         try:
@@ -91,40 +80,8 @@ async def derived_rows(
         yield chunk, derivations
 
 
-def rows_done(output: Path, config: str) -> int:
-    """How many rows the output already holds; cuts off a last line that was not finished. Raises CannotResume."""
-    if not output.exists():
-        return 0
-    with output.open("rb+") as file:
-        done, end = 0, 0
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            _check_config(output, line, config)
-            done, end = done + 1, end + len(line)
-        file.truncate(end)
-    return done
-
-
-def _check_config(output: Path, line: bytes, config: str) -> None:
-    try:
-        name, found = next(reversed(read_object(line).items()), ("", None))
-    except InvalidRequest:
-        name, found = "", None
-    if found != config or not name.endswith("config"):
-        raise CannotResume(f"{output} holds rewards of config {found}, this run has {config}: choose another output")
-
-
 def _sample(number: int, line: bytes) -> Sample:
     try:
         return sample_of(JsonBody(line))
     except InvalidRequest as error:
         raise BadRow(f"line {number}: {error.message}") from None
-
-
-def _output(line: bytes, score: Score, plan: Plan) -> str:
-    row = read_object(line)
-    earned = {"reward": score.reward, "outcome": score.outcome, "parts": score.parts, "config": plan.config}
-    while not row.keys().isdisjoint(earned):
-        earned = {f"scored_{name}": value for name, value in earned.items()}
-    return json.dumps({**row, **earned}) + "\n"

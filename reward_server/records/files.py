@@ -47,6 +47,8 @@ def files(record: Path, run: str | None = None) -> list[Path]:
             raise NoRecord(f"{record} is compressed: decompress it first")
         return [record]
     if not record.is_dir():
+        if record.exists():
+            raise NoRecord(f"{record} is a stream, and a record is read more than once: write it into a file")
         raise NoRecord(f"{record}: no such folder")
     found = [file for file in (*record.glob("*.jsonl"), *record.glob("*/*.jsonl")) if FILE.fullmatch(file.name)]
     chosen = [file for file in found if run is None or file.parent.name == run]

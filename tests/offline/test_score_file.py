@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reward_server.offline.score_file import offline_scorer, score_rows
+from reward_server.offline.score_output import rows_in
 from reward_server.settings import Settings
 
 
@@ -28,7 +29,7 @@ def test_workers_are_started_by_the_first_answer_that_needs_one(reward: str, ans
     async def score() -> tuple[list[str], int]:
         async with offline_scorer(Settings(verifier_workers=2), reward, "") as (scorer, plan):
             assert workers() == 0
-            (scored,) = [rows async for rows in score_rows(scorer, plan, [row] * 3, 0)]
+            (scored,) = [rows async for rows in score_rows(scorer, plan, rows_in([row] * 3))]
             return scored, workers()
 
     scored, started = asyncio.run(score())
