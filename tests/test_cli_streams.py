@@ -37,6 +37,11 @@ def test_a_pipe_is_read_to_its_end(folder: Path) -> None:
     assert "3000/3000" in done.stderr
 
 
+def test_a_compressed_file_is_refused_with_what_to_write(folder: Path) -> None:
+    done = bash(folder, f"gzip rows.jsonl; {SERVER} score rows.jsonl.gz")
+    assert (done.returncode, "in bash give <(zcat rows.jsonl.gz)" in done.stderr) == (2, True)
+
+
 def test_a_pipe_is_written_into(folder: Path) -> None:
     done = bash(folder, f"mkfifo pipe; cat pipe > sunk & {SERVER} score rows.jsonl -o pipe && wait")
     assert (done.returncode, (folder / "sunk").read_text().count("\n")) == (0, 3000)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reward_server.errors import CommandError, RewardServerError
+from reward_server.records.files import COMPRESSED
 from reward_server.reward_model.engine import EngineError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,15 +31,21 @@ def progress() -> Iterator[Progress]:
 
 @contextmanager
 def opened(name: str, mode: str, standard: IO[Any]) -> Iterator[IO[Any]]:
-    """The file of that name, or the standard stream for `-`, which stays open."""
+    """The file of that name, or the standard stream for `-`, which stays open. Raises OSError, Unreadable."""
     if name == "-":
         yield standard
     else:
         path = Path(name)
+        if mode == "rb" and path.suffix in COMPRESSED:
+            raise Unreadable(f"{name} is compressed: decompress it first, or in bash give <(zcat {name})")
         if mode == "a" and path.exists() and not path.is_file():
             mode = "w"  # a pipe has no end that could be sought
         with path.open(mode) as file:
             yield file
+
+
+class Unreadable(CommandError, ValueError):
+    """The file has another form than it should have."""
 
 
 class SameFile(CommandError, ValueError):
