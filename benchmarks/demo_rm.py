@@ -41,7 +41,7 @@ from tqdm import tqdm
 
 from reward_server.grading.reading import Reading
 from reward_server.reward_model.engine import Group
-from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.local.model import TransformersModel, cache_name
 from reward_server.reward_model.model_folder import read_tokenizer
 from reward_server.reward_model.request import ModelAnswer
 from reward_server.reward_model.tokenizer import ChatTokenizer, Encoded
@@ -162,11 +162,12 @@ def features(model: Any, pairs_of_ids: Sequence[tuple[Encoded, Encoded]]) -> tor
         for right, wrong_one in tqdm(pairs_of_ids, desc="reading chats", unit="pair"):
             assert right.prompt == wrong_one.prompt  # noqa: S101 -- the same question
             cache = DynamicCache(config=model.config)
-            model.model(input_ids=torch.tensor([right.prompt]), past_key_values=cache)
+            kept = {cache_name(model.model): cache}
+            model.model(input_ids=torch.tensor([right.prompt]), **kept)
             cache.batch_repeat_interleave(2)
             answers = [torch.tensor(encoded.completion) for encoded in (right, wrong_one)]
             ids = torch.nn.utils.rnn.pad_sequence(answers, batch_first=True)
-            hidden = model.model(input_ids=ids, past_key_values=cache).last_hidden_state
+            hidden = model.model(input_ids=ids, **kept).last_hidden_state
             made += [hidden[b, len(answer) - 1].float() for b, answer in enumerate(answers)]
     return torch.stack(made)
 

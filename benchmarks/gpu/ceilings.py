@@ -10,6 +10,7 @@ from transformers import DynamicCache
 
 from benchmarks.gpu.bench import Bench
 from benchmarks.gpu.shapes import VOCABULARY, new_model
+from reward_server.reward_model.local.model import cache_name
 
 
 def run(bench: Bench) -> None:
@@ -30,11 +31,11 @@ def _small_pass(bench: Bench, size: str) -> dict[str, float]:
     ids = torch.randint(5, VOCABULARY, (1, 316), device=bench.device)
     launched, done = [], []
     for _ in range(3 if bench.tiny else 21):
-        cache = DynamicCache(config=model.config)
-        model.base_model(input_ids=ids[:, :300], past_key_values=cache, use_cache=True)
+        kept = {cache_name(model.base_model): DynamicCache(config=model.config)}
+        model.base_model(input_ids=ids[:, :300], use_cache=True, **kept)
         bench.synchronise()
         started = time.perf_counter()
-        model.base_model(input_ids=ids[:, 300:], past_key_values=cache, use_cache=True)
+        model.base_model(input_ids=ids[:, 300:], use_cache=True, **kept)
         launched.append(time.perf_counter() - started)
         bench.synchronise()
         done.append(time.perf_counter() - started)

@@ -20,6 +20,7 @@ A model whose prompts cannot be shared (`can_share`) reads each text whole, in o
 from __future__ import annotations
 
 import copy
+import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -130,6 +131,7 @@ class TransformersModel:
             self.config["head"] = head.kind
         self.is_value_head = head.is_value_head
         self.labels = label_names(self._model.config, head.labels)
+        self._cache_name = cache_name(self._model.base_model)
         self._refuse_unsplittable()
         self._packed: PackedPass | None = None
         if self.can_share and (packing == "on" or (packing == "auto" and self._device.type == "cuda")):
@@ -240,7 +242,7 @@ class TransformersModel:
         work.padding_tokens += ids.numel() - sum(map(len, rows))
         # No attention mask: padding is on the right, where no real token of a causal model looks.
         ids = ids.to(self._device)
-        out = self._model.base_model(input_ids=ids, past_key_values=cache, use_cache=cache is not None)
+        out = self._model.base_model(input_ids=ids, use_cache=cache is not None, **{self._cache_name: cache})
         return out.last_hidden_state  # type: ignore[no-any-return]
 
     def _whole_state(self, ids: TokenIds[int]) -> torch.Tensor:
@@ -268,6 +270,11 @@ class TransformersModel:
                 f"{type(self._model).__name__} gives another result when a text is run in two parts (relative distance"
                 f" {distance:.2g}): it is not causal, keeps a state that cannot be shared, or is broken"
             )
+
+
+def cache_name(body: torch.nn.Module) -> str:
+    """What its pass calls the cache: transformers 5.24 renamed it, and takes the old name until 5.40."""
+    return "cache" if "cache" in inspect.signature(body.forward).parameters else "past_key_values"
 
 
 def _whole(group: Group) -> Group:

@@ -16,7 +16,7 @@ from tiny_models import token_ids
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 from reward_server.reward_model.engine import Group
-from reward_server.reward_model.local.model import TransformersModel
+from reward_server.reward_model.local.model import TransformersModel, cache_name
 
 SIZES: dict[str, Any] = {
     "vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -122,3 +122,16 @@ def test_an_architectures_scores_are_those_of_its_eager_loop(name: str, tmp_path
         assert model.score([Group(prompt, [completion])]).results[0][0] == score
         assert model.score([Group(prompt, company)], "throughput").results[0][1] == pytest.approx(score, abs=2e-5)
     assert max(exact) - min(exact) > 0.05  # else the tolerance would say nothing
+
+
+class _Before(torch.nn.Module):
+    def forward(self, input_ids: object, past_key_values: object = None) -> object: ...
+
+
+class _Now(torch.nn.Module):
+    def forward(self, input_ids: object, cache: object = None, **kwargs: object) -> object: ...
+
+
+@pytest.mark.parametrize(("body", "name"), [(_Before(), "past_key_values"), (_Now(), "cache")])
+def test_the_cache_goes_under_the_name_that_the_model_has_for_it(body: torch.nn.Module, name: str) -> None:
+    assert cache_name(body) == name
