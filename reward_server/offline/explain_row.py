@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import Tables
 from reward_server.errors import CommandError
 from reward_server.explaining.explanation import explanation
 from reward_server.offline.replay.comparing import MEANINGS, State, state_of
@@ -86,11 +87,12 @@ async def explained(settings: Settings, recorded: Recorded, reward: Reward | Non
         row = recorded.row
         raise NoRow(f"{error}, so it cannot be derived again. It was paid {_number(row.paid)}: {row.outcome}") from None
     settings = settings.model_copy(update={"verifier_workers": 1})  # there is one answer
-    catalog = Catalog(settings)
+    tables = Tables.read(settings)
+    catalog = Catalog(settings, tables=tables)
     plan, _ = _chosen(catalog, recorded, reward)
     milliseconds: dict[str, float] = {}
     async with running_scorer(settings, with_model=plan.asks_a_model, checks=catalog.checks_of(plan)) as scorer:
-        plan, choice = _chosen(Catalog(settings, scorer.model_slot.config), recorded, reward)
+        plan, choice = _chosen(Catalog(settings, scorer.model_slot.config, tables), recorded, reward)
         (derivation,) = await scorer.derive(plan, [sample], milliseconds)
     again = replayed(PaidAgain(recorded, choice, derivation), None if reward is None else reward[1])
     told = {} if again.now is None else _Again(choice, recorded, again.now).told()

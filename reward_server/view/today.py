@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import Tables
+from reward_server.checks.spec import PythonCheck
+from reward_server.checks.table import BadCheck
 from reward_server.counting.metrics import Metrics
 from reward_server.errors import RewardServerError
 from reward_server.explaining.explanation import explanation
@@ -15,6 +18,10 @@ from reward_server.offline.replay.plans import Config, recorded_plans
 from reward_server.records.row import NoText, Row
 from reward_server.scoring import Scorer
 from reward_server.settings import Settings
+
+ASKS_ELSEWHERE = (
+    "check={name} asks a service elsewhere, which this page does not; `reward-server explain FOLDER --row {id}` does"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +37,11 @@ class Today:
 class Deriver:
     """Derives samples one at a time. Open it with `async with deriver(settings)`."""
 
-    def __init__(self, scorer: Scorer, catalog: Catalog) -> None:
+    def __init__(self, scorer: Scorer, catalog: Catalog, problem: str = "") -> None:
+        """`problem`: why the Python checks of the catalog are not among the scorer's; empty where they are."""
         self._scorer = scorer
+        self._catalog = catalog
+        self._problem = problem
         self._plans = recorded_plans(catalog)
 
     def belongs_to_answers(self, row: Row) -> bool:
@@ -44,6 +54,8 @@ class Deriver:
         choice = self._plans(Config.of(row))
         if choice.plan is None:
             return Today(None, why=choice.why)
+        if lacking := [name for name in self._catalog.checks_of(choice.plan) if name not in self._scorer.checks]:
+            return Today(None, why=self._problem or ASKS_ELSEWHERE.format(name=lacking[0], id=row.id))
         try:
             sample = row.sample
             milliseconds: dict[str, float] = {}
@@ -55,9 +67,18 @@ class Deriver:
 
 @asynccontextmanager
 async def deriver(settings: Settings) -> AsyncIterator[Deriver]:
-    """Its workers start when the first answer needs one; a reward model is loaded where a folder is given."""
+    """Its workers start when the first answer needs one; a reward model is loaded where a folder is given.
+
+    Python checks are tried at once. Graders and judges are not asked: to turn a page must cost nothing elsewhere.
+    """
     settings = settings.model_copy(update={"verifier_workers": 1})
-    scorer = Scorer(settings, Metrics())
-    catalog = Catalog(settings, scorer.model_slot.config)
+    tables, problem = Tables.read(settings), ""
+    own = {name: check for name, check in tables.checks.items() if isinstance(check, PythonCheck)}
+    scorer = Scorer(settings, Metrics(), checks=own)
+    try:
+        await scorer.checks.try_out()
+    except BadCheck as error:
+        scorer, problem = Scorer(settings, Metrics()), str(error)
+    catalog = Catalog(settings, scorer.model_slot.config, tables)
     async with scorer.running(workers_at_once=False):
-        yield Deriver(scorer, catalog)
+        yield Deriver(scorer, catalog, problem)

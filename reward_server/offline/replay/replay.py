@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from reward_server.catalog.catalog import Catalog
+from reward_server.catalog.tables import Tables
 from reward_server.offline.replay.comparing import State, state_of
 from reward_server.offline.replay.ledger import Ledger
 from reward_server.offline.replay.output import Replayed, kept, line_of, replayed
@@ -59,12 +60,13 @@ class Replay:
 
         Returns which plan each configuration had. Raises what Catalog, ModelSlot, Source and `kept` raise.
         """
-        catalog = Catalog(self._task.settings)
+        tables = Tables.read(self._task.settings)
+        catalog = Catalog(self._task.settings, tables=tables)
         plans = self._plans(catalog, census)
         with_model = any(plan.asks_a_model for plan in plans)
         checks = {name: check for plan in plans for name, check in catalog.checks_of(plan).items()}
         async with running_scorer(self._task.settings, with_model=with_model, checks=checks) as scorer:
-            resolve = self._resolver(scorer)
+            resolve = self._resolver(scorer, tables)
             rows = iter(self._task.source)
             if output is not None and output.is_file():
                 done = kept(output, rows, resolve)
@@ -85,8 +87,8 @@ class Replay:
         plans = [plan for config in census.configs if (plan := resolve(config).plan) is not None]
         return [plan for plan in plans if has_model or not plan.asks_a_model]
 
-    def _resolver(self, scorer: Scorer) -> Resolve:
-        catalog = Catalog(self._task.settings, scorer.model_slot.config)
+    def _resolver(self, scorer: Scorer, tables: Tables) -> Resolve:
+        catalog = Catalog(self._task.settings, scorer.model_slot.config, tables)
         if self._task.reward is None:
             return recorded_plans(catalog)
         return fixed_plan(catalog.resolve(self._task.reward, self._task.query))

@@ -1,0 +1,62 @@
+"""What a recorded sample is paid today, under checks of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from reward_server.offline.score_file import offline_scorer
+from reward_server.records.row import Facts, Row, row_of
+from reward_server.settings import Settings
+from reward_server.types import Sample
+from reward_server.view.today import Today, deriver
+
+CHECK = '[checks.own]\npython = "own_check:is_equal"\n'
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "own_check.py").write_text("def is_equal(answer, ground_truth): return answer == ground_truth\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    path = tmp_path / "rewards.toml"
+    path.write_text(CHECK)
+    return path
+
+
+async def _recorded(config: Path, query: str) -> Row:
+    sample = Sample(r"so \boxed{x}", prompt="x?", ground_truths=("x",), group="q")
+    async with offline_scorer(Settings(config=config), "verifier", query) as (scorer, plan):
+        (derivation,) = await scorer.derive(plan, [sample])
+        return row_of("row-1", Facts(0.0, "run", "r", "native", query), plan, sample, derivation)
+
+
+async def _today(config: Path, row: Row) -> Today:
+    async with deriver(Settings(config=config)) as made:
+        return await made.derive(row)
+
+
+def test_a_python_check_is_asked_again(config: Path) -> None:
+    today = asyncio.run(_today(config, asyncio.run(_recorded(config, "check=own"))))
+    assert today.derived is not None
+    assert (today.derived["value"], today.derived["outcome"], today.is_same_config) == (1.0, "correct", True)
+
+
+def test_one_whose_examples_fail_now_is_told_and_the_other_rows_are_derived(config: Path) -> None:
+    rows = [asyncio.run(_recorded(config, query)) for query in ("check=own", "check=string")]
+    config.write_text(CHECK + 'examples = [["a", "b", 1]]\n')
+    own, other = (asyncio.run(_today(config, row)) for row in rows)
+    assert own.derived is None
+    assert "example 1: expected 1, got 0" in own.why
+    assert other.derived is not None
+
+
+def test_a_grader_is_not_asked(config: Path) -> None:
+    row = asyncio.run(_recorded(config, "check=own"))
+    config.write_text('[checks.own]\nurl = "http://127.0.0.1:9/"\n')
+    today = asyncio.run(_today(config, row))
+    assert today.derived is None
+    assert "`reward-server explain FOLDER --row row-1` does" in today.why
