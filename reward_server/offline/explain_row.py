@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path
 
 from reward_server.catalog.catalog import Catalog
 from reward_server.catalog.tables import Tables
 from reward_server.errors import CommandError
 from reward_server.explaining.explanation import explanation
-from reward_server.offline.replay.comparing import MEANINGS, State, state_of
+from reward_server.offline.replay.comparing import MEANINGS, State, is_of_request, state_of
 from reward_server.offline.replay.output import replayed
 from reward_server.offline.replay.paying import PaidAgain
 from reward_server.offline.replay.plans import Choice, Config, Resolve, fixed_plan, recorded_plans
@@ -67,7 +68,7 @@ class _Again:
         row, now = self.recorded.row, self.now
         for name in ("paid", "outcome", "config", "version"):
             yield name, getattr(row, name), getattr(now, name)
-        for name in dict.fromkeys((*row.parts, *now.parts)):
+        for name in filterfalse(is_of_request, dict.fromkeys((*row.parts, *now.parts))):
             yield f"parts.{name}", row.parts.get(name), now.parts.get(name)
 
     def told(self) -> dict[str, object]:

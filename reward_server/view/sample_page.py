@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from itertools import filterfalse
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from reward_server.offline.replay.comparing import is_of_request
 from reward_server.offline.replay.plans import Config
 from reward_server.records.noise import DRAW, behind, draws_in, flipped_in
 from reward_server.records.row import Row
@@ -127,6 +129,6 @@ def _changes(row: Row, derived: dict[str, Any]) -> list[tuple[str, object, objec
         ("config", row.config, derived["config"]),
         ("version", row.version, derived["version"]),
     ]
-    names = dict.fromkeys((*row.parts, *derived["parts"]))
+    names = filterfalse(is_of_request, dict.fromkeys((*row.parts, *derived["parts"])))
     pairs += [(name, row.parts.get(name), derived["parts"].get(name)) for name in names]
     return [pair for pair in pairs if pair[1] != pair[2]]

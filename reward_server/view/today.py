@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from reward_server.catalog.catalog import Catalog
 from reward_server.catalog.tables import Tables
 from reward_server.checks.spec import PythonCheck
@@ -14,6 +16,7 @@ from reward_server.counting.metrics import Metrics
 from reward_server.errors import RewardServerError
 from reward_server.explaining.explanation import explanation
 from reward_server.offline.audit.fates import flips_of
+from reward_server.offline.replay.comparing import MEANINGS, State, state_of
 from reward_server.offline.replay.plans import Config, recorded_plans
 from reward_server.records.row import NoText, Row
 from reward_server.scoring import Scorer
@@ -26,8 +29,8 @@ ASKS_ELSEWHERE = (
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What the sample is paid now, as `/explain` says it. `why`: why there is nothing, or why it is not the recorded
-    configuration."""
+    """What the sample is paid now, as `/explain` says it. `why`: why there is nothing, why it is not the recorded
+    configuration, or why a difference is none."""
 
     derived: dict[str, object] | None
     is_same_config: bool = False
@@ -62,7 +65,12 @@ class Deriver:
             (derivation,) = await self._scorer.derive(choice.plan, [sample], milliseconds)
         except (RewardServerError, NoText) as error:
             return Today(None, why=str(error))
-        return Today(explanation(choice.plan, sample, derivation, milliseconds), choice.is_same, choice.why)
+        score = derivation.score
+        now = replace(row, paid=score.reward, outcome=str(score.outcome), parts=score.parts)
+        state = state_of(row, now, choice, is_paid=True)
+        excused = state not in (State.SAME, State.DIFFERS, State.ANOTHER)
+        why = f"Rows like this {MEANINGS[state]}." if excused else choice.why
+        return Today(explanation(choice.plan, sample, derivation, milliseconds), choice.is_same, why)
 
 
 @asynccontextmanager

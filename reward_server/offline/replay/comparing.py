@@ -68,10 +68,13 @@ def state_of(old: Row, new: Row | None, choice: Choice, *, is_paid: bool) -> Sta
     return State.HARDWARE if _is_rounding(old, new) else State.DIFFERS
 
 
+def is_of_request(part: str) -> bool:
+    """A second opinion: of which rollout of a question it is asked goes by the others in the request."""
+    return part.rpartition("/")[2] == "reference"
+
+
 def _told(row: Row) -> tuple[object, ...]:
-    """Without the second opinion: of which rollout of a question it is asked goes by the others in the request."""
-    parts = {name: value for name, value in row.parts.items() if name.rpartition("/")[2] != "reference"}
-    return row.paid, row.outcome, parts
+    return row.paid, row.outcome, {name: value for name, value in row.parts.items() if not is_of_request(name)}
 
 
 def _is_rounding(old: Row, new: Row) -> bool:
