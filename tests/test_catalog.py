@@ -96,6 +96,11 @@ def test_phrase_lists_are_named_in_rewards_toml(tmp_path: Path) -> None:
     assert tuple(rewards.resolve("aha", "").phrases.phrases) == ("aha ", "so")
 
 
+def test_rewards_toml_may_come_from_an_editor_of_windows(tmp_path: Path) -> None:
+    rewards = catalog(tmp_path, "\ufeff[mine]\r\nbase = 'rpr'\r\n")
+    assert "mine" in rewards.names
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

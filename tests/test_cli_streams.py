@@ -43,7 +43,9 @@ def test_a_compressed_file_is_refused_with_what_to_write(folder: Path) -> None:
 
 
 def test_a_pipe_is_written_into(folder: Path) -> None:
-    done = bash(folder, f"mkfifo pipe; cat pipe > sunk & {SERVER} score rows.jsonl -o pipe && wait")
+    done = bash(
+        folder, f"mkfifo pipe; timeout 60 cat pipe > sunk 2> /dev/null & {SERVER} score rows.jsonl -o pipe && wait"
+    )
     assert (done.returncode, (folder / "sunk").read_text().count("\n")) == (0, 3000)
 
 
