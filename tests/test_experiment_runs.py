@@ -19,6 +19,7 @@ print("trains", os.getpid(), flush=True)
 if seed == "1" and {fails}: raise SystemExit(3)
 time.sleep(600)
 """
+"""Stands for a training of hours: it ends when it is ended. The second one fails once the first is there."""
 PROGRAM = """
 import sys
 from argparse import Namespace

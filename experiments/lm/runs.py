@@ -114,8 +114,8 @@ def train(
 
 
 def train_all(runs: list[Run], options: argparse.Namespace, *server_options: str) -> None:
-    """Trains those runs whose result is not there yet. If one fails, or this program is ended, all
-    end: what is finished is kept, the rest can be made later."""
+    """Trains those runs whose result is not there yet. If one fails, or this program is ended, all end: what is
+    finished is kept, and the rest can be made later."""
     missing = [run for run in runs if not run.result.exists()]
     columns = (*Progress.get_default_columns(), TimeElapsedColumn(), TextColumn("accuracy {task.fields[accuracy]}"))
     with (

@@ -57,8 +57,10 @@ class Deriver:
         choice = self._plans(Config.of(row))
         if choice.plan is None:
             return Today(None, why=choice.why)
-        if lacking := [name for name in self._catalog.checks_of(choice.plan) if name not in self._scorer.checks]:
-            return Today(None, why=self._problem or ASKS_ELSEWHERE.format(name=lacking[0], id=row.id))
+        for name, check in self._catalog.checks_of(choice.plan).items():
+            if name not in self._scorer.checks:
+                is_own = isinstance(check, PythonCheck)
+                return Today(None, why=self._problem if is_own else ASKS_ELSEWHERE.format(name=name, id=row.id))
         try:
             sample = row.sample
             milliseconds: dict[str, float] = {}

@@ -60,7 +60,8 @@ def test_one_whose_examples_fail_now_is_told_and_the_other_rows_are_derived(conf
 
 def test_a_grader_is_not_asked(config: Path) -> None:
     row = asyncio.run(_recorded(config, "check=own"))
-    config.write_text('[checks.own]\nurl = "http://127.0.0.1:9/"\n')
+    failing = '[checks.other]\npython = "own_check:is_equal"\nexamples = [["a", "b", 1]]\n'
+    config.write_text('[checks.own]\nurl = "http://127.0.0.1:9/"\n' + failing)
     today = asyncio.run(_today(config, row))
     assert today.derived is None
     assert "`reward-server explain FOLDER --row row-1` does" in today.why
