@@ -59,7 +59,8 @@ def show(found: Curves, console: Console) -> None:
 def draw(
     found: Curves, path: Path, panels: Mapping[str, Sequence[str]], colors: Mapping[str, str], every: int = 10
 ) -> None:
-    """A panel beside the other: the mean over the seeds, a band from the lowest to the highest, the name at the end.
+    """Panels side by side, from four on in two rows. Of each arm the mean over its seeds, a band from the lowest to the
+    highest, and its name at the end.
 
     `panels`: title and arms. `colors`: by an arm's name. `every`: steps between evaluations.
     """
@@ -69,8 +70,12 @@ def draw(
     from matplotlib import pyplot
 
     pyplot.rcParams.update({"font.size": 13, "axes.titlesize": "medium"})  # a page shows it at half its width
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(12.5, 4.4), sharey=True, layout="constrained")
-    for axis, (title, names) in zip(axes, panels.items(), strict=True):
+    rows = 1 if len(panels) <= 3 else 2
+    columns = -(-len(panels) // rows)
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(12.5, 4.4 * rows), sharey=True, layout="constrained", squeeze=False
+    )
+    for axis, (title, names) in zip(axes.flat, panels.items(), strict=True):
         ends = []
         for name in (name for name in names if name in found):
             curves, color = found[name], colors[name]
@@ -82,6 +87,7 @@ def draw(
         axis.set(title=title, xlabel="GRPO step", ylim=(0, 1.02))
         axis.margins(x=0)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("held-out accuracy")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("held-out accuracy")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from experiments.curves import row
 from experiments.lm.arms import ARMS
 from experiments.lm.policy import CHAT, END, encoded, tokenizer
 from experiments.lm.report import COLORS, PANELS
+from experiments.lm.runs import planned
 from experiments.lm.task import corpus_text, questions, reasoned
 from reward_server.reward_model.answer_format import answer_in
 from reward_server.reward_model.tokenizer import ChatTokenizer
@@ -72,6 +74,16 @@ def test_the_policy_and_the_reward_model_read_the_same_tokens_and_lose_none() ->
 def test_the_table_has_the_start_the_peak_and_each_final_accuracy_in_percent() -> None:
     curves = np.array([[0.05, 0.9, 0.8], [0.07, 0.5, 0.6]])
     assert row("p=0.4", curves) == ["p=0.4", "6.0", "70.0", "80.0, 60.0", "70.0", "48.7"]
+
+
+def test_an_arm_that_is_longer_trains_on_until_its_own_learning_rate_is_0(tmp_path: Path) -> None:
+    runs = planned([ARMS["p=0.4, 500 steps"], ARMS["RM"]], tmp_path, 200)
+    assert [(run.name, run.steps, run.falls_for) for run in runs] == [
+        ("p=0.4, 500 steps seed 0", 500, 500),
+        ("RM seed 0", 200, 200),
+        ("p=0.4, 500 steps seed 1", 500, 500),
+        ("p=0.4, 500 steps seed 2", 500, 500),
+    ]
 
 
 def test_every_arm_is_drawn() -> None:

@@ -11,7 +11,7 @@ from experiments.lm.task import LAST_DIGITS, SUMS
 class Arm:
     """`path` is where the reward is; `seeds` of the run, which are those of the noise too. `questions`, `group`: of a
     step, and samples a question. `faster`: times the learning rate. `clip`: the norm at which gradients are clipped.
-    `answers`: of the task."""
+    `longer`: times the steps. `answers`: of the task."""
 
     name: str
     path: str
@@ -20,6 +20,7 @@ class Arm:
     group: int = 8
     faster: float = 1
     clip: float = 0.2
+    longer: float = 1
     answers: int = SUMS
 
     def url(self, server: str, seed: int) -> str:
@@ -37,13 +38,17 @@ ARMS = {
         Arm("p=0.4, 64 x 4", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 64, 4),
         Arm("p=0, 64 x 4, clipped", "/score/flip?flip_prob=0&seed={seed}", (0, 1), 64, 4, faster=4, clip=0.05),
         Arm("p=0.4, 64 x 4, clipped", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 64, 4, faster=4, clip=0.05),
+        Arm("p=0, 500 steps", "/score/flip?flip_prob=0&seed={seed}", longer=2.5),
+        Arm("p=0.4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", longer=2.5),
+        Arm("p=0, 64 x 4, 500 steps", "/score/flip?flip_prob=0&seed={seed}", (0,), 64, 4, 4, 0.05, 2.5),
+        Arm("p=0.4, 64 x 4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 64, 4, 4, 0.05, 2.5),
         Arm("RPR only", "/score/rpr?phrases=math", (0,)),
         Arm("RM", "/score/rm?alpha=0&phrases=math", (0,)),
         Arm("RM + RPR", "/score/rm?alpha=0.1&phrases=math", (0,)),
     )
 }
 """`clipped`: gradients of 64 questions have a norm of about 0.1, so at a clip of 0.2 the update is not normalised, and
-noise shortens each step. At 0.05 every step is as long as one of 16 x 8."""
+noise shortens each step. At 0.05 every step is as long as one of 16 x 8. Those of 500 steps are clipped alike."""
 
 
 def judge(accuracy: float, *, with_rpr: bool) -> Arm:

@@ -11,7 +11,8 @@ from experiments.lm.arms import ARMS
 
 PANELS = {
     "Random flips, 16 questions × 8": ("p=0", "p=0.2", "p=0.4", "p=0.5"),
-    "The same, 64 questions × 4": tuple(name for name in ARMS if "64 x 4" in name),
+    "The same, 64 questions × 4": tuple(name for name in ARMS if "64 x 4" in name and "500" not in name),
+    "The same, 500 steps": tuple(name for name in ARMS if "500" in name),
     "RPR, and a reward model": ("p=0", "RPR only", "RM", "RM + RPR"),
 }
 COLORS = {
@@ -23,6 +24,10 @@ COLORS = {
     "p=0.4, 64 x 4": "#d98c00",
     "p=0, 64 x 4, clipped": "0.7",
     "p=0.4, 64 x 4, clipped": "#2471a3",
+    "p=0, 500 steps": "0.45",
+    "p=0.4, 500 steps": "#d98c00",
+    "p=0, 64 x 4, 500 steps": "0.7",
+    "p=0.4, 64 x 4, 500 steps": "#2471a3",
     "RPR only": "#7d3c98",
     "RM": "#c0392b",
     "RM + RPR": "#148f77",

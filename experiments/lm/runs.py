@@ -56,8 +56,13 @@ def add_options(parser: argparse.ArgumentParser, out: str, steps: int, arms: Ite
 def planned(
     arms: Iterable[Arm], folder: Path, steps: int, falls_for: int | None = None, program: str = "experiments.lm.grpo"
 ) -> list[Run]:
-    """Every run: the first seed of all arms, then the second seeds, then the third."""
-    runs = [Run(arm, seed, folder, steps, falls_for or steps, program) for arm in arms for seed in arm.seeds]
+    """Every run: the first seed of all arms, then the second seeds, then the third. `steps`, `falls_for`: of an arm
+    that is not `longer`."""
+
+    def run(arm: Arm, seed: int) -> Run:
+        return Run(arm, seed, folder, round(arm.longer * steps), round(arm.longer * (falls_for or steps)), program)
+
+    runs = [run(arm, seed) for arm in arms for seed in arm.seeds]
     return sorted(runs, key=lambda run: run.seed)
 
 
