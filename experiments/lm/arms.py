@@ -42,13 +42,16 @@ ARMS = {
         Arm("p=0.4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", longer=2.5),
         Arm("p=0, 64 x 4, 500 steps", "/score/flip?flip_prob=0&seed={seed}", (0,), 64, 4, 4, 0.05, 2.5),
         Arm("p=0.4, 64 x 4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 64, 4, 4, 0.05, 2.5),
+        Arm("p=0, 128 x 4, 500 steps", "/score/flip?flip_prob=0&seed={seed}", (0,), 128, 4, 4, 0.05, 2.5),
+        Arm("p=0.4, 128 x 4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 128, 4, 4, 0.05, 2.5),
         Arm("RPR only", "/score/rpr?phrases=math", (0,)),
         Arm("RM", "/score/rm?alpha=0&phrases=math", (0,)),
         Arm("RM + RPR", "/score/rm?alpha=0.1&phrases=math", (0,)),
     )
 }
 """`clipped`: gradients of 64 questions have a norm of about 0.1, so at a clip of 0.2 the update is not normalised, and
-noise shortens each step. At 0.05 every step is as long as one of 16 x 8. Those of 500 steps are clipped alike."""
+noise shortens each step. At 0.05 every step is as long as one of 16 x 8. Those of 500 steps are clipped alike. The
+paper's step is 128 x 4."""
 
 
 def judge(accuracy: float, *, with_rpr: bool) -> Arm:
