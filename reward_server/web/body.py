@@ -18,6 +18,7 @@ from reward_server.errors import (
 from reward_server.settings import Settings
 from reward_server.web.deadlines import Deadlines
 
+PLAIN = ("", "identity")
 WATCH_AFTER_S = 0.25
 """Most requests are answered sooner; only a longer one is worth a task that watches its connection."""
 
@@ -53,12 +54,11 @@ async def read_body(request: Request, limit_mb: int, held: HeldBytes) -> bytes:
 
 
 def _refuse_encoded(request: Request) -> None:
-    given = next((value for name, value in request.scope["headers"] if name == b"content-encoding"), b"")
-    encoding = given.decode("latin-1").strip().lower()
-    if encoding not in ("", "identity"):
-        raise UnsupportedEncoding(
-            f"the body has Content-Encoding {shortened(encoding, 40)!r}; this server takes none: send it as it is"
-        )
+    for name, value in request.scope["headers"]:
+        if name == b"content-encoding" and (encoding := value.decode("latin-1").strip().lower()) not in PLAIN:
+            raise UnsupportedEncoding(
+                f"the body has Content-Encoding {shortened(encoding, 40)!r}; this server takes none: send it as it is"
+            )
 
 
 class Works:
@@ -80,6 +80,11 @@ class Work:
     Work that the block queued goes on for others, or for the caller's retry. The bytes of the body count as pending
     until the block ends. By hand instead of `asyncio.timeout`, since two things may end the block.
     """
+
+    __slots__ = (
+        *("_request", "_seconds", "_limit_mb", "_held", "_short", "_loop", "_task"),
+        *("_has_body", "_timers", "_reason", "_watching"),
+    )
 
     def __init__(self, request: Request, works: Works) -> None:
         self._request = request

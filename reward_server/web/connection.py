@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reward_server.errors import DeadlineExceeded, MethodNotAllowed, RewardServerError, TooLarge
 from reward_server.web.deadlines import Deadlines
+from reward_server.web.one_write import OneWrite
 from reward_server.web.responses import error_response
 
 HEAD_BYTES = 64 * 1024
@@ -63,9 +64,10 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         parts = self._parts
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
         try:
-            self._parse(memoryview(data))
+            self._parse(data)
         except HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         if self.transport.is_closing():
@@ -76,7 +78,7 @@ class Connection(HttpToolsProtocol):
         elif self._has_begun and self._is_in_head and self not in self._heads:
             self._heads.add(self)
 
-    def _parse(self, data: memoryview) -> None:
+    def _parse(self, data: bytes | memoryview) -> None:
         """Feeds the parser; a head that offers an upgrade once more, without the offer."""
         while True:
             try:
@@ -87,7 +89,7 @@ class Connection(HttpToolsProtocol):
                 if method == b"CONNECT":
                     self._refuse(MethodNotAllowed("this server is no proxy: it knows no CONNECT"))
                     return
-                data = data[stopped.args[0] :]
+                data = memoryview(data)[stopped.args[0] :]
                 start = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
                 fields = [b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"]
                 self.parser = HttpRequestParser(self)
@@ -116,8 +118,11 @@ class Connection(HttpToolsProtocol):
         self._parts += 1
         self._is_in_head = False
         self._heads.discard(self)
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = OneWrite(self.transport)  # type: ignore[assignment]  # all that a cycle uses
 
     def on_body(self, body: bytes) -> None:
         self._parts += 1

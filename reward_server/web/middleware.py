@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -54,23 +55,22 @@ class RequestLayer:
             await self.app(scope, receive, send)
             return
         scope["path"] = plain_path(scope["path"])
-        exchange = Exchange(scope, send)
+        exchange = Exchange(scope)
         try:
             self._check_key(scope["path"], exchange.headers.get(b"authorization", b""))
-            await self._dispatch(scope, receive, exchange.send)
+            await self._dispatch(scope, receive, send, exchange)
         except Exception as error:  # noqa: BLE001 - every exception becomes an answer, here and nowhere else
             response = exchange.failed(error)
             if not exchange.status:  # else an answer has begun, and cutting it off is all that is left
-                await response(scope, receive, exchange.send)
+                await exchange.answer(response, send)
         self._record(exchange, scope)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         endpoint = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
         if endpoint is None:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, partial(exchange.pass_on, send))
         else:
-            response = await endpoint(Request(scope, receive))
-            await response(scope, receive, send)
+            await exchange.answer(await endpoint(Request(scope, receive)), send)
 
     def _check_key(self, path: str, authorization: bytes) -> None:
         if self._keys and is_protected(path) and not is_authorised(authorization, self._keys):
@@ -100,9 +100,15 @@ class RequestLayer:
 
 
 class Exchange:
-    """One request and its answer: the id goes in and out, the status is seen on its way."""
+    """One request and its answer: the id goes in and out, the status is seen on its way.
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    It keeps no `send`. That belongs to an object which holds the scope, and the scope holds this: each request would
+    leave a circle of fifteen objects to the garbage collector.
+    """
+
+    __slots__ = ("fields", "headers", "request_id", "started", "status")
+
+    def __init__(self, scope: Scope) -> None:
         self.started = perf_counter()
         self.headers = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
@@ -112,13 +118,12 @@ class Exchange:
         if b"traceparent" in self.headers and (trace := TRACE.fullmatch(self.headers[b"traceparent"])):
             self.fields["trace_id"] = trace[1].decode()
         scope.setdefault("state", {})["exchange"] = self
-        self._send = send
 
     @property
     def agent(self) -> str | None:
         """What the caller says that it is: our client names its trainer."""
-        given = self.headers.get(b"user-agent", b"")
-        return given.decode() if AGENT.fullmatch(given) else None
+        given = self.headers.get(b"user-agent")
+        return given.decode() if given and AGENT.fullmatch(given) else None
 
     def failed(self, error: Exception) -> Response:
         """The answer to an error; an unexpected one goes to the log with its traceback."""
@@ -128,11 +133,19 @@ class Exchange:
         self.fields["error"] = ours.code
         return error_response(ours)
 
-    async def send(self, message: Message) -> None:
+    async def pass_on(self, send: Send, message: Message) -> None:
+        """Sends a message of FastAPI's."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], (b"x-request-id", self.request_id.encode())]
-        await self._send(message)
+        await send(message)
+
+    async def answer(self, response: Response, send: Send) -> None:
+        """Sends a response that has all of its body, past Starlette's own way, which takes four calls more."""
+        self.status = response.status_code
+        headers = [*response.raw_headers, (b"x-request-id", self.request_id.encode())]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
 
 
 def note(scope: Scope, **fields: object) -> None:

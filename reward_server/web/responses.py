@@ -15,24 +15,24 @@ NO_SUCH_PATH = "no such path; GET /docs lists them"
 
 
 class JsonResponse(Response):
-    """A body that is JSON already; its headers are made in a quarter of the time."""
+    """A body that is JSON already; made in a quarter of the time."""
 
     media_type = "application/json"
 
-    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        given = headers.items() if headers else ()
-        self.raw_headers = [
-            *[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given],
-            (b"content-length", b"%d" % len(self.body)),
-            (b"content-type", b"application/json"),
-        ]
+    def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.status_code, self.body, self.background = status, body, None
+        self.raw_headers = []
+        for name, value in headers.items() if headers else ():
+            self.raw_headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+        self.raw_headers += ((b"content-length", b"%d" % len(body)), (b"content-type", b"application/json"))
 
 
 def json_response(
     content: object, status: int = 200, headers: dict[str, str] | None = None, indent: int | None = None
 ) -> Response:
     """Any JSON; NaN is a bug of ours and raises ValueError. `indent`: for people, who also want the last line ended."""
-    return JsonResponse(json.dumps(content, allow_nan=False, indent=indent) + "\n" * bool(indent), status, headers)
+    text = json.dumps(content, allow_nan=False, indent=indent) + "\n" * bool(indent)
+    return JsonResponse(text.encode(), status, headers)
 
 
 def error_response(error: RewardServerError) -> Response:

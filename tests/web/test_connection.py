@@ -8,16 +8,20 @@ import socket
 import time
 import weakref
 
+import pytest
 import uvicorn
 from conftest import Starter
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reward_server.settings import Settings
+from reward_server.web.app import create_app
 from reward_server.web.connection import Connection
 from reward_server.web.deadlines import Deadlines
 
 
-async def _answered(scope: object, receive: object, send: object) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})  # type: ignore[operator]
-    await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[operator]
+async def _answered(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
 
 
 def test_connections_that_end_by_a_reset_leave_no_object() -> None:
@@ -83,3 +87,141 @@ def test_a_connection_on_which_nothing_is_asked_is_closed_in_the_end() -> None:
         server.close()
 
     asyncio.run(scenario())
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written, a call an entry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+def _connected(app: ASGIApp) -> tuple[Connection, Wire]:
+    """A connection on a wire; call it within a loop."""
+    config = uvicorn.Config(app, lifespan="off", timeout_keep_alive=75, log_config=None)
+    config.load()
+    heads, idle = Deadlines(170, Connection.too_late), Deadlines(75, Connection.too_late)
+    state = uvicorn.server.ServerState()
+    connection, wire = Connection(config, state, {}, heads=heads, idle=idle, on_refused=lambda code: None), Wire()
+    connection.connection_made(wire)
+    return connection, wire
+
+
+async def _exchange(connection: Connection, request: bytes) -> None:
+    connection.data_received(request)
+    while connection.cycle is None or not connection.cycle.response_complete:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def _in_parts(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+    await send({"type": "http.response.body", "body": b"", "more_body": True})
+    await send({"type": "http.response.body", "body": b"12", "more_body": True})
+    await send({"type": "http.response.body", "body": b"34"})
+
+
+async def _begun_and_failed(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+    raise RuntimeError
+
+
+async def _read_and_answered(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await _answered(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("app", "request_head", "writes"),
+    [
+        (_answered, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", [(b"HTTP/1.1 200", b"ok")]),
+        (_answered, b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", [(b"HTTP/1.1 200", b"\r\n\r\n")]),
+        (_answered, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", [(b"HTTP/1.1 200", b"ok")]),
+        (
+            _in_parts,
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            [(b"HTTP/1.1 200", b"\r\n\r\n"), (b"12", b"12"), (b"34", b"34")],
+        ),
+        (
+            _read_and_answered,
+            b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+            [(b"HTTP/1.1 100 Continue", b"\r\n\r\n")],
+        ),
+    ],
+    ids=["get", "head", "close", "in parts", "continue"],
+)
+def test_an_answers_head_and_body_are_written_at_once(
+    app: ASGIApp, request_head: bytes, writes: list[tuple[bytes, bytes]]
+) -> None:
+    """As two they would be two packets, and a caller that wakes twice."""
+
+    async def scenario() -> list[bytes]:
+        connection, wire = _connected(app)
+        connection.data_received(request_head)
+        while len(wire.writes) < len(writes):
+            await asyncio.sleep(0)
+        if b"Continue" in wire.writes[0]:
+            await _exchange(connection, b"{}")
+            assert wire.writes.pop().endswith(b"\r\n\r\nok")
+        return wire.writes
+
+    written = asyncio.run(scenario())
+    assert len(written) == len(writes)
+    for each, (begin, end) in zip(written, writes, strict=True):
+        assert each.startswith(begin)
+        assert each.endswith(end)
+
+
+def test_the_head_of_an_answer_that_fails_is_sent_before_the_connection_closes() -> None:
+    async def scenario() -> None:
+        connection, wire = _connected(_begun_and_failed)
+        connection.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not wire.is_closed:
+            await asyncio.sleep(0)
+        (head,) = wire.writes
+        assert head.startswith(b"HTTP/1.1 200")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("path", ["/score/verifier", "/score/mix?p=1", "/explain/flip", "/score/nothing", "/health"])
+def test_a_request_leaves_nothing_to_the_garbage_collector(path: str) -> None:
+    """Objects in a circle wait for it, with the request's body among them, and it stops the server while it looks."""
+
+    async def scenario() -> None:
+        app, _ = create_app(Settings())
+        connection, wire = _connected(app)
+        body = b'{"completions": ["\\\\boxed{4}"], "ground_truths": ["4"]}'
+        method = b"GET" if path == "/health" else b"POST"
+        request = b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (
+            method,
+            path.encode(),
+            len(body),
+            body,
+        )
+        await _exchange(connection, request)
+        gc.collect()
+        gc.disable()
+        for _ in range(20):
+            await _exchange(connection, request)
+        assert len(wire.writes) == 21
+        assert gc.collect() == 0
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.enable()
