@@ -13,8 +13,9 @@ import os
 import time
 from pathlib import Path
 
+from reward_server.kit.clock import utc
 from reward_server.offline.audit.labelled import Opinions, agreed, note
-from reward_server.records.row import Row, utc
+from reward_server.records.row import Row
 
 NAME = "labels.jsonl"
 SAYS = ("right", "wrong")
