@@ -1,7 +1,7 @@
 """The nouns that every layer speaks: a sample comes in, a score goes out.
 
 Those of which there is one for every sample are frozen structs of msgspec: like frozen dataclasses, and made in an
-eighth of the time.
+eighth of the time. None is ever in a circle, so the garbage collector need not know of them (`gc=False`).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ CHECK_TIER = "check:"
 """What the tier of a check of one's own begins with; its name follows."""
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """What the verifier says of one (ground truth, answer).
 
     `tier` names the rule that decided. The forms are the two texts as that rule compared them, or, where a worker
@@ -111,7 +111,7 @@ class Verdict(Struct, frozen=True):
         return None if self.outcome.is_unscored else float(self.outcome is Outcome.CORRECT)
 
 
-class Sample(Struct, frozen=True):
+class Sample(Struct, frozen=True, gc=False):
     """One row to score, whoever sent it.
 
     `ground_truths`: any of them matches; None when the caller gave none, empty when what it gave is unusable.
@@ -138,7 +138,7 @@ class Sample(Struct, frozen=True):
     source: str | None = None
 
 
-class Noise(Struct, frozen=True):
+class Noise(Struct, frozen=True, gc=False):
     """What was drawn for one sample.
 
     `draw`: u in [0, 1), keyed by seed, group and visit, and in scope `sample` by the completion. `threshold`: the
@@ -159,7 +159,7 @@ class Noise(Struct, frozen=True):
     at: tuple[int, int] | None = None
 
 
-class Score(Struct, frozen=True):
+class Score(Struct, frozen=True, gc=False):
     """What one sample earned.
 
     `reward` goes to the trainer: on the 1/1024 grid, None where the sample could not be scored. `shown` is what a

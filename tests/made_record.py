@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from reward_server.catalog.catalog import Catalog
 from reward_server.grading.reading import Reading, read
@@ -38,7 +37,7 @@ def derivation_of(plan: Plan, sample: Sample) -> Derivation:
     (reading,) = read([sample.completion], plan.needs.check, plan.needs.place)
     reward = plan.reward
     rpr = reward.reasoning(reading.text, plan.phrases) if isinstance(reward, Reward) and plan.needs.rpr else None
-    wrong = structs.replace(sample, ground_truths=sample.wrong_ground_truths)
+    wrong = replace(sample, ground_truths=sample.wrong_ground_truths)
     found = Found(
         reading,
         _verdict(plan, sample, reading),

@@ -7,12 +7,11 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 from made_record import FACTS, made_rows, write_record
+from msgspec.structs import replace
 from offline.test_replay import RECEIPT
 from typer.testing import CliRunner
 
@@ -44,9 +43,7 @@ def make_record(folder: Path) -> None:
             query = f"flip_prob=0.4&seed=17&run={run}&step={step}"
             facts = replace(FACTS, run=run, step=step, request_id=f"request-{step}", time=FACTS.time + 60 * step)
             made = made_rows(samples, "flip", query, facts)
-            rows += [
-                msgspec.structs.replace(row, id=f"3f9c1a2b-{number}") for number, row in enumerate(made, len(rows))
-            ]
+            rows += [replace(row, id=f"3f9c1a2b-{number}") for number, row in enumerate(made, len(rows))]
         write_record(folder / "record", rows)
 
 

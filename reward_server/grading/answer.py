@@ -26,7 +26,7 @@ _MAX_KEPT = 1000
 _ESCAPED_LENGTH = 2  # `\{`, `\}`, `\\`; a box command is longer
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """The content of a box. `start`, `end`: its span in the completion, `text == completion[start:end]`.
 
     `row`: the contents of several boxes that stand side by side at the end, this one the last (see `box_row`).

@@ -23,7 +23,7 @@ CLOSING = tuple(".!?…。！？)]}>\"'”’»$*`")
 """What whole texts end in."""
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, gc=False):
     """What was read from one completion: the policy's own turn, the answer in it, and whether a backslash was eaten."""
 
     text: str
@@ -39,8 +39,11 @@ class Reading(Struct, frozen=True):
 def read(completions: Sequence[str], check: Check | None, place: Place = "box", turn: Turn = "own") -> list[Reading]:
     """What counts of each completion, and the answer in it."""
     find = finder(place, string_box if check == "string" else last_box)
-    texts = completions if turn == "all" else [own_turn(completion) for completion in completions]
-    return [Reading(text, find(text), has_eaten_escape(text)) for text in texts]
+    readings = []
+    for completion in completions:
+        text = completion if turn == "all" else own_turn(completion)
+        readings.append(Reading(text, find(text), has_eaten_escape(text)))
+    return readings
 
 
 def is_cut_off(completion: str, reading: Reading) -> bool:

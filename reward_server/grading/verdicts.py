@@ -38,7 +38,7 @@ PRECEDENCE = (
 """Of several ground truths any one may match; failing that, what the sample's outcome is."""
 
 
-class Pair(Struct, frozen=True):
+class Pair(Struct, frozen=True, gc=False):
     """Ground truths, at least one, and an answer that is not blank. `row`: see `box_row`. `ordered`: see `tiers`."""
 
     ground_truths: tuple[str, ...]
@@ -151,8 +151,8 @@ def pair_of(sample: Sample, reading: Reading, ordered: bool) -> Pair | Verdict:
 def judge_at_once(check: Check, pair: Pair) -> Verdict | Pair:
     """What needs no worker; the pair itself where Math-Verify must decide."""
     if len(pair.ground_truths) == 1:  # by far the commonest, in a third of the time
-        ((truth, answer),) = pair.asked
-        return _ruled(check, truth, answer, pair.ordered) or pair
+        (truth,) = pair.ground_truths
+        return _ruled(check, truth, answer_for(truth, pair.answer, pair.row), pair.ordered) or pair
     verdicts = [_ruled(check, truth, answer, pair.ordered) for truth, answer in pair.asked]
     settled = [verdict for verdict in verdicts if verdict is not None]
     if len(settled) == len(verdicts) or any(verdict.outcome is Outcome.CORRECT for verdict in settled):

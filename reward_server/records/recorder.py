@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from reward_server.errors import CommandError
 from reward_server.records.row import DEFAULT_RUN, Facts, Row, row_of
@@ -47,7 +48,7 @@ class BadRecordDir(CommandError, ValueError):
     """`record_dir` cannot be written in: which folder, and why."""
 
 
-class Paid(NamedTuple):
+class Paid(Struct, frozen=True, gc=False):
     """One answered request. `size`: the bytes of its body. `time`: seconds since 1970."""
 
     plan: Plan

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated
@@ -23,6 +21,7 @@ from msgspec.structs import replace
 
 from reward_server import __version__
 from reward_server.grading.reading import Reading
+from reward_server.kit.clock import utc
 from reward_server.records.noise import Facts as NoiseFacts
 from reward_server.records.noise import noise_of
 from reward_server.rewards.found import Derivation, leaves_of
@@ -47,8 +46,7 @@ class NoText(ValueError):
     """The line was recorded without texts, so its sample cannot be made again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What the lines of one request share.
 
     `time`: seconds since 1970, when it was paid. `query`: the URL's query string. `variant`: what `rewards.toml` sets
@@ -64,7 +62,7 @@ class Facts:
     variant: dict[str, object] | None = None
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line, its fields in the order of the line.
 
     `id`: one of each line, whoever wrote it. `time`: UTC, ISO 8601 with milliseconds. `query`: the query string of the
@@ -159,7 +157,7 @@ def row_of(id: str, facts: Facts, plan: Plan, sample: Sample, derivation: Deriva
     row = Row(
         v=VERSION,
         id=id,
-        time=utc(facts.time),
+        time=_stamp(facts.time),
         run=facts.run,
         step=facts.step if sample.step is None else sample.step,
         request_id=facts.request_id,
@@ -224,12 +222,7 @@ def text_digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-@lru_cache(maxsize=1)
-def utc(seconds: float) -> str:
-    """2026-11-26T22:40:01.123Z"""
-    milliseconds = int(seconds * 1000)
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
-    return f"{whole}.{milliseconds % 1000:03d}Z"
+_stamp = lru_cache(maxsize=1)(utc)  # the rows of one request have one time
 
 
 def tier_of(derivation: Derivation) -> str | None:

@@ -34,7 +34,7 @@ class Needs:
     reference_place: Place | None = None
 
 
-class Found(Struct, frozen=True):
+class Found(Struct, frozen=True, gc=False):
     """All that was found out about one sample; None: the reward did not ask.
 
     `wrong_verdict`: against the wrong ground truth, of a sample that the reward mislabels. `reference`: what the second
@@ -62,7 +62,7 @@ def asked(found: T | None) -> T:
     return found
 
 
-class Derivation(Struct, frozen=True):
+class Derivation(Struct, frozen=True, gc=False):
     """How one sample came to its score."""
 
     found: Found

@@ -97,7 +97,7 @@ class PhraseList:
         return sorted(((phrase, *span) for phrase, span in found.items()), key=lambda item: item[1:])
 
 
-class Rpr(Struct, frozen=True):
+class Rpr(Struct, frozen=True, gc=False):
     """The reward and what it was made of."""
 
     value: float

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from made_record import FACTS, made_rows, write_record
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from reward_server.catalog.catalog import Catalog
@@ -50,7 +49,7 @@ def rows_of(
         made = made_rows(
             samples, reward, query, replace(FACTS, request_id=f"r{step}", time=FACTS.time + step), text=text
         )
-        rows += [msgspec.structs.replace(row, id=f"{step}-{row.id}") for row in made]
+        rows += [replace(row, id=f"{step}-{row.id}") for row in made]
     return rows
 
 
@@ -94,15 +93,15 @@ def test_the_same_visit_each_time_is_not_fresh(tmp_path: Path, text: bool) -> No
 def paid_at_a_half(row: Row) -> Row:
     flipped = flip_draw(seed=99, group=row.group or "", visit=row.visit or 0) < 0.5
     clean = row.parts["clean"] or 0.0
-    return msgspec.structs.replace(row, paid=1 - clean if flipped else clean)
+    return replace(row, paid=1 - clean if flipped else clean)
 
 
 def told_another_rate(row: Row) -> Row:
-    return msgspec.structs.replace(row, query="flip_prob=0.5&seed=17")
+    return replace(row, query="flip_prob=0.5&seed=17")
 
 
 def told_another_seed(row: Row) -> Row:
-    return msgspec.structs.replace(row, query="flip_prob=0.4&seed=18")
+    return replace(row, query="flip_prob=0.4&seed=18")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ def test_the_part_of_a_mix_that_flips_is_audited_by_what_that_part_was_paid(tmp_
     (found,) = told["noise"]
     assert (found["part"], found["rates"]["all"]["draws"], found["contradicted"]) == ("flip", 400, 0)
     one = rows[9]
-    rows[9] = msgspec.structs.replace(one, parts=one.parts | {"flip": 1 - (one.parts["flip"] or 0)})
+    rows[9] = replace(one, parts=one.parts | {"flip": 1 - (one.parts["flip"] or 0)})
     (found,) = audit(in_record(tmp_path / "paid-otherwise", rows), code=1)["noise"]
     assert found["contradicted"] == 1
 
@@ -155,7 +154,7 @@ def test_a_part_that_noise_may_flip_is_told_from_the_outcome_of_the_mix(tmp_path
 
 def test_one_row_that_is_paid_against_its_draw_is_off_and_named(tmp_path: Path) -> None:
     rows = rows_of(questions=50, visits=1)
-    rows[7] = msgspec.structs.replace(rows[7], paid=1 - (rows[7].paid or 0))
+    rows[7] = replace(rows[7], paid=1 - (rows[7].paid or 0))
     told = audit(in_record(tmp_path, rows), code=1)
     (found,) = told["noise"]
     assert (found["contradicted"], found["examples"]) == (1, [f"{next(tmp_path.glob('*/*.jsonl'))}:8"])
@@ -184,12 +183,12 @@ def test_every_way_to_set_noise_is_audited(tmp_path: Path, query: str, rates: di
 
 def test_questions_come_back_by_step_by_request_or_after_many_rows(tmp_path: Path) -> None:
     rows = rows_of(fresh=False, questions=20, visits=3)
-    chunks = [msgspec.structs.replace(row, request_id=f"{n // 40:016x}-{n % 3}") for n, row in enumerate(rows)]
-    alone = [msgspec.structs.replace(row, request_id=row.id) for row in rows]
+    chunks = [replace(row, request_id=f"{n // 40:016x}-{n % 3}") for n, row in enumerate(rows)]
+    alone = [replace(row, request_id=row.id) for row in rows]
     cases = {
         "batches": (rows, PER_DEFAULT, 20),
         "chunks": (chunks, PER_DEFAULT, 20),
-        "steps": ([msgspec.structs.replace(row, step=int(row.id[0])) for row in alone], PER_DEFAULT, 20),
+        "steps": ([replace(row, step=int(row.id[0])) for row in alone], PER_DEFAULT, 20),
         "one by one": (alone, 30, 20),
         "one step": (alone, PER_DEFAULT, 0),
     }
@@ -211,7 +210,7 @@ def made_by_hand(seed: int, visits: int = 2) -> Iterator[Recorded]:
             draw = flip_draw(seed=seed, group=f"q{question}", visit=visit)
             parts = {"clean": 1.0, "flipped": float(draw < 0.4), "flip_draw": draw}
             told = {"group": f"q{question}", "visit": visit, "step": visit, "parts": parts, "paid": float(draw >= 0.4)}
-            yield Recorded(Path("made"), 1, msgspec.structs.replace(one, **told))
+            yield Recorded(Path("made"), 1, replace(one, **told))
 
 
 def test_noise_as_set_is_called_off_in_at_most_one_of_twenty_seeds() -> None:
@@ -235,8 +234,7 @@ def test_too_few_draws_are_said_to_be_too_few_with_how_many_it_takes(tmp_path: P
     assert pair["verdict"].count("too few") == 1  # that a rate is 0 is seen at once
     assert "160 draws; with" in pair["verdict"] and "a difference of 0.01 from the 0.02" in pair["verdict"]
     for_evaluation = [
-        msgspec.structs.replace(row, flip=False, noise={"threshold": 0.4, "exposed": False})
-        for row in rows_of(questions=3)
+        replace(row, flip=False, noise={"threshold": 0.4, "exposed": False}) for row in rows_of(questions=3)
     ]
     assert audit(in_record(tmp_path / "none", for_evaluation))["verdict"].startswith("no draw could turn a score. ")
 
@@ -253,7 +251,7 @@ def test_the_number_of_draws_that_it_takes_shows_the_difference_in_four_of_five_
 
 
 def test_noise_without_visits_is_said_in_the_sentence_whether_or_not_a_question_came_back(tmp_path: Path) -> None:
-    rows = [msgspec.structs.replace(row, visit=None) for row in rows_of(fresh=False, visits=2)]
+    rows = [replace(row, visit=None) for row in rows_of(fresh=False, visits=2)]
     told = audit(in_record(tmp_path / "back", rows))
     assert "their noise is a wrong label, not noise (no visit was ever sent)" in told["verdict"]
     once = audit(in_record(tmp_path / "once", [row for row in rows if row.id[0] == "0"]))
@@ -264,9 +262,7 @@ def test_noise_without_visits_is_said_in_the_sentence_whether_or_not_a_question_
 def test_a_run_that_is_not_fresh_is_named_beside_others_of_the_same_noise(tmp_path: Path) -> None:
     for run in ("a", "b", "c"):
         rows = rows_of(questions=40, visits=3, fresh=run != "b")
-        write_record(
-            tmp_path, [msgspec.structs.replace(row, run=run, id=run + row.id, step=int(row.id[0])) for row in rows]
-        )
+        write_record(tmp_path, [replace(row, run=run, id=run + row.id, step=int(row.id[0])) for row in rows])
     told = audit(tmp_path)
     assert "Not fresh: 100% of the 40 questions that came back in b had an old visit" in told["verdict"]
     assert told["noise"][0]["freshness"].items() >= {"returned": 120, "old": 40, "is_stale": True}.items()

@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from made_record import FACTS, made_rows, write_record
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from reward_server.cli import app
@@ -53,7 +52,7 @@ def rows_of(reward: str, query: str, *, run: str = "noisy", text: bool = True) -
         for rollout in range(4)
     ]
     rows = made_rows(samples, reward, query, replace(FACTS, run=run), text=text)
-    return [msgspec.structs.replace(row, id=f"{reward}-{query}-{row.id}") for row in rows]
+    return [replace(row, id=f"{reward}-{query}-{row.id}") for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +203,7 @@ def test_groups_that_teach_or_change_an_advantage_are_counted_by_step_and_listed
 
 def test_a_question_that_comes_back_in_a_run_without_steps_is_another_group(record: Path, tmp_path: Path) -> None:
     """Nobody sent a step or a visit. Each 60 training rows are one; a question is back after 57."""
-    rows = [msgspec.structs.replace(row, step=None, visit=None) for row in rows_of("flip", "flip_prob=0.4&seed=17")]
+    rows = [replace(row, step=None, visit=None) for row in rows_of("flip", "flip_prob=0.4&seed=17")]
     write_record(tmp_path, rows)
     read = [json.loads(encode(row)) for row in rows]
     wanted = by_hand(read, lambda row: read.index(row) // 64)
@@ -216,7 +215,7 @@ def test_a_question_that_comes_back_in_a_run_without_steps_is_another_group(reco
 
 
 def test_a_run_of_many_steps_is_shown_in_twenty_lines_or_in_all(tmp_path: Path) -> None:
-    rows = [msgspec.structs.replace(row, step=n // 4) for n, row in enumerate(rows_of("verifier", "") * 2)]
+    rows = [replace(row, step=n // 4) for n, row in enumerate(rows_of("verifier", "") * 2)]
     write_record(tmp_path, rows)
     short = command("replay", tmp_path, "-r", "rpr")
     assert "6 steps a line (--by-step: each step)" in short and "│ 116 … 121  │" in short
@@ -239,15 +238,15 @@ def test_a_variant_is_paid_again_without_its_rewards_toml(tmp_path: Path) -> Non
     rows = rows_of("flip", "flip_prob=0.4&seed=17&flip_unanswered=true&alpha=0.5")
     variant: dict[str, object] = {"base": "flip", "false_positive_prob": 0.1, "false_negative_prob": 0.2}
     variant |= {"flip_unanswered": True, "alpha": 0.5}
-    told = [msgspec.structs.replace(row, reward="mine", query="flip_prob=0.4&seed=17", variant=variant) for row in rows]
+    told = [replace(row, reward="mine", query="flip_prob=0.4&seed=17", variant=variant) for row in rows]
     write_record(tmp_path, told)
     assert report(tmp_path)["rows"]["same"] == len(rows)
 
 
 def test_what_cannot_be_made_again_is_said_and_compared_as_another(record: Path, tmp_path: Path) -> None:
-    rows = [msgspec.structs.replace(row, version="0.0.9", config="0" * 12) for row in rows_of("verifier", "")]
+    rows = [replace(row, version="0.0.9", config="0" * 12) for row in rows_of("verifier", "")]
     write_record(tmp_path, rows, 1)
-    write_record(tmp_path, [msgspec.structs.replace(row, reward="gone") for row in rows[:5]], 2)
+    write_record(tmp_path, [replace(row, reward="gone") for row in rows[:5]], 2)
     write_record(tmp_path, rows_of("verifier", "", text=False)[:7], 3)
     found = report(tmp_path)
     assert (found["rows"]["another"], found["rows"]["not-paid"]) == (256, 12)

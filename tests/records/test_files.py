@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_record import FACTS, made_rows, write_record
+from msgspec.structs import replace
 
 from reward_server.records.files import NoRecord, Place, files, lines, row_at, rows, runs
 from reward_server.records.text import BadLine

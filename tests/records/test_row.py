@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_record import FACTS, derivation_of, made_rows, plan_of
+from msgspec.structs import replace
 
 from reward_server.dialects.json_body import JsonBody
 from reward_server.dialects.row import sample_of
