@@ -18,9 +18,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def reward_server(*options: str) -> Iterator[tuple[str, int]]:
-    """Our server on a free port, once it is ready: (its URL, its process id)."""
-    with _started([sys.executable, "-m", "reward_server", "serve", "--port", "0", *options]) as (line, pid):
+def reward_server(*options: str, checkout: Path | None = None) -> Iterator[tuple[str, int]]:
+    """Our server on a free port, once it is ready: (its URL, its process id). `checkout`: of another commit."""
+    command = [sys.executable, "-m", "reward_server", "serve", "--port", "0", *options]
+    with _started(command, checkout) as (line, pid):
         url = line.split()[-1]
         while not _is_ready(url):
             time.sleep(0.1)  # polling: a reward model loads while the port is open
@@ -96,11 +97,15 @@ def _is_ready(url: str) -> bool:
 
 
 @contextmanager
-def _started(command: list[str]) -> Iterator[tuple[str, int]]:
-    """The first line with a URL that the process prints, and its id; ends it at exit."""
+def _started(command: list[str], folder: Path | None = None) -> Iterator[tuple[str, int]]:
+    """The first line with a URL that the process prints, and its id; ends it at exit. `folder`: where its code is."""
     unwind_on_sigterm()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REWARD_")}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    if folder is not None:
+        environment["PYTHONPATH"] = str(folder.resolve())
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, cwd=folder
+    )
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
         for line in process.stdout:

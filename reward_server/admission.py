@@ -107,6 +107,8 @@ class Place:
 class HeldBytes:
     """What one request has of `max_pending_mb`, until `release`."""
 
+    __slots__ = ("_admission", "_size")
+
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._size = 0

@@ -42,18 +42,20 @@ class Steps:
         else:
             result = await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
         if stage is not None:
-            self._took(stage, times, started)
+            self._seconds[stage].observe(perf_counter() - started)
+            if times is not None:
+                _add(times, stage, started)
         return result
 
     async def timed(self, stage: str, times: Times, work: Awaitable[R]) -> R:
         """Waits for what runs elsewhere."""
         started = perf_counter()
         result = await work
-        self._took(stage, times, started)
+        self._seconds[stage].observe(perf_counter() - started)
+        if times is not None:
+            _add(times, stage, started)
         return result
 
-    def _took(self, stage: str, times: Times, started: float) -> None:
-        seconds = perf_counter() - started
-        self._seconds[stage].observe(seconds)
-        if times is not None:
-            times[stage] = round(times.get(stage, 0.0) + seconds * 1000, 3)
+
+def _add(times: dict[str, float], stage: str, started: float) -> None:
+    times[stage] = round(times.get(stage, 0.0) + (perf_counter() - started) * 1000, 3)

@@ -202,9 +202,13 @@ class Metrics:
             tabled(self.measured, plan, samples, derivations)
         if plan.asks_a_model:
             self._count_model_scores(derivations)
-        if unscored := sum([each.score.reward is None for each in derivations]):
+        unscored = eaten = 0
+        for each in derivations:
+            unscored += each.score.reward is None
+            eaten += each.found.reading.has_eaten_escape
+        if unscored:
             self.unscored.labels(plan.name).inc(unscored)
-        if eaten := sum([each.found.reading.has_eaten_escape for each in derivations]):
+        if eaten:
             self.escapes_eaten.inc(eaten)
         if repaired := count_repaired(plan, samples, derivations):
             self.repaired.inc(repaired)

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from reward_server.grading.reading import is_cut_off
 from reward_server.kit.counters import Count, Counter, Histogram
 from reward_server.rewards.found import Derivation, leaves_of
+from reward_server.rewards.reasoning import Rpr
 from reward_server.types import Noise, Outcome, Sample
 
 LABELS = ("reward", "config", "rows")
@@ -94,14 +95,15 @@ class Counts:
         else:
             self._count_many(samples, derivations)
         leaves = leaves_of(derivations)
-        if noises := [found for each in leaves if (found := each.score.noise) is not None and found.exposed]:
+        noises, rprs, by_model = _exposed_reasoned_and_modelled(leaves)
+        if noises:
             self._noise = self._noise or NoiseCounts(self._families, self._labels)
             self._noise.count(noises, is_batch=is_batch)
-        if rprs := [each.found.rpr for each in leaves if each.found.rpr is not None]:
+        if rprs:
             if leaves is not derivations:
                 rprs = list({id(rpr): rpr for rpr in rprs}.values())  # once, however many parts share it
             self._families.rprs.labels(*self._labels).observe_all([rpr.value for rpr in rprs])
-        if by_model := [parts for each in leaves if "model_score" in (parts := each.score.parts)]:
+        if by_model:
             raised = sum([parts["calibrated"] != parts["rm"] for parts in by_model])
             self._families.calibrated.labels(*self._labels).inc(raised)
 
@@ -166,6 +168,22 @@ class NoiseCounts:
         self.draws.inc(len(by_draw))
         self.flipped_draws.inc(sum([_mean([noise.flipped for noise in one]) for one in by_draw.values()]))
         self.expected_draws.inc(sum([_mean([noise.threshold for noise in one]) for one in by_draw.values()]))
+
+
+def _exposed_reasoned_and_modelled(
+    leaves: Sequence[Derivation],
+) -> tuple[list[Noise], list[Rpr], list[dict[str, float | None]]]:
+    """The noise of those that it could flip, RPR where there is one, and the parts of those that a model scored."""
+    noises, rprs, by_model = [], [], []
+    for each in leaves:
+        score, rpr = each.score, each.found.rpr
+        if score.noise is not None and score.noise.exposed:
+            noises.append(score.noise)
+        if rpr is not None:
+            rprs.append(rpr)
+        if "model_score" in score.parts:
+            by_model.append(score.parts)
+    return noises, rprs, by_model
 
 
 def _words(paid: bool, opinion: bool | None) -> tuple[str, str]:

@@ -46,8 +46,9 @@ class JsonBody:
 
     def __init__(self, raw: bytes, max_rows: int = sys.maxsize) -> None:
         self._max_rows = max_rows
+        self._is_small = len(raw) <= PIECE_BYTES
         try:
-            self._fields = json_text.fields(raw) if len(raw) <= PIECE_BYTES else _common_fields(raw)
+            self._fields = json_text.fields(raw) if self._is_small else _common_fields(raw)
         except MSGSPEC_ERRORS:
             self._fields = _other_fields(raw)
         self.keys: Set[str] = self._fields.keys()
@@ -58,7 +59,7 @@ class JsonBody:
         if _BEGINS_LIST.match(raw) is None:
             return cls(raw, max_rows)
         body = cls.__new__(cls)
-        body._max_rows = max_rows
+        body._max_rows, body._is_small = max_rows, False
         body._fields = {LIST: msgspec.Raw(json_text.with_surrogates_as_bytes(json_text.in_utf8(raw).strip(b" \t\r\n")))}
         body.keys = LIST_KEYS
         return body
@@ -69,7 +70,8 @@ class JsonBody:
     def column(self, key: str, kind: Any) -> list[Any]:
         """The field as a list of `kind`. Raises InvalidRequest naming the first wrong entry, TooLarge."""
         raw = self._fields[key]
-        self._check(key, is_text=kind is str)
+        if not self._is_small:
+            self._check(key, is_text=kind is str)
         try:
             if kind is str or is_piece(raw):
                 return self._counted(_decoder(list[kind]).decode(raw))
@@ -86,7 +88,8 @@ class JsonBody:
     def labels(self, key: str) -> list[object]:
         """The field as a list of any JSON, numbers as JsonNumber. Raises InvalidRequest, TooLarge."""
         raw = self._fields[key]
-        self._check(key)
+        if not self._is_small:
+            self._check(key)
         try:
             return self._counted(_decoder(list[str]).decode(raw))  # by far the commonest, and the fastest
         except MSGSPEC_ERRORS:

@@ -15,9 +15,8 @@ NEXT_TURN = "\nUser: "
 """How the paper's plain-text template begins the next turn."""
 TOKENS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "</s>", "<end_of_turn>", "<|end|>")
 """The end-of-turn tokens of the common chat templates; case-sensitive."""
-END_OF_TURN = (NEXT_TURN, *TOKENS)
-_RARE = {NEXT_TURN: "U"} | dict.fromkeys(TOKENS, "<")
-"""A character of each that most texts lack: one is looked for ten times as fast as several."""
+_BY_RARE = (("<", TOKENS), ("U", (NEXT_TURN,)))
+"""By a character that they have and most texts lack: one is looked for ten times as fast as several."""
 
 ESCAPES_EATEN = ("\boxed", "\frac", "\text", "\times")
 """What `\\boxed`, `\\frac`, `\\text`, `\\times` become when JSON is written with a single backslash."""
@@ -26,9 +25,11 @@ ESCAPES_EATEN = ("\boxed", "\frac", "\text", "\times")
 def own_turn(text: str) -> str:
     """The text up to the first end-of-turn token, or up to `User: ` at a line start."""
     end = len(text)
-    for token in END_OF_TURN:
-        found = text.find(token, 0, end) if _RARE[token] in text else -1
-        end = found if found >= 0 else end
+    for rare, tokens in _BY_RARE:
+        if rare in text:
+            for token in tokens:
+                found = text.find(token, 0, end)
+                end = found if found >= 0 else end
     return text[:end]
 
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_server.grading.turn import END_OF_TURN, has_eaten_escape, own_turn
+from reward_server.grading.turn import NEXT_TURN, TOKENS, has_eaten_escape, own_turn
+
+END_OF_TURN = (NEXT_TURN, *TOKENS)
 
 
 @pytest.mark.parametrize("token", END_OF_TURN)
