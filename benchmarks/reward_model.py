@@ -2,6 +2,7 @@
 
     python -m benchmarks.reward_model            # about 25 minutes on 2 cores
     python -m benchmarks.reward_model --loads groups --shapes 1600,200 --repeats 3
+    python -m benchmarks.reward_model --against --before ../before    # ours, and ours of another checkout
 
 Contestants, all given the same token ids (no HTTP, no tokenisation), the same bfloat16 weights and threads:
 
@@ -25,14 +26,18 @@ import argparse
 import asyncio
 import json
 import math
+import os
+import pickle
 import platform
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -156,12 +161,67 @@ def plain(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Contestant:
     return run
 
 
+@contextmanager
+def before(checkout: Path, folder: Path, threads: int) -> Iterator[Contestant]:
+    """Our engine of another checkout, in a process of its own; its times are that process's."""
+    command = [sys.executable, "-c", BEFORE, str(folder), str(threads)]
+    environment = {**os.environ, "PYTHONPATH": str(checkout.resolve())}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=checkout, env=environment
+    ) as process:
+        asked, told = process.stdin, process.stdout
+
+        def run(load: Sequence[Request]) -> list[float]:
+            assert asked is not None and told is not None  # noqa: S101 - they are pipes
+            pickle.dump(load, asked)
+            asked.flush()
+            scores, elsewhere.cpu_s = pickle.load(told)
+            found: list[float] = scores
+            return found
+
+        elsewhere = Elsewhere(run)
+        yield elsewhere
+        process.kill()
+
+
+BEFORE = """
+import pickle, sys, time
+from pathlib import Path
+import torch
+from benchmarks.reward_model import ours
+torch.set_num_threads(int(sys.argv[2]))
+run, told, sys.stdout = ours(Path(sys.argv[1]), int(sys.argv[2])), sys.stdout.buffer, sys.stderr
+while True:
+    load = pickle.load(sys.stdin.buffer)
+    began = time.process_time()
+    scores = run(load)
+    pickle.dump((scores, time.process_time() - began), told)
+    told.flush()
+"""
+
+
+class Elsewhere:
+    """A contestant in another process, and the CPU seconds that it took last."""
+
+    cpu_s = 0.0
+
+    def __init__(self, run: Contestant) -> None:
+        self._run = run
+
+    def __call__(self, load: Sequence[Request]) -> list[float]:
+        return self._run(load)
+
+
+AGAINST = {"serve_rm": serve_rm, "plain": plain}
+
+
 def timed(contestant: Contestant, load: Sequence[Request]) -> Run:
     cpu, wall = time.process_time(), time.perf_counter()
     scores = contestant(load)
     if len(scores) != sum(map(len, load)):
         raise AssertionError("a text has no score: the figures would mean nothing")
-    return Run(scores, time.process_time() - cpu, time.perf_counter() - wall)
+    cpu_s = contestant.cpu_s if isinstance(contestant, Elsewhere) else time.process_time() - cpu
+    return Run(scores, cpu_s, time.perf_counter() - wall)
 
 
 def by_text(load: Sequence[Request], scores: Sequence[float]) -> dict[bytes, float]:
@@ -237,6 +297,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--repeats", type=int, default=3, help="times each contestant runs each load (default: 3)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each contestant (default: 1)")
+    parser.add_argument(
+        "--against", nargs="*", choices=AGAINST, default=list(AGAINST), help="who else (default: serve_rm plain)"
+    )
+    parser.add_argument("--before", type=Path, help="folder of another checkout, whose engine is measured too")
     parser.add_argument("--no-check", action="store_true", help="skip the correctness table (it is of the first shape)")
     parser.add_argument("--json", type=Path, help="also write all figures, versions and the machine to this file")
     return parser.parse_args(arguments)
@@ -246,10 +310,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(options.threads)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         new_model(folder)
-        contestants = {"ours": ours(folder, options.threads), "serve_rm": serve_rm(folder), "plain": plain(folder)}
+        contestants = {"ours": ours(folder, options.threads)}
+        contestants |= {name: AGAINST[name](folder) for name in options.against}
+        if options.before is not None:
+            contestants["before"] = stack.enter_context(before(options.before, folder, options.threads))
         for contestant in contestants.values():
             contestant([texts((64, 64), seed="warm up")[0]])  # warm up
         checks = [] if options.no_check else check(contestants, folder, options.shapes[:1])
