@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from threading import Lock
+from threading import RLock
 from typing import TextIO
 
 import msgspec
@@ -50,7 +50,7 @@ class Lines(logging.StreamHandler[TextIO]):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self._shape = shape
-        self._turn = Lock()
+        self._turn = RLock()  # a finaliser may log while a line is being written
         buffer = getattr(self.stream, "buffer", None)
         self._raw = getattr(buffer, "raw", buffer)  # under PYTHONUNBUFFERED the buffer is the file itself
 
