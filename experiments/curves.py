@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,18 @@ def show(found: Curves, console: Console) -> None:
 
 
 def draw(
-    found: Curves, path: Path, panels: Mapping[str, Sequence[str]], colors: Mapping[str, str], every: int = 10
+    found: Curves,
+    path: Path,
+    panels: Mapping[str, Sequence[str]],
+    colors: Mapping[str, str],
+    every: int = 10,
+    named: Callable[[str], str] = str,
 ) -> None:
     """Panels side by side, from four on in two rows. Of each arm the mean over its seeds, a band from the lowest to the
     highest, and its name at the end.
 
-    `panels`: title and arms. `colors`: by an arm's name. `every`: steps between evaluations.
+    `panels`: title and arms. `colors`: by an arm's name. `every`: steps between evaluations. `named`: an arm's name to
+    what stands at its line.
     """
     import matplotlib
 
@@ -82,7 +88,7 @@ def draw(
             steps, mean = every * np.arange(curves.shape[1]), curves.mean(axis=0)
             axis.fill_between(steps, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.13, linewidth=0)
             axis.plot(steps, mean, color=color, linewidth=2)
-            ends.append(End(steps[-1], mean[-1], name, color))
+            ends.append(End(steps[-1], mean[-1], named(name), color))
         name_lines(axis, ends, apart=0.075)
         axis.set(title=title, xlabel="GRPO step", ylim=(0, 1.02))
         axis.margins(x=0)
