@@ -89,7 +89,7 @@ def draw(
             axis.fill_between(steps, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.13, linewidth=0)
             axis.plot(steps, mean, color=color, linewidth=2)
             ends.append(End(steps[-1], mean[-1], named(name), color))
-        name_lines(axis, ends, apart=0.075)
+        name_lines(axis, ends)
         axis.set(title=title, xlabel="GRPO step", ylim=(0, 1.02))
         axis.margins(x=0)
         axis.spines[["top", "right"]].set_visible(False)
