@@ -81,7 +81,9 @@ def draw(
     figure, axes = pyplot.subplots(
         rows, columns, figsize=(12.5, 4.4 * rows), sharey=True, layout="constrained", squeeze=False
     )
-    for axis, (title, names) in zip(axes.flat, panels.items(), strict=True):
+    for axis in axes.flat[len(panels) :]:
+        axis.set_visible(False)
+    for axis, (title, names) in zip(axes.flat, panels.items(), strict=False):
         ends = []
         for name in (name for name in names if name in found):
             curves, color = found[name], colors[name]

@@ -12,7 +12,7 @@ from running_server import RunningServer
 from experiments.curves import row
 from experiments.lm.arms import ARMS
 from experiments.lm.policy import CHAT, END, encoded, tokenizer
-from experiments.lm.report import COLORS, PANELS
+from experiments.lm.report import COLORS, PANELS, short
 from experiments.lm.runs import planned
 from experiments.lm.task import corpus_text, questions, reasoned
 from reward_server.reward_model.answer_format import answer_in
@@ -84,6 +84,10 @@ def test_an_arm_that_is_longer_trains_on_until_its_own_learning_rate_is_0(tmp_pa
         ("p=0.4, 500 steps seed 1", 500, 500),
         ("p=0.4, 500 steps seed 2", 500, 500),
     ]
+
+
+def test_the_lines_of_a_panel_have_names_of_their_own() -> None:
+    assert all(len(set(map(short, names))) == len(names) for names in PANELS.values())
 
 
 def test_every_arm_is_drawn() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from experiments.lm.task import LAST_DIGITS, SUMS
 
@@ -27,6 +28,8 @@ class Arm:
         return server + self.path.format(seed=seed)
 
 
+LONG: Any = {"faster": 4, "clip": 0.05, "longer": 2.5}
+"""Clipped, for 500 steps."""
 ARMS = {
     arm.name: arm
     for arm in (
@@ -40,10 +43,10 @@ ARMS = {
         Arm("p=0.4, 64 x 4, clipped", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 64, 4, faster=4, clip=0.05),
         Arm("p=0, 500 steps", "/score/flip?flip_prob=0&seed={seed}", longer=2.5),
         Arm("p=0.4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", longer=2.5),
-        Arm("p=0, 64 x 4, 500 steps", "/score/flip?flip_prob=0&seed={seed}", (0,), 64, 4, 4, 0.05, 2.5),
-        Arm("p=0.4, 64 x 4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 64, 4, 4, 0.05, 2.5),
-        Arm("p=0, 128 x 4, 500 steps", "/score/flip?flip_prob=0&seed={seed}", (0,), 128, 4, 4, 0.05, 2.5),
-        Arm("p=0.4, 128 x 4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 128, 4, 4, 0.05, 2.5),
+        Arm("p=0, 64 x 4, 500 steps", "/score/flip?flip_prob=0&seed={seed}", (0,), 64, 4, **LONG),
+        Arm("p=0.4, 64 x 4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 64, 4, **LONG),
+        Arm("p=0, 128 x 4, 500 steps", "/score/flip?flip_prob=0&seed={seed}", (0,), 128, 4, **LONG),
+        Arm("p=0.4, 128 x 4, 500 steps", "/score/flip?flip_prob=0.4&seed={seed}", (0, 1), 128, 4, **LONG),
         Arm("RPR only", "/score/rpr?phrases=math", (0,)),
         Arm("RM", "/score/rm?alpha=0&phrases=math", (0,)),
         Arm("RM + RPR", "/score/rm?alpha=0.1&phrases=math", (0,)),

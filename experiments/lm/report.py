@@ -41,11 +41,11 @@ def report(folder: Path, plot: Path) -> None:
     """Prints the table of all runs in the folder, also as Markdown, and draws their curves."""
     found, console = read(folder, ARMS), Console()
     show(found, console)
-    draw(found, plot, PANELS, COLORS, named=_short)
+    draw(found, plot, PANELS, COLORS, named=short)
     console.print(f"{sum(map(len, found.values()))} runs; the picture is {plot}")
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """An arm's name without what the title of its panel says."""
     if LONG in name:
         sizes = name.removesuffix(LONG).removesuffix(", ")
