@@ -40,7 +40,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import torch
 import transformers
@@ -161,27 +161,33 @@ def plain(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Contestant:
     return run
 
 
+class Elsewhere:
+    """Our engine of another checkout, in a process of its own, and the CPU seconds that it took last."""
+
+    def __init__(self, asked: IO[bytes], told: IO[bytes]) -> None:
+        self._asked, self._told = asked, told
+        self.cpu_s = 0.0
+
+    def __call__(self, load: Sequence[Request]) -> list[float]:
+        pickle.dump(load, self._asked)
+        self._asked.flush()
+        scores: list[float]
+        scores, self.cpu_s = pickle.load(self._told)
+        return scores
+
+
 @contextmanager
-def before(checkout: Path, folder: Path, threads: int) -> Iterator[Contestant]:
-    """Our engine of another checkout, in a process of its own; its times are that process's."""
+def before(checkout: Path, folder: Path, threads: int) -> Iterator[Elsewhere]:
+    """The engine of that checkout, until the block ends."""
     command = [sys.executable, "-c", BEFORE, str(folder), str(threads)]
     environment = {**os.environ, "PYTHONPATH": str(checkout.resolve())}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=checkout, env=environment
-    ) as process:
-        asked, told = process.stdin, process.stdout
-
-        def run(load: Sequence[Request]) -> list[float]:
-            assert asked is not None and told is not None  # noqa: S101 - they are pipes
-            pickle.dump(load, asked)
-            asked.flush()
-            scores, elsewhere.cpu_s = pickle.load(told)
-            found: list[float] = scores
-            return found
-
-        elsewhere = Elsewhere(run)
-        yield elsewhere
-        process.kill()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=checkout, env=environment) as process:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101 - they are pipes
+        try:
+            yield Elsewhere(process.stdin, process.stdout)
+        finally:
+            process.kill()
 
 
 BEFORE = """
@@ -198,18 +204,6 @@ while True:
     pickle.dump((scores, time.process_time() - began), told)
     told.flush()
 """
-
-
-class Elsewhere:
-    """A contestant in another process, and the CPU seconds that it took last."""
-
-    cpu_s = 0.0
-
-    def __init__(self, run: Contestant) -> None:
-        self._run = run
-
-    def __call__(self, load: Sequence[Request]) -> list[float]:
-        return self._run(load)
 
 
 AGAINST = {"serve_rm": serve_rm, "plain": plain}
@@ -313,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         new_model(folder)
-        contestants = {"ours": ours(folder, options.threads)}
+        contestants: dict[str, Contestant] = {"ours": ours(folder, options.threads)}
         contestants |= {name: AGAINST[name](folder) for name in options.against}
         if options.before is not None:
             contestants["before"] = stack.enter_context(before(options.before, folder, options.threads))

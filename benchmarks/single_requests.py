@@ -72,7 +72,8 @@ def main(output: Path | None = None, requests: int = 2000, rounds: int = 7, befo
             server = partial(reward_server, "--log-format", "json", checkout=checkout)
             contenders[name] = partial(measure, server, "/score/verifier", bodies, is_fresh)
         costs = take_turns(contenders, rounds)
-        title = f"{requests} one-sample requests of about 6,000 characters, {kind}"
+        cores = len(os.sched_getaffinity(0))
+        title = f"{requests} one-sample requests of about 6,000 characters, {kind}, on {cores} cores"
         report(title, costs, "bare FastAPI route", output)
 
 
