@@ -80,10 +80,10 @@ class Lines(logging.StreamHandler[TextIO]):
 def write(log: logging.Logger, level: int, event: str, fields: Mapping[str, object]) -> None:
     """`log.log(level, event, extra={FIELDS: fields})` of an enabled level: by the shortest way, for speed."""
     handlers = logging.root.handlers
-    if len(handlers) == 1 and isinstance(lines := handlers[0], Lines):
+    if len(handlers) == 1 and isinstance(lines := handlers[0], Lines) and not log.handlers:
         try:
             lines.put(time.time(), _level_name(level), log.name, event, fields)
-        except Exception:  # noqa: BLE001 - as above
+        except Exception:  # noqa: BLE001 - as in `emit`: a log that cannot be written fails no request
             lines.handleError(logging.makeLogRecord({"name": log.name, "msg": event}))
     else:
         log.log(level, event, extra={FIELDS: fields})

@@ -295,6 +295,8 @@ def test_a_compressed_body_is_refused_with_the_reason(server: RunningServer, enc
     plain = {"completions": ["\\boxed{4}"], "ground_truths": ["4"]}
     for identity in ("identity", "Identity", ""):
         assert server.post("/score/verifier", plain, headers={"content-encoding": identity}).status_code == 200
+    both = [("content-encoding", "identity"), ("content-encoding", "gzip")]
+    assert server.post("/score/verifier", plain, headers=both).status_code == 415
 
 
 def test_what_a_request_names_comes_back_shortened(server: RunningServer) -> None:

@@ -50,7 +50,7 @@ class JsonBody:
         try:
             self._fields = json_text.fields(raw) if self._is_small else _common_fields(raw)
         except MSGSPEC_ERRORS:
-            self._fields = _other_fields(raw)
+            self._fields, self._is_small = _other_fields(raw), False  # in UTF-8 they may be longer than they came
         self.keys: Set[str] = self._fields.keys()
 
     @classmethod

@@ -122,7 +122,7 @@ class Connection(HttpToolsProtocol):
             self._unset_keepalive_if_required()
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
-            self.cycle.transport = OneWrite(self.transport)  # type: ignore[assignment]  # all that a cycle uses
+            self.cycle.transport = OneWrite(self.transport)  # type: ignore[assignment]  # it has all that a cycle calls
 
     def on_body(self, body: bytes) -> None:
         self._parts += 1

@@ -198,27 +198,31 @@ def test_the_head_of_an_answer_that_fails_is_sent_before_the_connection_closes()
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("path", ["/score/verifier", "/score/mix?p=1", "/explain/flip", "/score/nothing", "/health"])
-def test_a_request_leaves_nothing_to_the_garbage_collector(path: str) -> None:
-    """Objects in a circle wait for it, with the request's body among them, and it stops the server while it looks."""
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/score/verifier", 200),
+        ("/score/flip?flip_prob=0.4", 200),
+        ("/score/mix?verifier=0.8&rpr=0.2", 200),
+        ("/score/verifier/verify", 422),
+        ("/score/nothing", 404),
+        ("/ready", 405),
+    ],
+)
+def test_a_request_leaves_nothing_to_the_garbage_collector(path: str, status: int) -> None:
+    """Objects in a circle wait for it, the request's headers among them. It stops the server while it looks."""
 
     async def scenario() -> None:
         app, _ = create_app(Settings())
         connection, wire = _connected(app)
-        body = b'{"completions": ["\\\\boxed{4}"], "ground_truths": ["4"]}'
-        method = b"GET" if path == "/health" else b"POST"
-        request = b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (
-            method,
-            path.encode(),
-            len(body),
-            body,
-        )
-        await _exchange(connection, request)
+        body = b'{"completions": ["\\\\boxed{4}"], "ground_truths": ["4"], "groups": ["q-1"]}'
+        head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(body))
+        await _exchange(connection, head + body)
         gc.collect()
         gc.disable()
         for _ in range(20):
-            await _exchange(connection, request)
-        assert len(wire.writes) == 21
+            await _exchange(connection, head + body)
+        assert [answer.split()[1] for answer in wire.writes] == [b"%d" % status] * 21
         assert gc.collect() == 0
 
     try:
