@@ -35,6 +35,13 @@ def bare_server(module: str = "benchmarks.bare_route", *arguments: str) -> Itera
         yield line.strip(), pid
 
 
+@contextmanager
+def python_server(command: list[str], checkout: Path) -> Iterator[tuple[str, int]]:
+    """A Python program that serves with the code of `checkout`: (its URL, its process id)."""
+    with _started([sys.executable, *command], checkout) as (line, pid):
+        yield line.split()[-1], pid
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of the process, its living descendants, and the dead ones that were waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -10,23 +11,20 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from benchmarks.gpu.asked import GROUP, fresh_requests, rewards_of
 from benchmarks.gpu.bench import Bench
 from benchmarks.gpu.shapes import folder_of
 from benchmarks.processes import reward_server, unwind_on_sigterm
-from benchmarks.reward_model_http import encoded, save_tokenizer, words
+from benchmarks.reward_model_http import encoded, save_tokenizer
 from reward_server.reward_model.engine import Group
 from reward_server.reward_model.local.model import TransformersModel
 from reward_server.reward_model.model_folder import read_tokenizer
 from reward_server.reward_model.tokenizer import ChatTokenizer
-
-PROMPT, COMPLETION, GROUP = 300, 100, 8
-Body = dict[str, Any]
 
 
 def run(bench: Bench) -> None:
@@ -44,30 +42,15 @@ def run(bench: Bench) -> None:
     bench.say("an invalid index on the device", asyncio.run(_broken(options, prompts)))
 
 
-_fresh = count()
-
-
-def _bodies(prompts: int, split: bool) -> list[Body]:
-    """Texts that nobody has scored yet: finished scores are kept."""
-    known, bodies = words(), []
-    for _ in range(prompts):
-        n = next(_fresh) * 7919
-        prompt = " ".join(known[(n + i * i) % 4000] for i in range(PROMPT))
-        completions = [
-            " ".join(known[(n + 31 * c + i * (c + 2)) % 4000] for i in range(COMPLETION)) for c in range(GROUP)
-        ]
-        parts = [[completion] for completion in completions] if split else [completions]
-        bodies += [{"prompts": [prompt] * len(part), "completions": part} for part in parts]
-    return bodies
-
-
 def _engine_alone(bench: Bench, folder: Path, prompts: int) -> dict[str, Any]:
     tokenizer = ChatTokenizer(read_tokenizer(folder), max_tokens=16384)
     model = TransformersModel(folder, device=str(bench.device), threads=1, packing="on")
     rates = []
     for _ in range(4):
         texts = [
-            (body["prompts"][0], completion) for body in _bodies(prompts, False) for completion in body["completions"]
+            (body["prompts"][0], completion)
+            for body in map(json.loads, fresh_requests(prompts, False))
+            for completion in body["completions"]
         ]
         pairs = [encoded(tokenizer, text) for text in texts]
         asked = [Group(pairs[n][0], [c for _, c in pairs[n : n + GROUP]]) for n in range(0, len(pairs), GROUP)]
@@ -79,29 +62,29 @@ async def _bursts(url: str, prompts: int, split: bool, rounds: int) -> dict[str,
     """The first round does not count."""
     rates, slowest = [], []
     for _ in range(rounds + 1):
-        bodies = _bodies(prompts, split)
+        requests = fresh_requests(prompts, split)
         started = time.perf_counter()
         async with _asked_meanwhile(url) as waits:
-            answers = await _answers(url, bodies)
-        rates.append(round(sum(len(scores) for scores in answers) / (time.perf_counter() - started), 1))
+            answers = await rewards_of(url, requests)
+        rates.append(round(sum(len(scores or ()) for scores in answers) / (time.perf_counter() - started), 1))
         slowest.append(round(1e3 * max(waits, default=0.0), 1))
     return {"rounds": rates[1:], "slowest /health, ms": slowest[1:]}
 
 
 async def _stopped(url: str, pid: int, prompts: int) -> str:
     """A process that the machine did not let run for a while must not think that its device hangs."""
-    burst = asyncio.create_task(_answers(url, _bodies(prompts, False)))
+    burst = asyncio.create_task(rewards_of(url, fresh_requests(prompts, False)))
     await asyncio.sleep(0.3)  # into the burst
     os.kill(pid, signal.SIGSTOP)
     await asyncio.sleep(5)
     os.kill(pid, signal.SIGCONT)
     answers = await burst
-    return f"{sum(map(len, answers))} of {prompts * GROUP} samples have a score"
+    return f"{sum(len(scores or ()) for scores in answers)} of {prompts * GROUP} samples have a score"
 
 
 async def _ended(url: str, pid: int, prompts: int) -> str:
     """Whatever it accepted is answered before it ends."""
-    burst = asyncio.create_task(_answers(url, _bodies(prompts, False), may_refuse=True))
+    burst = asyncio.create_task(rewards_of(url, fresh_requests(prompts, False), may_refuse=True))
     await asyncio.sleep(0.3)  # into the burst
     os.kill(pid, signal.SIGTERM)
     answers = await burst
@@ -113,7 +96,7 @@ async def _broken(options: list[str], prompts: int) -> dict[str, Any]:
     """A CUDA error that leaves the device unusable: does /ready say so, and does the process end when it is told to?"""
     command = [sys.executable, "-m", "benchmarks.gpu.broken_server", "serve", "--port", "0", *options]
     with _started(command) as (url, process):
-        answers = await _answers(url, _bodies(prompts, False), may_refuse=True)
+        answers = await rewards_of(url, fresh_requests(prompts, False), may_refuse=True)
         async with httpx.AsyncClient() as client:
             ready = (await client.get(url + "/ready")).status_code
         told = time.perf_counter()
@@ -125,25 +108,6 @@ async def _broken(options: list[str], prompts: int) -> dict[str, Any]:
             "exit code": code,
             "seconds from SIGTERM to the end": round(time.perf_counter() - told, 1),
         }
-
-
-async def _answers(url: str, bodies: list[Body], *, may_refuse: bool = False) -> list[Any]:
-    """The rewards of each request, all sent at once; None for one that has no answer, where that may be."""
-    limits = httpx.Limits(max_connections=64)
-    async with httpx.AsyncClient(timeout=300, limits=limits) as client:
-
-        async def ask(body: Body) -> Any:
-            try:
-                reply = (await client.post(url + "/score/rm?format=plain", json=body)).raise_for_status().json()
-            except httpx.HTTPError:
-                if may_refuse:
-                    return None
-                raise
-            if None in reply["rewards"]:
-                raise AssertionError("a sample has no reward: the figures would mean nothing")
-            return reply["rewards"]
-
-        return await asyncio.gather(*map(ask, bodies))
 
 
 @asynccontextmanager

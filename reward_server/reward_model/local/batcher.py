@@ -1,7 +1,8 @@
 """Samples from many callers become batches for one device thread.
 
 One task owns the queue. Idle, it waits a few milliseconds for the rest of a group, since trainers send one sample a
-connection. Busy, it forms the next batch from everything that arrived meanwhile. What is computed, and in which
+connection. Busy, it forms the next batch from everything that arrived meanwhile, and where that is full, hands it over
+at once: a fast device does not idle while results are told and the next batch is chosen. What is computed, and in which
 company, is decided in `schedule`. The device's `score` does not let company change a score.
 """
 
@@ -12,6 +13,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from reward_server.kit.kept import Kept
@@ -42,6 +44,9 @@ BATCH_TOKENS = 8192
 WINDOW_S = 0.01
 """Seconds that an idle device waits for company."""
 
+SHORT_BATCH_S = 1.0
+"""Seconds of a batch behind which the next is handed over before it is done."""
+
 MAX_AGE_S = 5.0
 """Seconds after which a sample no longer waits for longer ones."""
 
@@ -62,6 +67,17 @@ class Device(Protocol):
     def score(self, groups: Sequence[Group], mode: Mode) -> Work: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """A batch that the device has. `tokens`: of all its samples, a prompt's once. `dropped`: how many were dropped
+    since the batch before it."""
+
+    samples: list[Waiting]
+    tokens: int
+    dropped: int
+    work: asyncio.Future[Work]
+
+
 class Batcher:
     """An Engine over a device. Open it with `async with batcher.running()`."""
 
@@ -70,6 +86,8 @@ class Batcher:
         self._on_batch = on_batch
         self._queue = WaitingQueue()
         self._lead: WaitingPrompt | None = None  # of the last batch
+        self._may_look_ahead = False  # a short batch runs
+        self._ahead: _Handed | None = None  # the batch that follows it
         self._unfinished: dict[bytes, Waiting] = {}
         self._finished: Kept[bytes, RawScore] = Kept(KEPT_SCORES)
         self._filled = asyncio.Event()
@@ -96,7 +114,7 @@ class Batcher:
     @property
     def queued_tokens(self) -> int:
         """Tokens that wait, a prompt's once; not those that are being computed."""
-        return self._queue.tokens
+        return self._queue.tokens + (self._ahead.tokens if self._ahead else 0)
 
     @property
     def tokens_per_s(self) -> float:
@@ -135,6 +153,7 @@ class Batcher:
         self._unfinished[key] = sample
         self._queue.add(prompt, sample, mode)
         self._filled.set()
+        self._look_ahead()
         return sample
 
     async def _serve(self) -> None:
@@ -144,44 +163,64 @@ class Batcher:
                 await self._filled.wait()
                 if self.queued_tokens < BATCH_TOKENS:
                     await asyncio.sleep(WINDOW_S)
-                while self._queue:
-                    await self._serve_batch()
+                running = self._next()
+                while running is not None:
+                    running = await self._served(running)
                 self._filled.clear()
         except EngineUnavailable as error:
             self._fail(error)
         finally:
             self._fail(EngineUnavailable("the reward model was closed"))
 
-    async def _serve_batch(self) -> None:
+    async def _served(self, running: _Handed) -> _Handed | None:
+        """Waits for the batch and settles it. Returns the one that the device has by then."""
+        started = time.monotonic()
+        self._may_look_ahead = self.tokens_per_s > 0 and running.tokens / self.tokens_per_s < SHORT_BATCH_S
+        self._look_ahead()
+        work = await self._watched(running)
+        self._may_look_ahead = False
+        following, self._ahead = self._ahead or self._next(), None  # first of all: the device idles
+        results = [result for part in work.results for result in part]
+        for sample, result in zip(running.samples, results, strict=True):
+            self._finish(sample, result)
+        self._report(running, work, results, started)
+        return following
+
+    def _look_ahead(self) -> None:
+        """A full batch is handed over while another runs, so that the device does not idle between them.
+
+        One that is not full can still grow until the device is free. Behind a long one it would be early: whoever
+        leaves could not be dropped any more, and the gap is nothing beside it.
+        """
+        if self._may_look_ahead and self._ahead is None and self._queue.tokens >= BATCH_TOKENS:
+            self._ahead = self._next()
+
+    def _next(self) -> _Handed | None:
+        """The next batch, handed to the device; None where nobody waits."""
         now = time.monotonic()
         self._drop_abandoned(now)
         if not self._queue:
-            return
+            return None
         batch = self._take(now)
         groups = [Group(prompt.prompt, [sample.completion for sample in samples]) for prompt, samples in batch.parts]
         samples = [sample for _, part in batch.parts for sample in part]
-        work = await self._watched(groups, batch.mode)
-        results = [result for part in work.results for result in part]
-        for sample, result in zip(samples, results, strict=True):
-            self._finish(sample, result)
-        self._report(work, results, tuple(now - sample.arrived for sample in samples))
+        tokens = sum(len(group.prompt) + sum(map(len, group.completions)) for group in groups)
+        dropped, self._dropped = self._dropped, 0
+        return _Handed(samples, tokens, dropped, self._thread.run((groups, batch.mode)))
 
-    async def _watched(self, groups: list[Group], mode: Mode) -> Work:
+    async def _watched(self, running: _Handed) -> Work:
         """The work of the device. Raises DeviceThreadDied, or DeviceHangs beyond `hang_limit_s`.
 
         Counted in seconds during which this loop ran: a process that was stopped for a while is no hanging device.
         """
-        tokens = sum(len(group.prompt) + sum(map(len, group.completions)) for group in groups)
-        limit_s = hang_limit_s(tokens, self.tokens_per_s)
-        running = asyncio.ensure_future(self._thread.run((groups, mode)))
-        try:
-            for _ in range(math.ceil(limit_s)):
-                done, _pending = await asyncio.wait({running}, timeout=1.0)
-                if done:
-                    return running.result()
-        finally:
-            running.cancel()
-        self._hang = f"the reward model hangs: a batch of {tokens} tokens is not done after {limit_s:.0f} s; restart it"
+        limit_s = hang_limit_s(running.tokens, self.tokens_per_s)
+        for _ in range(math.ceil(limit_s)):
+            done, _pending = await asyncio.wait({running.work}, timeout=1.0)
+            if done:
+                return running.work.result()
+        self._hang = (
+            f"the reward model hangs: a batch of {running.tokens} tokens is not done after {limit_s:.0f} s; restart it"
+        )
         raise DeviceHangs(self._hang)
 
     def _drop_abandoned(self, now: float) -> None:
@@ -212,8 +251,9 @@ class Batcher:
             sample.fail(error)
         self._unfinished.clear()
         self._queue.clear()
+        self._ahead = None
 
-    def _report(self, work: Work, results: Sequence[Result], queue_s: tuple[float, ...]) -> None:
+    def _report(self, batch: _Handed, work: Work, results: Sequence[Result], started: float) -> None:
         self._rate.add(work.tokens_computed, max(work.forward_s, 1e-6))
         report = BatchReport(
             samples=len(results),
@@ -222,10 +262,9 @@ class Batcher:
             padding_tokens=work.padding_tokens,
             not_finite=count_not_finite(results),
             forward_s=work.forward_s,
-            queue_s=queue_s,
-            dropped=self._dropped,
+            queue_s=tuple(started - sample.arrived for sample in batch.samples),
+            dropped=batch.dropped,
         )
-        self._dropped = 0
         self._on_batch(report)
 
 

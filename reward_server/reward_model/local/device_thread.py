@@ -48,16 +48,16 @@ class DeviceThread(Generic[J, R]):
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, wait_s)
 
-    async def run(self, job: J) -> R:
-        """What `work` makes of the job. Raises DeviceThreadDied when the thread ended, before or meanwhile."""
+    def run(self, job: J) -> asyncio.Future[R]:
+        """What `work` makes of the job, after those before it. DeviceThreadDied when the thread ended, before or
+        meanwhile."""
         future: asyncio.Future[R] = self._loop.create_future()
         self._awaited.add(future)
         future.add_done_callback(self._awaited.discard)
         self._jobs.put((job, future))
         if self._death is not None:  # looked at last: a thread that dies later finds the future among those awaited
-            future.cancel()
-            raise DeviceThreadDied(self._death)
-        return await future
+            _fail(future, self._death)
+        return future
 
     def _run(self) -> None:
         death = "the thread of the reward model was stopped"
@@ -75,11 +75,16 @@ class DeviceThread(Generic[J, R]):
         # The queue is not asked who they are: a job may have been lost between the queue and the work.
         for future in list(self._awaited):
             if not future.done():
-                future.set_exception(DeviceThreadDied(self._death))
+                _fail(future, self._death)
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *arguments)
+
+
+def _fail(future: asyncio.Future[R], death: str | None) -> None:
+    future.set_exception(DeviceThreadDied(death))
+    future.exception()  # marks it as seen: asyncio reports errors that nobody asked for, and who waited may have gone
 
 
 def _set_result(future: asyncio.Future[R], done: R) -> None:
