@@ -16,6 +16,8 @@
 | 4 | running out of memory | 40 |
 | 7 | over HTTP; SIGSTOP, SIGTERM and a broken device in a burst | 90 |
 | 8 | a model of 7B: how it is read, and where it does not fit | 60 |
+| 9 | a packed pass beside what may make it faster: true lengths, fused norms, a CUDA graph, `torch.compile` | 90 |
+| 9after | attention behind a kept prompt beside PyTorch's `causal_lower_right` | 30 |
 
 Each step is a process of its own with a limit, the most valuable first. DIR/results.json has all figures so far after
 every step, DIR/log.txt what was printed. Models are random, of Qwen2.5's shapes, so the figures say nothing of rewards.
@@ -44,7 +46,8 @@ from typing import Any
 STEPS = {
     "0": ("ceilings", 40), "1": ("correct", 60), "2": ("bits", 60), "2again": ("bits", 60), "3": ("kernels", 40),
     "5": ("speed", 150), "6default": ("products", 25), "6engine": ("products", 25), "6lt": ("products", 25),
-    "6vllm": ("products", 25), "4": ("memory", 40), "7": ("over_http", 90), "8": ("large", 60),
+    "6vllm": ("products", 25), "4": ("memory", 40), "7": ("over_http", 90), "8": ("large", 60), "9": ("trials", 90),
+    "9after": ("after_prompt", 30),
 }  # fmt: skip
 """In the order of their value: module of `benchmarks.gpu`, and seconds."""
 

@@ -42,6 +42,20 @@ def test_scores_are_right_and_have_one_value_in_every_mix_and_process(results: d
     assert results["2again"]["texts with other bits in a second process"] == 0
 
 
+def test_trials_of_a_pass_say_what_each_brings_and_whether_it_keeps_the_bits(results: dict[str, Any]) -> None:
+    trials = next(figures for name, figures in results["9"].items() if name.startswith("tiny"))
+    assert trials.pop("as it is, in a row")["done, ms a pass"] > 0
+    graphs = [trials.pop(name) for name in ("CUDA graph", "fused norms, CUDA graph")]
+    assert all("CUDAGraph" in reason for reason in graphs)  # a CPU has none
+    assert trials.keys() == {"as it is", "true lengths", "fused norms", "compiled"}
+    assert {figures["values"] for figures in trials.values()} == {1}
+    assert [trials[name]["bits"] for name in ("as it is", "true lengths")] == [True, True]
+    assert 0 < trials["fused norms"]["relative distance"] < 0.05  # rounded elsewhere
+    assert (
+        max(figures["largest difference"] for figures in results["9after"].values() if isinstance(figures, dict)) < 0.05
+    )
+
+
 def test_a_server_that_is_stopped_ended_or_broken_answers_what_it_accepted(results: dict[str, Any]) -> None:
     assert results["7"]["stopped for 5 s in a burst"] == "32 of 32 samples have a score"
     broken = results["7"]["an invalid index on the device"]

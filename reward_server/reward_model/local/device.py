@@ -57,6 +57,13 @@ def _has_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def sent(ids: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The ids on the device, for a GPU from memory that it reads by itself: the host goes on meanwhile."""
+    if device.type == "cuda":
+        ids = ids.pin_memory()
+    return ids.to(device, non_blocking=True)
+
+
 def installed_kernels() -> str:
     """What transformers would take for layers of linear attention in the place of PyTorch's own operations."""
     found = []

@@ -39,7 +39,7 @@ from reward_server.reward_model.engine import (
     Work,
     checked,
 )
-from reward_server.reward_model.local.device import installed_kernels, torch_dtype, usable_device
+from reward_server.reward_model.local.device import installed_kernels, sent, torch_dtype, usable_device
 from reward_server.reward_model.local.folder import label_names, longest_text, read_model
 from reward_server.reward_model.local.packed_check import TOLERANCE, named, packed_pass
 from reward_server.reward_model.local.packed_pass import PackedPass
@@ -241,7 +241,7 @@ class TransformersModel:
         work.tokens_computed += sum(map(len, rows))
         work.padding_tokens += ids.numel() - sum(map(len, rows))
         # No attention mask: padding is on the right, where no real token of a causal model looks.
-        ids = ids.to(self._device)
+        ids = sent(ids, self._device)
         out = self._model.base_model(input_ids=ids, use_cache=cache is not None, **{self._cache_name: cache})
         return out.last_hidden_state  # type: ignore[no-any-return]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reward_server.reward_model.local.device import sent
 from reward_server.reward_model.local.packed_attention import Segments
 from reward_server.reward_model.local.packed_sequence import Layout, PackedSequence, layout
 
@@ -37,7 +38,11 @@ class PackedPass:
     def last_states(self, sequence: PackedSequence) -> list[torch.Tensor]:
         """The last hidden state [1, H] of each completion, in the order of `sequence.rows`."""
         made = layout(sequence, self.size(sequence))
-        ids, positions, segments = self._on_device(made)
+        states = self.states(*self.on_device(made))
+        return [states[last : last + 1] for last in made.last]
+
+    def states(self, ids: torch.Tensor, positions: torch.Tensor, segments: Segments) -> torch.Tensor:
+        """The last hidden state [M, H] of each token, of `ids` [M] and `positions` [M]."""
         out = self.model.base_model(
             input_ids=ids[None],
             position_ids=positions[None],
@@ -45,17 +50,14 @@ class PackedPass:
             use_cache=False,
             segments=segments,
         )
-        states = out.last_hidden_state[0]
-        return [states[last : last + 1] for last in made.last]
+        return out.last_hidden_state[0]  # type: ignore[no-any-return]
 
-    def _on_device(self, made: Layout) -> tuple[torch.Tensor, torch.Tensor, Segments]:
-        """In one copy, from memory that the GPU reads by itself: the host goes on meanwhile."""
+    def on_device(self, made: Layout) -> tuple[torch.Tensor, torch.Tensor, Segments]:
+        """In one copy."""
         import torch
 
         parts = [made.ids, made.positions, made.keys, made.query_ends, made.key_ends]
         together = torch.cat([torch.frombuffer(part, dtype=torch.int32) for part in parts])
-        if self.device.type == "cuda":
-            together = together.pin_memory()
-        sent = together.to(self.device, non_blocking=True)
-        ids, positions, keys, query_ends, key_ends = torch.split(sent, [len(part) for part in parts])
+        there = sent(together, self.device)
+        ids, positions, keys, query_ends, key_ends = torch.split(there, [len(part) for part in parts])
         return ids, positions, Segments(keys, query_ends, key_ends, self.sizes[-1], made)
