@@ -51,12 +51,7 @@ def test_the_image_tokenises_for_vllm_without_torch(images: None, tmp_path: Path
 
     make_tokenizer().save_pretrained(tmp_path)
     readable(tmp_path)
-    script = (
-        "from pathlib import Path; from reward_server.reward_model.local.folder import load_tokenizer; "
-        "from reward_server.reward_model.tokenizer import ChatTokenizer; "
-        "tokenizer = ChatTokenizer(load_tokenizer(Path('/model')), max_tokens=4096); "
-        "print(repr(tokenizer.encode([{'role': 'user', 'content': 'hi'}], 'there').text))"
-    )
+    script = (ROOT / "tests" / "docker" / "tokenise.py").read_text()  # a file, so that its imports are checked
     command = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--volume", f"{tmp_path}:/model:ro"]
     text = run(*command, "--entrypoint", "python", IMAGE, "-c", script)
     assert "user\\nhi<|im_end|>\\n<|im_start|>assistant\\nthere<|im_end|>" in text
