@@ -76,8 +76,7 @@ def test_tunix_sums_none_as_0_so_its_recipe_raises(server: str, tmp_path: Path) 
 def test_an_environment_of_ones_own_pays_what_the_server_says(
     server: str, tmp_path: Path, heading: str, python: str
 ) -> None:
-    (snippet,) = snippets("environments.md", heading)
-    (tmp_path / "snippet.py").write_text(snippet)
+    (tmp_path / "snippet.py").write_text("\n".join(snippets("environments.md", heading)))
     name = heading.lower().replace(" environments", "").replace("-", "_").replace(" ", "_")
     url = f"{server}{FLIP}&unscored=error"
     (result,) = printed(python, "recipe_environments.py", name, str(tmp_path / "snippet.py"), url=url)

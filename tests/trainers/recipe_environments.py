@@ -111,11 +111,13 @@ async def art(made: dict) -> list:
 async def agent_lightning(made: dict) -> list:
     for text in (RIGHT, WRONG):
         await made["pay"](QUESTION, text, "4")
+    assert made["Strict"]("port", store=None).reward_fillna_value is None  # its daemon raises then, where 0.0 is paid
     return made["agl"].emitted
 
 
 async def rllm(made: dict) -> list:
-    outputs = [made["reward_fn"]({"question": QUESTION, "ground_truth": "4"}, text) for text in (RIGHT, WRONG)]
+    actions = [types.SimpleNamespace(action=RIGHT), WRONG]  # its workflows hand over an Action, others the text
+    outputs = [made["reward_fn"]({"question": QUESTION, "ground_truth": "4"}, action) for action in actions]
     assert all("clean" in output.metadata for output in outputs)
     return [output.reward for output in outputs]
 
@@ -130,11 +132,18 @@ def stand_ins() -> None:
             raise TypeError(reward)
         lightning.emitted.append(reward)
 
+    class AgentModeDaemon:
+        def __init__(self, port: str, store: object, reward_fillna_value: float | None = 0.0) -> None:
+            self.reward_fillna_value = reward_fillna_value
+
     lightning.emit_reward = emit_reward
+    daemon: Any = types.ModuleType("agentlightning.verl.daemon")
+    daemon.AgentModeDaemon = AgentModeDaemon
     types_of_rewards: Any = types.ModuleType("rllm.rewards.reward_types")
     types_of_rewards.RewardOutput = types.SimpleNamespace
-    sys.modules |= {"agentlightning": lightning, "rllm.rewards.reward_types": types_of_rewards}
-    sys.modules |= {name: types.ModuleType(name) for name in ("rllm", "rllm.rewards")}
+    sys.modules |= {"agentlightning": lightning, "agentlightning.verl.daemon": daemon}
+    sys.modules |= {"rllm.rewards.reward_types": types_of_rewards}
+    sys.modules |= {name: types.ModuleType(name) for name in ("rllm", "rllm.rewards", "agentlightning.verl")}
 
 
 def main() -> None:
