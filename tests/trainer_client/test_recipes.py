@@ -8,12 +8,15 @@ import re
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest.mock import ANY
 
+import httpx
 import pytest
 import yaml
 from trainer_programs import ROOT, printed
 
-from trainer_client import RewardClient
+from trainer_client import RequestRefused, RewardClient
 from trainer_client.adapters import _shared
 
 PAGES = ROOT / "docs" / "trainers"
@@ -99,6 +102,32 @@ def test_slimes_data_sets_of_evaluation_are_paid_clean(server: str, monkeypatch:
 
     assert paid(dataset["metadata_overrides"]) == [1.0] * 16 != paid(None)
     _shared.async_client.cache_clear()
+
+
+def test_xtuners_judger_is_paid_what_the_server_says(server: str) -> None:
+    """The call of its NativeJudger (git b934f46). It wants a dict, and trains on `score`."""
+    made: dict[str, Any] = {}
+    exec(starting("xtuner.md", "from trainer_client").replace(HERE, server), made)
+    label = {"ground_truth": "4", "group": "q-1", "visit": 3}
+
+    def judged(response: str, **changes: object) -> dict[str, float]:
+        given = {"response": response, "label": label | changes, "extra_info": {}}
+        paid: dict[str, float] = asyncio.run(made["reward_server"](**given))
+        return paid
+
+    with RewardClient(f"{server}/score/flip?flip_prob=0.4") as client:
+        answers = [r"\boxed{4}", r"\boxed{5}", "none"]
+        rewards = client.score(answers, ground_truths=[label] * 3).rewards
+    assert [judged(answer)["score"] for answer in answers] == rewards
+    assert judged(r"\boxed{4}", flip=False) == {"clean": 1.0, "flipped": 0.0, "flip_draw": ANY, "score": 1.0}
+    with pytest.raises(RequestRefused, match="the ground truth is unusable"):
+        judged(r"\boxed{4}", ground_truth="")
+
+
+def test_the_score_that_xtuner_would_take_from_a_url_is_the_outcome_and_no_corrected_reward(server: str) -> None:
+    body = {"response": r"\boxed{4}", "label": {"ground_truth": "4", "group": "q"}, "extra_info": {"score": 1}}
+    reply = httpx.post(f"{server}/score/flip?flip_prob=0.25&correction=backward&reply=object", json=body).json()
+    assert (reply["reward"], reply["score"]) in [(1.5, 1.0), (-0.5, 0.0)]
 
 
 def test_verifiers_takes_prime_rls_toml(tmp_path: Path) -> None:
