@@ -2,8 +2,8 @@
 
 The points follow from both texts by a hash: the same pair has the same points on every replica, and an answer that
 agrees with the ground truth at its own points only would have to be found by trying 2^128 of them.
-Letters are taken as positive, but where |x| and the like tell signs apart. Points where a root or logarithm is not
-real count only when there are no others. n, k and m also stand for whole numbers: (-1)^n is cos(nπ).
+Letters are taken as positive, but where |x| and the like tell signs apart (`points.py`). Points where a root or
+logarithm is not real count only when there are no others. n, k and m also stand for whole numbers: (-1)^n is cos(nπ).
 Not covered (None): what has no numbers for values (`numeric.NotNumeric`), and values beyond 10^±2000.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 from reward_server.grading.symbolic.numeric import (
@@ -25,15 +26,19 @@ from reward_server.grading.symbolic.numeric import (
     is_close,
     is_near,
 )
+from reward_server.grading.symbolic.points import (
+    POSITIVE,
+    Point,
+    points,
+    points_of_jumps,
+    points_of_signs,
+    tells_signs,
+    with_some_signs,
+)
 
-_RANGES = ((0.1, 0.3), (0.4, 0.6), (0.7, 0.9), (1.1, 2.9), (3.1, 9.9))
-_SIGNED = ((-0.9, -0.1), (-9.0, -1.1), (11.0, 99.0), (101.0, 999.0), (-999.0, -101.0), (1e4, 1e6))
-"""For what depends on signs, or jumps."""
 _WHOLE = frozenset({"n", "k", "m"})
 _WHOLE_POINTS = 12
 _ENOUGH = 3
-
-Point = dict[str, Fraction]
 
 
 def same_value(wanted: Any, given: Any, key: str) -> bool | None:
@@ -63,10 +68,11 @@ def _same_value(wanted: Any, given: Any, key: str) -> bool:
     names = _names(wanted, given)
     if not names:
         return _is_same_at(wanted, given, {}) is True
-    found = [_at(wanted, given, point) for point in _points(names, key, _RANGES)]
+    found = [_at(wanted, given, point) for point in points(names, key, POSITIVE)]
     verdict = _verdict([pair for pair in found if pair])
-    if verdict and _tells_signs(wanted, given):
-        signed = [_at(wanted, given, point) for point in _points(names, key, _SIGNED)]
+    if verdict and tells_signs(wanted, given):
+        where = chain(points_of_signs(names, key), points_of_jumps(names, key, wanted, given))
+        signed = [_at(wanted, given, point) for point in where]
         verdict = all(is_close(*pair) for pair in signed if pair and _is_real(pair))
     return verdict or _same_for_whole_numbers(wanted, given, names, key)
 
@@ -83,19 +89,19 @@ def _same_for_whole_numbers(wanted: Any, given: Any, names: list[str], key: str)
     whole = [name for name in names if name in _WHOLE]
     if not whole or not (_asks_for_whole(wanted, whole) or _asks_for_whole(given, whole)):
         return False
-    others = _points([name for name in names if name not in _WHOLE], key, _RANGES * 3)
-    is_signed = _tells_signs(wanted, given)
+    others = points([name for name in names if name not in _WHOLE], key, [*POSITIVE] * 3)
+    is_signed = tells_signs(wanted, given)
     for place, point in zip(range(_WHOLE_POINTS), others, strict=False):
-        at = point | {name: _whole_number(f"{key} {name}", place, turn, is_signed) for turn, name in enumerate(whole)}
+        at = point | {name: _whole_number(f"{key} {name}", place, turn) for turn, name in enumerate(whole)}
+        at = with_some_signs(at, f"{place} {key}") if is_signed else at
         if not _is_same_at(wanted, given, at):
             return False
     return True
 
 
-def _whole_number(key: str, place: int, turn: int, is_signed: bool) -> Fraction:
+def _whole_number(key: str, place: int, turn: int) -> Fraction:
     """Even and odd in turns of the letter's own: `(-1)^n` is not `(-1)^k`."""
-    number = 2 * int(fraction_of(f"{key} {place}") * 10) + 3 + (place >> turn) % 2
-    return Fraction(-number if is_signed and place % 3 == 2 else number)
+    return Fraction(2 * int(fraction_of(f"{key} {place}") * 10) + 3 + (place >> turn) % 2)
 
 
 def _asks_for_whole(expression: Any, names: list[str]) -> bool:
@@ -128,27 +134,15 @@ def _is_real(numbers: Sequence[Number]) -> bool:
     return all(number.is_real for number in numbers)
 
 
-def _tells_signs(*expressions: Any) -> bool:
-    sympy = import_module("sympy")
-    kinds = (sympy.Abs, sympy.sign, sympy.Max, sympy.Min, sympy.floor, sympy.ceiling)
-    return any(expression.has(*kinds) for expression in expressions)
-
-
 def _names(*expressions: Any) -> list[str]:
     return sorted({letter.name for expression in expressions for letter in expression.free_symbols})
-
-
-def _points(names: Sequence[str], key: str, ranges: Sequence[tuple[float, float]]) -> Iterator[Point]:
-    for place, (low, high) in enumerate(ranges):
-        width = Fraction(high) - Fraction(low)
-        yield {name: Fraction(low) + width * fraction_of(f"{place} {name} {key}") for name in names}
 
 
 def _same_ratio(wanted: Sequence[Any], given: Sequence[Any], key: str) -> bool | None:
     names = _names(*wanted, *given)
     ratios = []
-    ranges = _RANGES + _SIGNED if _tells_signs(*wanted, *given) else _RANGES
-    for point in _points(names, key, ranges):
+    signed = points_of_signs(names, key) if tells_signs(*wanted, *given) else ()
+    for point in chain(points(names, key, POSITIVE), signed):
         try:
             numbers = evaluate((_difference(wanted), _difference(given)), point)
         except Undefined:
@@ -201,7 +195,7 @@ def _is_root(left: Any, right: Any) -> bool:
 
 def _roots(difference: Any, names: Sequence[str], key: str) -> Iterator[Point]:
     for name in names[:4]:
-        for point in _points(names, f"{key} {name}", _RANGES[:2] + _RANGES[3:4]):
+        for point in points(names, f"{key} {name}", [*POSITIVE[:2], POSITIVE[3]]):
 
             def height(at: Fraction, point: Point = point, name: str = name) -> float | None:
                 return _height(difference, point | {name: at})
