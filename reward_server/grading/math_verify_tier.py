@@ -33,6 +33,7 @@ from reward_server.grading.symbolic.equations import sides_of
 from reward_server.grading.symbolic.identities import is_solved, same_equation, same_value, share_roots
 from reward_server.grading.text.damaged import repaired
 from reward_server.grading.text.normalise import normalise
+from reward_server.grading.text.unmistakable import unmistakable
 from reward_server.grading.tiers import judge_by_rules, shape_of
 from reward_server.processes.budget import BudgetExceeded, Unfinished, cpu_budget
 from reward_server.types import Outcome, Verdict
@@ -193,7 +194,7 @@ def _parsed_ground_truth(text: str) -> Any:
 def _parsed(text: str, *, is_ground_truth: bool = False) -> Any:
     """The SymPy object of one value, without its unit."""
     library = _library()
-    body = split_unit(text, is_ground_truth=is_ground_truth)[0]
+    body = unmistakable(split_unit(text, is_ground_truth=is_ground_truth)[0])
     try:
         latex = library.normalize(body, library.config)
         is_real = not (library.is_complex(latex) or _UNIT.search(latex))

@@ -65,8 +65,9 @@ def _with_calls(text: str) -> str:
         pieces.append(match[0])
         if match[0] == ")":
             if opened:
-                place, opening, pieces[-1] = opened.pop()
-                pieces[place] = opening
+                place, opening, closing = opened.pop()
+                is_base = opening == "e^{" and text[at : at + 2].lstrip().startswith("^")  # exp(x)^2 is no e^{x^2}
+                pieces[place], pieces[-1] = ("(e^{", "})") if is_base else (opening, closing)
         else:
             opened.append((len(pieces) - 1, *_WRAPPING.get(match[1] or "", ("(", ")"))))
     return "".join(pieces) + text[at:]
