@@ -6,7 +6,8 @@
 64 groups of 8 (300 words, 100 for each completion), none seen before, to `/score/rm`: as requests of a group, as
 requests of a sample over 64 connections, and as 512 requests of a sample at once. `idle` is the device's time between
 its first and its last batch in which it had none. `wall` counts from the first request to the last answer, beside the
-seconds that the device needs for those tokens. Servers take turns.
+seconds that the device needs for those tokens. `CPU` is of the server with all its threads, that which launches
+included. Servers take turns.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from statistics import median
 
 import torch
 
-from benchmarks.gpu.asked import fresh_requests, rewards_of
+from benchmarks.gpu.asked import GROUP, fresh_requests, rewards_of
 from benchmarks.gpu.shapes import new_model
-from benchmarks.processes import python_server
+from benchmarks.processes import python_server, thread_seconds
 from benchmarks.reward_model_http import save_tokenizer, wait_until_ok
 from benchmarks.rounds import record, show
 from benchmarks.wire import raise_file_limit
@@ -42,22 +43,24 @@ LOADS = {
 class Server:
     """A server with a fast device, and what that device was given."""
 
-    def __init__(self, url: str, calls: Path, tokens_per_s: float) -> None:
+    def __init__(self, url: str, pid: int, calls: Path, tokens_per_s: float) -> None:
         self._url = url
+        self._pid = pid
         self._calls = calls
         self._tokens_per_s = tokens_per_s
 
     def burst(self, is_split: bool, connections: int) -> dict[str, float]:
-        """Sends a load. `wall` and `device` in seconds, `idle` as a share."""
+        """Sends a load. `wall`, `device` and `cpu` in seconds, `idle` as a share."""
         requests = fresh_requests(PROMPTS, is_split)
         before = len(self._calls.read_text().splitlines())
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), thread_seconds(self._pid)
         asyncio.run(rewards_of(self._url, requests, connections=connections))
-        wall = time.perf_counter() - started
+        wall, cpu = time.perf_counter() - started, thread_seconds(self._pid) - cpu
         calls = [json.loads(line) for line in self._calls.read_text().splitlines()[before:]]
         busy = sum(end - start for start, end, _ in calls)
         return {
             "wall": wall,
+            "cpu": cpu,
             "device": sum(tokens for *_, tokens in calls) / self._tokens_per_s,
             "idle": 1 - busy / (calls[-1][1] - calls[0][0]),
             "batches": len(calls),
@@ -70,9 +73,9 @@ def started(folder: Path, calls: Path, tokens_per_s: float, checkout: Path | Non
     program = str(Path(__file__).with_name("fast_device_server.py").resolve())
     options = ["--port", "0", "--rm-model", str(folder), "--rm-device", "cpu", "--rm-threads", "1"]
     command = [program, str(calls), str(tokens_per_s), "serve", *options, "--verifier-workers", "1"]
-    with python_server(command, checkout or Path.cwd()) as (url, _):
+    with python_server(command, checkout or Path.cwd()) as (url, pid):
         wait_until_ok(f"{url}/ready")
-        yield Server(url, calls, tokens_per_s)
+        yield Server(url, pid, calls, tokens_per_s)
 
 
 def main() -> None:
@@ -106,8 +109,10 @@ def compare(load: str, found: dict[str, list[dict[str, float]]], output: Path | 
     for name, rounds in found.items():
         idle = [100 * each["idle"] for each in rounds]
         ratio = [each["wall"] / each["device"] for each in rounds]
-        lines.append([name, _span(idle, 1), _span(ratio, 2), median(each["batches"] for each in rounds)])
-    show(f"{PROMPTS} groups of 8, {load}", ["server", "device idle, %", "wall / device", "batches"], lines)
+        cpu = [1000 * each["cpu"] / (PROMPTS * GROUP) for each in rounds]
+        lines.append([name, _span(idle, 1), _span(ratio, 2), _span(cpu, 2), median(each["batches"] for each in rounds)])
+    head = ["server", "device idle, %", "wall / device", "CPU ms a sample", "batches"]
+    show(f"{PROMPTS} groups of 8, {load}", head, lines)
     record(output, f"fast device, {load}", {"rows": found})
 
 

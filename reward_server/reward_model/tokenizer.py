@@ -1,11 +1,13 @@
 """Chats to token ids, in the reward model's own template, split where the prompt ends.
 
     messages ─▶ template ─▶ prompt text, prompt ids     (once a prompt, kept)
-    messages + answer ─▶ template ─▶ whole text, whole ids     (once a sample)
+    messages + answer ─▶ template ─▶ whole text ─▶ ids of what follows the prompt, or of all     (once a sample)
 
 No generation prompt, and no special tokens but those the template writes: a template that begins with BOS would get a
 second one. The split is at the prompt's last token, if the whole text's ids begin with the prompt's; otherwise (a
 template that changes the prompt when an answer follows, a token across the border) the sample is not split.
+A whole text is tokenised once a prompt, to see that its ids are the prompt's and those of the rest; `text_ids` says
+where they must be.
 
 Blocks for a millisecond or so a sample: call it in threads, where the tokenizers library releases the interpreter.
 """
@@ -13,17 +15,22 @@ Blocks for a millisecond or so a sample: call it in threads, where the tokenizer
 from __future__ import annotations
 
 import json
+import threading
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from reward_server.kit.kept import Kept
 from reward_server.reward_model.ending import ended
 from reward_server.reward_model.engine import ForgedTurn, TokenIds, TooLong, UnfitModel, UnusableChat
 from reward_server.reward_model.length_bound import LengthBound
+from reward_server.reward_model.messages import plain_messages, well_formed
 from reward_server.reward_model.special_tokens import SpecialTokens
+from reward_server.reward_model.text_ids import TextIds
 from reward_server.types import EndsAt
 
 if TYPE_CHECKING:
@@ -37,15 +44,14 @@ TODAY = datetime(2024, 7, 26)
 """What templates get that ask for today (`strftime_now`), with which a score would change overnight: the date that
 Llama 3.2's template itself writes where there is no clock."""
 
-ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function", "ipython", "observation"})
-"""Whose messages a chat may hold. Templates write a role as it comes, so that any other text there could end the turn
-and begin another."""
-
 _CODES = (*"aAbBcdDeFHIjmMpSTuUwWxXyYzZ", "-d", "-m", "-j", "-H", "-I", "-M", "-S")
 _CLOCK = "".join(f" | replace('%{code}', '{TODAY.strftime('%' + code)}')" for code in _CODES)
 _FIXED_CLOCK = "{% macro strftime_now(format) %}{{ format" + _CLOCK + " }}{% endmacro %}\n"
 """Before a template, it hides transformers' function of that name, which reads the clock. A macro, since what is passed
 to a template may be data only. Its newline is dropped, as after every tag, and the template still begins a line."""
+
+_KEPT_CHARS = 2**25
+"""Characters of the prompts whose ids are kept: of 2,000 each, 16,000."""
 
 _HEAD = 256
 """Characters that tell whether a text begins with BOS."""
@@ -72,6 +78,16 @@ class Encoded:
         return len(self.prompt) + len(self.completion)
 
 
+@dataclass(slots=True)
+class _Prompt:
+    """A prompt alone. `joins`: may its ids stand before those of what follows? `is_proven`: was it seen?"""
+
+    text: str = ""
+    ids: TokenIds[int] = field(default_factory=lambda: array("i"))
+    joins: bool = True
+    is_proven: bool = False
+
+
 class ChatTokenizer:
     """Thread-safe. Raises UnfitModel where the text has to end with an end-of-turn token and there is none.
 
@@ -95,10 +111,10 @@ class ChatTokenizer:
         self._can_split = can_split
         self._special = SpecialTokens(tokenizer)
         self._max_tokens = max_tokens
-        self._vocabulary = vocabulary
-        self._prompt = lru_cache(maxsize=4096)(self._encode_prompt)
+        self._ids = TextIds(tokenizer, vocabulary)
+        self._prompts: Kept[str, _Prompt] = Kept(_KEPT_CHARS, weigh=len)
+        self._lock = threading.Lock()  # of the kept prompts
         self._name = lru_cache(maxsize=4096)(self._decode)
-        self._encode("")  # the first call sets the backend's padding and truncation; later ones only read them
         self._bound = LengthBound(tokenizer)
 
     def encode(self, messages: Sequence[Mapping[str, object]], answer: str, too_long: WhenTooLong = "null") -> Encoded:
@@ -108,44 +124,68 @@ class ChatTokenizer:
         token = self._special.found_in(answer)
         if token is not None:
             raise ForgedTurn(f"the answer contains {token!r}, a special token of the reward model")
-        chat = self._checked(messages)
+        chat = plain_messages(messages)
+        key = json.dumps(chat)
+        before = self._known(key)
+        if before is None:
+            self._refuse_special(chat)
         text = self._render_answered(chat, answer)
         if self._bound.is_exceeded(text, self._max_tokens):
             return self._cut_unread(chat, text, too_long)
-        whole = self._encode_ended(text)
+        if before is None:
+            before = self._read_prompt(key, chat)
+        whole = self._ended_ids(self._whole(before, text))
         if not whole:
             raise UnusableChat("the chat template renders the messages to nothing")
         if len(whole) > self._max_tokens:
             return self._truncated(text, self._cut(chat, whole, too_long))
         read_at = self._name(whole[-1])
-        prompt = self._prompt(json.dumps(chat)) if chat and self._can_split else array("i")
+        prompt = before.ids
         if len(prompt) < len(whole) and whole[: len(prompt)] == prompt:
             return Encoded(text, prompt, whole[len(prompt) :], read_at=read_at)
         return Encoded(text, array("i"), whole, read_at=read_at)
 
-    def _checked(self, messages: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
-        chat = _plain(messages)
+    def _known(self, key: str) -> _Prompt | None:
+        with self._lock:
+            return self._prompts.get(key)
+
+    def _refuse_special(self, chat: list[dict[str, str]]) -> None:
         for message in chat:
             token = self._special.found_in(message["content"])
             if token is not None:
                 raise UnusableChat(f"a message contains {token!r}, a special token of the reward model")
-        return chat
 
-    def _encode_prompt(self, chat: str) -> TokenIds[int]:
-        """The ids of a prompt alone; none where the template cannot render it alone."""
-        try:
-            return self._encode(self._render(json.loads(chat)))
-        except UnusableChat:
-            return array("i")
+    def _read_prompt(self, key: str, chat: list[dict[str, str]]) -> _Prompt:
+        """Of a prompt alone, which is kept; empty where it is not split off, or the template cannot render it alone."""
+        prompt = _Prompt()
+        if chat and self._can_split:
+            with suppress(UnusableChat):
+                text = self._render(chat)
+                prompt = _Prompt(text, self._ids.of(text))
+        with self._lock:
+            self._prompts.put(key, prompt)
+        return prompt
+
+    def _whole(self, prompt: _Prompt, text: str) -> TokenIds[int]:
+        """The ids of a text."""
+        rest = text[len(prompt.text) :]
+        may_join = prompt.joins and prompt.ids and text.startswith(prompt.text)
+        if not may_join or not self._ids.stands_alone(rest):
+            return self._ids.of(text)
+        joined = prompt.ids + self._ids.of(rest)
+        if prompt.is_proven:
+            return joined
+        whole = self._ids.of(text)
+        prompt.joins, prompt.is_proven = whole == joined, True
+        return whole
 
     def _render_answered(self, chat: list[dict[str, str]], answer: str) -> str:
         """The whole text, as it ends where the score is read."""
         text = self._render([*chat, {"role": "assistant", "content": answer}])
         return ended(text, str(self._tokenizer.eos_token)) if text and self._ends_at == "eos" else text
 
-    def _encode_ended(self, text: str) -> TokenIds[int]:
+    def _ended_ids(self, ids: TokenIds[int]) -> TokenIds[int]:
         """The ids of a text with its end; with `eos` the last one is that token's, whatever stands there."""
-        ids = self._encode(text)
         if ids and self._ends_at == "eos":
             ids[-1] = self._tokenizer.eos_token_id  # as OpenRLHF does
         return ids
@@ -167,12 +207,6 @@ class ChatTokenizer:
             raise UnusableChat(f"the chat template refuses the messages: {error}") from error
         return str(text)
 
-    def _encode(self, text: str) -> TokenIds[int]:
-        ids = array("i", self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-        if self._vocabulary is not None and ids and max(ids) >= self._vocabulary:
-            raise UnusableChat(f"token {max(ids)} is beyond the {self._vocabulary} embeddings of the model")
-        return ids
-
     def _truncated(self, text: str, ids: TokenIds[int]) -> Encoded:
         return Encoded(text, array("i"), ids, truncated=True, read_at=self._name(ids[-1]))
 
@@ -182,10 +216,10 @@ class ChatTokenizer:
             raise TooLong(f"{len(text)} characters are more than the {self._max_tokens} tokens that the model takes")
         if too_long == "left":
             part = self._bound.part(text, self._max_tokens, "end")
-            ids = self._encode(text[:_HEAD])[:1] + self._encode_ended(part)
+            ids = self._ids.of(text[:_HEAD])[:1] + self._ended_ids(self._ids.of(part))
         else:
             part = self._bound.part(text, self._max_tokens, "beginning")
-            ids = self._encode(part)
+            ids = self._ids.of(part)
         return self._truncated(part, self._cut(chat, ids, too_long))
 
     def _cut(self, chat: list[dict[str, str]], ids: TokenIds[int], too_long: WhenTooLong) -> TokenIds[int]:
@@ -195,28 +229,10 @@ class ChatTokenizer:
             return ids[:bos] + ids[bos + len(ids) - self._max_tokens :]
         if too_long == "right":
             before, _, after = self._render_answered(chat, _MARK).rpartition(_MARK)
-            closing = self._encode_ended(after)
+            closing = self._ended_ids(self._ids.of(after))
             kept = self._max_tokens - len(closing)
             if not self._bound.is_exceeded(before, kept) and kept > len(
-                self._encode(before)
+                self._ids.of(before)
             ):  # else nothing of the answer would be left
                 return ids[:kept] + closing
         raise TooLong(f"{len(ids)} tokens or more, and the model takes {self._max_tokens}")
-
-
-def _plain(messages: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
-    """Role and content as text that UTF-8 can carry: a lone surrogate becomes U+FFFD."""
-    chat = []
-    for message in messages:
-        role, content = message.get("role"), message.get("content")
-        if not isinstance(role, str) or not isinstance(content, str):
-            raise UnusableChat("a message needs a role and a content, both text")
-        if role not in ROLES:
-            raise UnusableChat(f"{role[:40]!r} is no role of a message; known: {', '.join(sorted(ROLES))}")
-        chat.append({"role": role, "content": well_formed(content)})
-    return chat
-
-
-def well_formed(text: str) -> str:
-    """The text without lone surrogates, which no tokenizer takes."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
