@@ -92,7 +92,8 @@ class Settings(BaseSettings):
         description="transformers: many texts in one forward pass, without a change of any bit. auto is on for a GPU.",
     )
     rm_ends_at: WantedEndsAt = Field(
-        "auto", description="Token at which the score is read: the template's last, or eos. auto: eos for OpenRLHF's."
+        "auto",
+        description="Token at which the score is read: the template's last, or eos. auto: where the model was trained.",
     )
     rm_max_tokens: int | None = Field(
         None,

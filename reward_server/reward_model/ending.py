@@ -3,6 +3,10 @@
 A reward model is right only at the token at which it was trained. TRL's conversations and Skywork's models end where
 their template ends: in ChatML that is the newline behind `<|im_end|>`. OpenRLHF drops newlines at the end, appends the
 end-of-turn token where the text does not end in it, and trains and serves there (`datasets/reward_dataset.py`).
+
+A class of transformers reads at the last token that is not its padding token, in training and afterwards. TRL takes the
+end-of-turn token for that where a tokenizer has no padding token (Llama 3, Mistral). Such a model was never trained at
+the template's last token, and says nothing there.
 """
 
 from __future__ import annotations
@@ -31,6 +35,27 @@ def ends_at(config: Mapping[str, Any], wanted: WantedEndsAt) -> EndsAt:
     return wanted
 
 
+def dropped_at_end(config: Mapping[str, Any], pad: int | None, last: int, wanted: WantedEndsAt) -> int | None:
+    """The model's padding token `pad`, where texts end with it (in `last`) and its class reads before it."""
+    return pad if pad == last and _reads_before_padding(config, wanted) else None
+
+
+def unknown_padding(
+    config: Mapping[str, Any], pad: int | None, last: int, wanted: WantedEndsAt, tokenizer: PreTrainedTokenizerBase
+) -> str | None:
+    """What to say of a model without a padding token, where the tokenizer's is the `last` of a text.
+
+    Alone, transformers reads such a text at its end. But who pads in training has set one, and an adapter forgets it.
+    """
+    if pad is not None or tokenizer.pad_token_id != last or not _reads_before_padding(config, wanted):
+        return None
+    return (
+        f"the reward model's chat template ends with the tokenizer's pad_token {tokenizer.pad_token!r}, and config.json"
+        f" has no pad_token_id. The score is read at that token. Trained with it as padding (TRL, then merged from an"
+        f" adapter), the model was read before it: then set pad_token_id to {last} in config.json"
+    )
+
+
 def refuse_early_end(config: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:
     """Raises UnfitModel where a class with two layers would be read elsewhere than at the end.
 
@@ -38,7 +63,7 @@ def refuse_early_end(config: Mapping[str, Any], tokenizer: PreTrainedTokenizerBa
     their authors' scores are of another token where the template itself writes that one.
     """
     pad = config.get("pad_token_id")
-    if not isinstance(pad, int) or not set(map(str, config.get("architectures") or ())) & TWO_LAYERS:
+    if not isinstance(pad, int) or not _architectures(config) & TWO_LAYERS:
         return
     chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=False)
@@ -62,9 +87,16 @@ VALUE_HEAD = (
 )
 
 
-def remarks(config: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, where: EndsAt) -> list[str]:
+def remarks(
+    config: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, where: EndsAt, dropped: int | None = None
+) -> list[str]:
     """What whoever starts the server should know of how the model is read."""
     said = []
+    if dropped is not None:
+        said.append(
+            f"the reward model's score is read before {tokenizer.decode([dropped])!r}, with which its chat template"
+            " ends: that is the model's pad_token_id, and its class never reads there (rm_ends_at=template does)"
+        )
     if where == "eos":
         said.append(
             f"the reward model's score is read at its end-of-turn token {tokenizer.eos_token!r}, where OpenRLHF trains"
@@ -77,6 +109,16 @@ def remarks(config: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, where
             f" applies here; as a map to 0 … 1 they are ?transform=affine&mean={mean:.6g}&sigma={std:.6g}"
         )
     return said
+
+
+def _reads_before_padding(config: Mapping[str, Any], wanted: WantedEndsAt) -> bool:
+    """True for a class of transformers that was trained by its own pooling, unless the settings say where to read."""
+    is_of_transformers = any(name.endswith("ForSequenceClassification") for name in _architectures(config))
+    return wanted == "auto" and is_of_transformers and not trained_by_openrlhf(config)
+
+
+def _architectures(config: Mapping[str, Any]) -> set[str]:
+    return set(map(str, config.get("architectures") or ()))
 
 
 def _is_number(value: object) -> TypeGuard[float]:

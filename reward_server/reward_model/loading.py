@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import SecretStr
 
-from reward_server.reward_model.ending import VALUE_HEAD, ends_at, refuse_early_end, remarks
+from reward_server.reward_model.ending import (
+    VALUE_HEAD,
+    dropped_at_end,
+    ends_at,
+    refuse_early_end,
+    remarks,
+    unknown_padding,
+)
 from reward_server.reward_model.engine import OnBatch, UnfitModel
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.model import RewardModel
-from reward_server.reward_model.model_folder import folder_digest, read_config, read_tokenizer
+from reward_server.reward_model.model_folder import folder_digest, pad_token_id, read_config, read_tokenizer
 from reward_server.reward_model.remote.engine import RemoteEngine
 from reward_server.reward_model.remote.kinds import KINDS, Kind
 from reward_server.reward_model.remote.sglang_bias import bias_remark
 from reward_server.reward_model.text_limit import limit_remark, text_limit
 from reward_server.reward_model.tokenizer import ChatTokenizer
+from reward_server.reward_model.trial import ANY_LENGTH, last_token
 from reward_server.settings import Settings
 from reward_server.types import EndsAt
 
@@ -55,11 +63,13 @@ class LoadedModel(Protocol):
 class Texts:
     """How the texts of a model are made: by which tokenizer, where they end, and how long they may be.
 
-    `remarks`: what to say of that at start.
+    `dropped`: the token that every text ends with and that the model does not read. `remarks`: what to say of all that
+    at start.
     """
 
     tokenizer: PreTrainedTokenizerBase
     ends_at: EndsAt
+    dropped: int | None
     max_tokens: int | None
     remarks: tuple[str, ...]
 
@@ -67,7 +77,19 @@ class Texts:
     def config(self) -> Config:
         """What is not in the folder's digest: nothing for the template's end, and for the tokenizer's limit."""
         found: Config = {"ends_at": str(self.tokenizer.eos_token)} if self.ends_at == "eos" else {}
+        if self.dropped is not None:
+            found["ends_at"] = f"before {self.tokenizer.decode([self.dropped])}"
         return found if self.max_tokens is None else found | {"max_tokens": self.max_tokens}
+
+    def chats(self, positions: int | None, **of_model: Any) -> ChatTokenizer:
+        """The tokenizer of a model with so many positions."""
+        return ChatTokenizer(
+            self.tokenizer,
+            max_tokens=self.limit(positions),
+            ends_at=self.ends_at,
+            dropped=self.dropped,
+            **of_model,
+        )
 
     def limit(self, positions: int | None) -> int:
         """Tokens of the longest text. Raises UnfitModel where the settings want more than the model has positions."""
@@ -83,17 +105,11 @@ class LocalModel:
 
     @asynccontextmanager
     async def opened(self, on_batch: OnBatch) -> AsyncIterator[tuple[RewardModel, Config]]:
-        device, reads = self.device, self.reads
-        tokenizer = ChatTokenizer(
-            reads.tokenizer,
-            max_tokens=reads.limit(device.max_tokens),
-            vocabulary=device.vocabulary,
-            ends_at=reads.ends_at,
-            can_split=device.can_share,
-        )
+        device = self.device
+        tokenizer = self.reads.chats(device.max_tokens, vocabulary=device.vocabulary, can_split=device.can_share)
         async with Batcher(device, on_batch=on_batch).running() as batcher:
             with closing(RewardModel(tokenizer, batcher, device.labels)) as model:
-                yield model, device.config | reads.config
+                yield model, device.config | self.reads.config
 
 
 @dataclass(frozen=True)
@@ -114,10 +130,9 @@ class RemoteModel:
             self.kind, self.url, served_name=self.served_name, api_key=key, on_batch=on_batch
         )
         async with server as engine:
-            reads = self.reads
-            tokenizer = ChatTokenizer(reads.tokenizer, max_tokens=reads.limit(engine.max_tokens), ends_at=reads.ends_at)
+            tokenizer = self.reads.chats(engine.max_tokens)
             with closing(RewardModel(tokenizer, engine)) as model:
-                yield model, {"tokenizer": self.digest} | reads.config | engine.config
+                yield model, {"tokenizer": self.digest} | self.reads.config | engine.config
 
 
 def load_model(settings: Settings, folder: Path) -> LoadedModel:
@@ -164,8 +179,12 @@ def _remote(settings: Settings, folder: Path, url: str) -> RemoteModel:
 def _texts(settings: Settings, folder: Path, described: Mapping[str, Any]) -> Texts:
     """`described`: the folder's config.json; empty where for a remote engine there is a tokenizer only."""
     tokenizer = read_tokenizer(folder)
-    refuse_early_end(described, tokenizer)
     where = ends_at(described, settings.rm_ends_at)
-    said = remarks(described, tokenizer, where)
-    remark = limit_remark(described, tokenizer) if settings.rm_max_tokens is None else None
-    return Texts(tokenizer, where, settings.rm_max_tokens, tuple(said if remark is None else [*said, remark]))
+    last = last_token(folder, ChatTokenizer(tokenizer, max_tokens=ANY_LENGTH, ends_at=where))
+    refuse_early_end(described, tokenizer)
+    pad = pad_token_id(folder, described)
+    dropped = dropped_at_end(described, pad, last, settings.rm_ends_at)
+    said: list[str | None] = [*remarks(described, tokenizer, where, dropped)]
+    said.append(unknown_padding(described, pad, last, settings.rm_ends_at, tokenizer))
+    said.append(limit_remark(described, tokenizer) if settings.rm_max_tokens is None else None)
+    return Texts(tokenizer, where, dropped, settings.rm_max_tokens, tuple(filter(None, said)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UnfitModel(f"{path} cannot be loaded: it is no JSON object")
     return config
+
+
+def pad_token_id(folder: Path, config: Mapping[str, Any]) -> int | None:
+    """The model's padding token: of config.json, or where that leaves it out, of its class."""
+    from transformers import AutoConfig
+
+    try:
+        whole = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        found = getattr(whole.get_text_config(), "pad_token_id", None)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError):
+        found = config.get("pad_token_id")  # of a class that only a remote server knows
+    return found if isinstance(found, int) else None
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

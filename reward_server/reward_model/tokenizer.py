@@ -92,7 +92,8 @@ class ChatTokenizer:
     """Thread-safe. Raises UnfitModel where the text has to end with an end-of-turn token and there is none.
 
     `max_tokens`: longest text of the model. `vocabulary`: ids from it on are unknown to the model. `ends_at`: where the
-    model was trained to be read. `can_split`: False for a model that reads every text whole.
+    model was trained to be read. `dropped`: a token that texts end with and the model does not read. `can_split`:
+    False for a model that reads every text whole.
     """
 
     def __init__(
@@ -102,12 +103,14 @@ class ChatTokenizer:
         max_tokens: int,
         vocabulary: int | None = None,
         ends_at: EndsAt = "template",
+        dropped: int | None = None,
         can_split: bool = True,
     ) -> None:
         if ends_at == "eos" and (tokenizer.eos_token is None or tokenizer.eos_token_id is None):
             raise UnfitModel("the reward model is read at its end-of-turn token, but its tokenizer has no eos_token")
         self._tokenizer = tokenizer
         self._ends_at = ends_at
+        self._dropped = dropped
         self._can_split = can_split
         self._special = SpecialTokens(tokenizer)
         self._max_tokens = max_tokens
@@ -185,9 +188,11 @@ class ChatTokenizer:
         return ended(text, str(self._tokenizer.eos_token)) if text and self._ends_at == "eos" else text
 
     def _ended_ids(self, ids: TokenIds[int]) -> TokenIds[int]:
-        """The ids of a text with its end; with `eos` the last one is that token's, whatever stands there."""
+        """The ids of a text up to where it is read; with `eos` the last one is that token's, whatever stands there."""
         if ids and self._ends_at == "eos":
             ids[-1] = self._tokenizer.eos_token_id  # as OpenRLHF does
+        while ids and ids[-1] == self._dropped:
+            ids.pop()
         return ids
 
     def _decode(self, token: int) -> str:

@@ -27,6 +27,7 @@ _NEEDS_MODELS = [
     "test_text_limit.py",
     "test_offline.py",
     "local/test_openrlhf_models.py",
+    "local/test_padded_ends.py",
     "local/test_packed_scores.py",
     "local/test_prompt_attention.py",
     "local/test_refused_folders.py",
@@ -35,6 +36,7 @@ _NEEDS_MODELS = [
     "local/test_stored_heads.py",
     "test_replay_of_all_rewards.py",
     "test_tokenizer.py",
+    "test_trial.py",
     "vllm/test_key_over_http.py",
 ]
 collect_ignore = [] if find_spec("torch") and find_spec("transformers") else _NEEDS_MODELS

@@ -7,8 +7,8 @@ In `deterministic` mode the shapes of every operation follow from (prompt, compl
 by itself, also for one completion, and every completion alone. So a score is bitwise the same for one model, library
 versions, device type, dtype and thread count. Between thread counts it may differ in the last bits.
 
-transformers' own pooling is not used: it reads the rightmost token that is not padding, which is the wrong one where
-the padding token is also the end of turn.
+transformers' own pooling is not used: it finds the last token among padding, and here there is none. Where it would
+read before the template's last token, the text ends there (`ending.py`).
 
 On CUDA the same shapes meet the same kernels as long as the GPU type and the libraries stay the same; `config` names
 them. cuBLAS promises equal bits only while one stream runs: everything here is on the default stream of one thread.

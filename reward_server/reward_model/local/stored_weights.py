@@ -34,7 +34,8 @@ _ONE_BYTE_FLOATS = ("F8", "F4", "F6", "float8", "float4")
 
 MERGE_FIRST = (
     "merge it into the model first (`model = peft.AutoPeftModelForSequenceClassification.from_pretrained(FOLDER,"
-    " num_labels=1).merge_and_unload()`, `model.save_pretrained(NEW_FOLDER)`), and put the tokenizer beside it"
+    " num_labels=1).merge_and_unload()`, `model.config.pad_token_id = tokenizer.pad_token_id` of the training's"
+    " tokenizer, `model.save_pretrained(NEW_FOLDER)`), and put that tokenizer beside it"
 )
 
 

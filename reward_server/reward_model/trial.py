@@ -1,0 +1,41 @@
+"""A first chat, rendered and tokenised at start: what makes no text of it would fail every sample of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reward_server.reward_model.engine import SampleError, UnfitModel
+from reward_server.reward_model.tokenizer import ChatTokenizer, Encoded
+
+ANY_LENGTH = 2**31 - 1
+_QUESTION = {"role": "user", "content": "What is 2 + 3?"}
+_CHATS = ([_QUESTION], [{"role": "system", "content": "Be brief."}, _QUESTION])
+"""The second for templates that ask for a system message."""
+_ANSWERS = ("It is 5.", "Nobody knows that, and nobody ever will.")
+
+
+def last_token(folder: Path, chats: ChatTokenizer) -> int:
+    """The token with which a text ends. Raises UnfitModel where there is no text, or one for all answers."""
+    first, second = _encoded(folder, chats)
+    if first.prompt + first.completion == second.prompt + second.completion:
+        raise UnfitModel(
+            f"{folder}: two answers become the same tokens ({first.text[:200]!r} for the first), so every answer would"
+            " have one score. Its chat template leaves answers out, or its tokenizer has no vocabulary. Put the"
+            " tokenizer of the training there (`AutoTokenizer.from_pretrained(BASE).save_pretrained(FOLDER)`)"
+        )
+    return first.completion[-1]
+
+
+def _encoded(folder: Path, chats: ChatTokenizer) -> list[Encoded]:
+    """Both answers to the first chat that can be rendered."""
+    failures = []
+    for chat in _CHATS:
+        try:
+            return [chats.encode(chat, answer) for answer in _ANSWERS]
+        except SampleError as error:
+            failures.append(error)
+    raise UnfitModel(
+        f"{folder}: its tokenizer makes no text of a question and its answer, so no sample would have a score:"
+        f" {failures[0]}. Put the chat template of the training there (chat_template.jinja, or chat_template in"
+        " tokenizer_config.json)"
+    )
