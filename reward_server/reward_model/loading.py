@@ -24,13 +24,19 @@ from reward_server.reward_model.ending import (
 from reward_server.reward_model.engine import OnBatch, UnfitModel
 from reward_server.reward_model.local.batcher import Batcher
 from reward_server.reward_model.model import RewardModel
-from reward_server.reward_model.model_folder import folder_digest, pad_token_id, read_config, read_tokenizer
+from reward_server.reward_model.model_folder import (
+    folder_digest,
+    pad_token_id,
+    read_config,
+    read_tokenizer,
+    refuse_pairs,
+)
 from reward_server.reward_model.remote.engine import RemoteEngine
 from reward_server.reward_model.remote.kinds import KINDS, Kind
 from reward_server.reward_model.remote.sglang_bias import bias_remark
 from reward_server.reward_model.text_limit import limit_remark, text_limit
 from reward_server.reward_model.tokenizer import ChatTokenizer
-from reward_server.reward_model.trial import ANY_LENGTH, last_token
+from reward_server.reward_model.trial import ANY_LENGTH, last_token, refuse_unknown_tokens
 from reward_server.settings import Settings
 from reward_server.types import EndsAt
 
@@ -162,6 +168,7 @@ def _local(settings: Settings, folder: Path) -> LocalModel:
         packing=settings.rm_packing,
         head_at=settings.rm_head,
     )
+    refuse_unknown_tokens(folder, texts.tokenizer, device.vocabulary)
     if device.is_value_head:
         texts = replace(texts, remarks=(*texts.remarks, VALUE_HEAD))
     return LocalModel(texts, device)
@@ -179,6 +186,7 @@ def _remote(settings: Settings, folder: Path, url: str) -> RemoteModel:
 def _texts(settings: Settings, folder: Path, described: Mapping[str, Any]) -> Texts:
     """`described`: the folder's config.json; empty where for a remote engine there is a tokenizer only."""
     tokenizer = read_tokenizer(folder)
+    refuse_pairs(folder, described)
     where = ends_at(described, settings.rm_ends_at)
     last = last_token(folder, ChatTokenizer(tokenizer, max_tokens=ANY_LENGTH, ends_at=where))
     refuse_early_end(described, tokenizer)

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 TWO_LAYERS = frozenset({"Qwen2ForRewardModel", "INFORMForSequenceClassification"})
 """Classes with Linear, ReLU, Linear as their `score`: of Qwen2.5-Math-RM and WorldPM, and of INF-ORM."""
 
+MERGE_FIRST = (
+    "merge it into the model first (`model = peft.AutoPeftModelForSequenceClassification.from_pretrained(FOLDER,"
+    " num_labels=1).merge_and_unload()`, `model.config.pad_token_id = tokenizer.pad_token_id` of the training's"
+    " tokenizer, `model.save_pretrained(NEW_FOLDER)`), and put that tokenizer beside it"
+)
+
+_TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model", "tekken.json")
+
+TOKENIZER_OF_TRAINING = (
+    "put the tokenizer of the training there, with its chat template"
+    " (`AutoTokenizer.from_pretrained(BASE).save_pretrained(FOLDER)`)"
+)
+
 _COUNTS = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 """Endings of the files that can change a score: weights, configurations, templates, vocabularies."""
 
@@ -28,9 +41,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The object in config.json. Raises UnfitModel where there is none."""
     path = folder / "config.json"
     if not path.is_file():
-        raise UnfitModel(
-            f"{folder} is not a model folder: it has no config.json (`hf download ID --local-dir DIR` makes one)"
-        )
+        raise UnfitModel(f"{folder} is not a model folder: it has no config.json{_what_it_is(folder)}")
     try:
         config = json.loads(path.read_bytes())
     except ValueError as error:
@@ -38,6 +49,33 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UnfitModel(f"{path} cannot be loaded: it is no JSON object")
     return config
+
+
+def _what_it_is(folder: Path) -> str:
+    """What a folder without a config.json may be, and what to do."""
+    inside = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    if "adapter_config.json" in inside:
+        return f". It holds an adapter: {MERGE_FIRST}"
+    if any(name.endswith(".gguf") for name in inside):
+        return ". GGUF files are not read here: take the model as transformers saves it (safetensors)"
+    if "snapshots" in inside:
+        return ". It is of a download cache: name the folder inside its `snapshots`"
+    checkpoints = [name for name in inside if name.startswith("checkpoint-")]
+    if checkpoints:
+        return f". It is of a training run: name one of its checkpoints ({', '.join(checkpoints[:3])})"
+    return " (`hf download ID --local-dir DIR` makes one)"
+
+
+def refuse_pairs(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raises UnfitModel for a cross encoder: no chat was among its texts, and its score is mostly a sigmoid."""
+    path = folder / "config_sentence_transformers.json"
+    is_one = '"CrossEncoder"' in path.read_text(encoding="utf-8", errors="replace") if path.is_file() else False
+    if is_one or "sentence_transformers" in config:
+        raise UnfitModel(
+            f"{folder} is a cross encoder of sentence-transformers: it reads a pair of texts, not a chat, so its scores"
+            " here would be of texts that it never saw. If it is a reward model of chats all the same, delete"
+            " config_sentence_transformers.json (and `sentence_transformers` in config.json)"
+        )
 
 
 def pad_token_id(folder: Path, config: Mapping[str, Any]) -> int | None:
@@ -58,6 +96,8 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
     if not folder.is_dir():
         raise UnfitModel(f"{folder} is not a folder")
+    if not any(any(folder.glob(pattern)) for pattern in _TOKENIZER_FILES):  # transformers would make an empty one
+        raise UnfitModel(f"{folder} has no tokenizer: {TOKENIZER_OF_TRAINING}")
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
@@ -65,7 +105,10 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnfitModel(f"{folder} has no usable tokenizer: {error}") from error
     if tokenizer.chat_template is None:
-        raise UnfitModel(f"the tokenizer of {folder} has no chat template: the model's input cannot be rendered")
+        raise UnfitModel(
+            f"the tokenizer of {folder} has no chat template, so the model's input cannot be rendered:"
+            f" {TOKENIZER_OF_TRAINING}"
+        )
     return tokenizer
 
 

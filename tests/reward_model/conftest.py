@@ -20,6 +20,7 @@ _NEEDS_MODELS = [
     "test_failures.py",
     "test_length_bound.py",
     "local/test_folder.py",
+    "local/test_folders_of_users.py",
     "local/test_heads_by_layout.py",
     "local/test_labelled_heads.py",
     "local/test_whole_texts.py",

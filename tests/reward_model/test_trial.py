@@ -24,7 +24,7 @@ WANTS_SYSTEM = "{% if messages[0].role != 'system' %}{{ raise_exception('no syst
         (DEAF, "two answers become the same tokens"),
         ("{% for m in messages %}{{ m['content' }}{% endfor %}", "the chat template refuses the messages: unexpected"),
         ("{{ raise_exception('not today') }}", "not today"),
-        ("{{ messages[0].nothing.at_all }}", "chat_template.jinja"),
+        ("{{ messages[0].nothing.at_all }}", "with its chat template"),
         ("{# nothing #}", "renders the messages to nothing"),
     ],
 )

@@ -11,6 +11,8 @@ quantised numbers.
 from __future__ import annotations
 
 import json
+import pickle
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reward_server.reward_model.engine import UnfitModel
+from reward_server.reward_model.model_folder import MERGE_FIRST
 
 if TYPE_CHECKING:
     import torch
@@ -31,12 +34,9 @@ _HEADS_APART = ("value_head.safetensors", "value_head.bin")
 _UNKNOWN_HEADS_APART = ("v_head.safetensors", "v_head.bin")
 _PLAIN = {"F64", "F32", "F16", "BF16", "float64", "float32", "float16", "bfloat16"}
 _ONE_BYTE_FLOATS = ("F8", "F4", "F6", "float8", "float4")
-
-MERGE_FIRST = (
-    "merge it into the model first (`model = peft.AutoPeftModelForSequenceClassification.from_pretrained(FOLDER,"
-    " num_labels=1).merge_and_unload()`, `model.config.pad_token_id = tokenizer.pad_token_id` of the training's"
-    " tokenizer, `model.save_pretrained(NEW_FOLDER)`), and put that tokenizer beside it"
-)
+_UNMERGED = re.compile(r"\.(lora_\w+|base_layer|modules_to_save)\.")
+"""Names that peft gives to the parts of a model while its adapter is not merged."""
+_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,9 @@ class StoredWeights:
                 f"{folder} lacks weights: {', '.join(absent[:5])}, which its index names, are in none of its files:"
                 " download or save the model again"
             )
+        unmerged = next(filter(_UNMERGED.search, self.tensors), None)
+        if unmerged is not None:
+            raise UnfitModel(f"{folder} holds a model with an adapter that is not merged ({unmerged}): {MERGE_FIRST}")
         self._refuse_quantised(folder)
         self._refuse_repeated(folder)
 
@@ -97,13 +100,17 @@ class StoredWeights:
                 self.tensors[name] = stored
         except UnfitModel:
             raise
+        except pickle.UnpicklingError as error:
+            raise UnfitModel(
+                f"{file} cannot be loaded: it holds more than tensors, and nothing else is unpickled; save the model by"
+                " `save_pretrained`, which writes safetensors"
+            ) from error
         except Exception as error:  # torch.load says what is wrong with a file in a dozen ways
-            raise UnfitModel(f"{file} cannot be loaded: {error}") from error
+            raise UnfitModel(f"{file} cannot be loaded: {_trouble(file, error)}") from error
 
     def _refuse_quantised(self, folder: Path) -> None:
         for name, stored in self.tensors.items():
-            is_weight = name.endswith("weight") and stored.dtype not in _PLAIN
-            if is_weight or stored.dtype.startswith(_ONE_BYTE_FLOATS):
+            if stored.dtype not in _PLAIN and (name.endswith("weight") or stored.dtype.startswith(_ONE_BYTE_FLOATS)):
                 raise UnfitModel(
                     f"{folder} holds {name} as {stored.dtype}: quantised weights are not served here, since their"
                     " scales would be lost; serve it by vLLM (rm_engine=vllm), or save it in bfloat16"
@@ -132,6 +139,14 @@ def _refuse_neighbours(folder: Path) -> None:
             )
     if any(folder.glob("*.distcp")):
         raise UnfitModel(f"{folder} is a distributed checkpoint (*.distcp): save the model by `save_pretrained`")
+
+
+def _trouble(file: Path, error: Exception) -> str:
+    with file.open("rb") as opened:
+        is_pointer = opened.read(len(_POINTER)) == _POINTER
+    if is_pointer:
+        return "it is a pointer of Git LFS to the weights; run `git lfs pull` in its folder, or `hf download`"
+    return f"{error}; is it whole? Download or save the model again"
 
 
 def _files(folder: Path) -> tuple[tuple[Path, ...], dict[str, Path]]:

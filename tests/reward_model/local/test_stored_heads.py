@@ -231,7 +231,6 @@ def test_other_heads_are_refused_by_name_with_what_to_do(
         "gating.weight",
         "model.layers.2.mlp.up_proj.weight",  # a layer more than config.json says
         "model.layers.0.self_attn.o_proj.bias",  # a bias that the class does not have
-        "model.layers.0.mlp.up_proj.lora_A.weight",
         "model.layers.0.mlp.up_proj.weight_scale",
         "model.layers.0.mlp.up_proj.weight_scale_inv",
         "pooler.dense.weight",
