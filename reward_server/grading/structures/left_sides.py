@@ -40,6 +40,8 @@ def right_side(equation: Shape) -> Shape | None:
     for pattern in (_DERIVATIVE, _ACCENT, _CALL):
         rest = pattern.sub("", rest)
     names = _letters(left, rest)
+    if not _letters_of(left) and _letters_of(compact(right.text)):  # 0 = x^2+1
+        return None
     return right if _is_name(rest, names, right) else None
 
 

@@ -17,6 +17,7 @@ from reward_server.grading.symbolic.renaming import renamings
 from reward_server.grading.text.normalise import compact
 
 _OF_X = re.compile(r"[fghp]\(x\)")
+_ARGUMENTS = re.compile(r"(?<=[A-Za-z])\([a-z](?:,[a-z])*\)$")
 _SUM_OF_NAMES = re.compile(r"[A-Za-z](?:[+-][A-Za-z])*")
 
 
@@ -45,9 +46,11 @@ def compare(ground_truth: Shape, answer: Shape, leaf: Leaf) -> bool | None:
 
 
 def _is_same_name(one: str, other: str) -> bool:
-    """`y` and `f(x)` both name what a function gives."""
+    """`y` and `f(x)` both name what a function gives, and `x(t)` is `x`."""
     return (
         one == other
+        or one == _ARGUMENTS.sub("", other)
+        or other == _ARGUMENTS.sub("", one)
         or (one == "y" and _OF_X.fullmatch(other) is not None)
         or (other == "y" and _OF_X.fullmatch(one) is not None)
     )

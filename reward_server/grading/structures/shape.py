@@ -33,6 +33,7 @@ _FRENCH = re.compile(r"(\]|\[|\()(.*)(\[|\]|\))", re.DOTALL)
 _COMMAS = frozenset({",", ";"})
 _RELATIONS = frozenset({"=", "\\in", "\\ne"}) | LESS | GREATER
 _DESCRIBES = re.compile(r"[A-Za-z] ?(?:\\in ?\\mathbb\{[A-Z]\}[^|:\\]{0,4})?(?:\||:|\\mid)")
+_HAS_LETTER = re.compile(r"(?<![\\A-Za-z])[A-Za-z]|\\text")
 _WORD = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]+)*")
 
 
@@ -129,6 +130,8 @@ def _equation(text: str, sides: list[str]) -> Shape:
     first = compact(sides[0])
     parts = tuple(_read(side) for side in sides)
     if not is_name(sides[0]):
+        if len(sides) == 2 and is_name(sides[1]) and not _HAS_LETTER.search(sides[0]):  # 2 = x
+            return replace(parts[0], name=compact(sides[1]))
         return Shape("equation", text, parts, first)
     if len(parts) == 2:
         return replace(parts[1], name=first)

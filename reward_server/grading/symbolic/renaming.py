@@ -7,7 +7,7 @@ that only one side has, where the ground truth is a family:
   truth says `k \\in \\mathbb{Z}` or "integer"
 - a parameter of a point or line: the only letter of a tuple or a column
 - constants of integration, C, c, A, B, K, k, D, with or without an index: a term of their own, a factor
-  of `e^`, or anywhere in `y = …` and `f(x) = …`
+  of `e^`, or anywhere in `y = …` and `f(x) = …`; two with an index are also turned, C_1 for C_2
 
 A lone letter is the question's: `2k+1` is not `2n+1`. So is a letter that is the ground truth's name.
 The renaming holds for the whole answer, and no two letters become one.
@@ -63,6 +63,8 @@ def renamings(raw_ground_truth: str, ground_truth: str, answer: str) -> list[str
         answer = _with_arguments(head, answer)
     wanted, given = set(_letters(ground_truth)), set(_letters(answer))
     ours, theirs = sorted(wanted - given), sorted(given - wanted)
+    if not ours and not theirs:
+        return [answer, *_with_constants_turned(free, answer)]
     if (
         not ours
         or len(ours) != len(theirs)
@@ -75,6 +77,15 @@ def renamings(raw_ground_truth: str, ground_truth: str, answer: str) -> list[str
         way for way in ways if all(_is_of_kind(theirs_letter, free[way[theirs_letter]]) for theirs_letter in way)
     ]
     return [_renamed(answer, way) for way in fitting] or [answer]
+
+
+def _with_constants_turned(free: dict[str, str], answer: str) -> list[str]:
+    """`C_1e^{-x}+C_2e^x` for `C_1e^x+C_2e^{-x}`: of two numbered constants nobody knows which is the first."""
+    numbered = [letter for letter, kind in free.items() if kind == "constant" and "_" in letter]
+    if len(numbered) != _MOST or numbered[0][0] != numbered[1][0]:
+        return []
+    one, other = numbered
+    return [_renamed(answer, {one: other, other: one})]
 
 
 def _letters(text: str) -> Iterator[str]:

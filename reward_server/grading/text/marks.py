@@ -47,7 +47,7 @@ _TRIANGLE = re.compile(r"\\triangle ?(?:\{ ?([A-Z]{3}) ?\}|([A-Z]{3}))(?![A-Z])"
 _SEGMENT = re.compile(r"\\(overline|bar|overleftrightarrow) ?\{ ?([A-Z]) ?([A-Z]) ?\}")
 _ARC = re.compile(r"\\(?:overarc|widehat|wideparen|(?:overset|stackrel) ?\{ ?\\frown ?\}) ?\{ ?([A-Z]{2,3}) ?\}")
 _RAY = re.compile(r"\\(?:overrightarrow|vec) ?\{ ?([A-Z]) ?([A-Z]) ?\}")
-_INVERSE_FUNCTION = re.compile(r"([fghFGH]) ?\^ ?\{ ?-1 ?\} ?(?=\()")
+_INVERSE_FUNCTION = re.compile(r"(?<!\\sin|\\cos|\\tan|\\cot)(?<!\\lo)([fghFGH]) ?\^ ?\{ ?-1 ?\} ?(?=\()")
 _NTH_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])([fghuvyFGH]) ?\^ ?\{ ?\( ?([0-9a-z]) ?\) ?\}")
 _FUNCTION = re.compile(r"(?<![A-Za-z\\])f((?:_(?:[0-9A-Za-z]|\{[0-9A-Za-z]+\}))?) ?(?=\()")
 _CALL = re.compile(rf"(\\(?:{_NAMES})(?: ?_ ?(?:[0-9A-Za-z]|\{{[^{{}}]*\}}))?) ?([A-Za-z]|{_GREEK}) ?(?=\\cdot)")

@@ -20,7 +20,7 @@ _NAMES = {name: f"\\{name}" for name in _FUNCTIONS.split()}
 _NAMES |= {"asin": "\\arcsin", "acos": "\\arccos", "atan": "\\arctan"}
 _NAMED = re.compile(
     rf"(?<![A-Za-z\\{{])({'|'.join(sorted(_NAMES, key=len, reverse=True))})"
-    r"(?= ?[(0-9]| [A-Za-z](?![A-Za-z])| ?\\(?!text))"
+    r"(?= ?[(0-9]|[\^_][0-9{]| [A-Za-z](?![A-Za-z])| ?\\(?!text))"
 )
 _MAY_NAME = re.compile(r"(?<![A-Za-z\\])[a-z]{2}")
 _NAMED_IN_BRACES = re.compile(rf"(?<=\{{)({'|'.join(sorted(_NAMES, key=len, reverse=True))})(?= ?\()")

@@ -15,7 +15,11 @@ _SCALES = "hundred|thousand|million|billion|trillion"
 _TEXT = r"\\text ?\{"
 
 _ARGUMENT = r"(?:\{ ?([^{}]*?) ?\}|([0-9A-Za-z]))"
-_KNOWN = "tg|ctg|cotg|arctg|cosec|sh|ch|th|sin|cos|tan|cot|arcsin|arccos|arctan|ln|log|lg|max|min|exp|det"
+_KNOWN = (
+    "tg|ctg|cotg|arctg|cosec|sh|ch|th|sin|cos|tan|cot|arcsin|arccos|arctan|ln|log|lg|max|min|exp|det"
+    "|asin|acos|atan|asinh|acosh|atanh"
+)
+_UPRIGHT = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|csc|ln|log|exp"
 _ITS_NAME = {
     "tg": "tan",
     "ctg": "cot",
@@ -25,6 +29,7 @@ _ITS_NAME = {
     "sh": "sinh",
     "ch": "cosh",
     "th": "tanh",
+    **{f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},  # SymPy's
 }
 
 
@@ -64,6 +69,8 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("\\approx", r"(\\approx ?[-+0-9.,]+) ?\)$", r"\1"),
     ("\\over", r"^([^{}\\]+)\\over(?![A-Za-z])([^{}\\]+)$", r"\\frac{\1}{\2}"),
     ("\\operatorname", rf"\\operatorname ?\{{ ?({_KNOWN}) ?\}} ?", _function),
+    ("\\text", rf"{_TEXT} ?({_UPRIGHT}) ?\}} ?(?=[({{0-9A-Za-z\\|^_])(?!\\text)", r"\\\1 "),
+    ("^-", r"\^-([0-9]+|[A-Za-z])", r"^{-\1}"),  # e^-x
     ("\\operatorname", r"\\operatorname ?\{ ?(-?[0-9.,]+) ?\}", r"\1"),
     ("\\text", r"\\text ?\{ ?(sgn|sign|lcm|gcd|Re|Im|tr|rank) ?\} ?(?=\()", r"\\operatorname{\1}"),
     ("space", r"\\[hv]space\*? ?\{[^{}]*\}", " "),
@@ -123,6 +130,7 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     # a list
     ("and", rf",? ?(?:{_TEXT} ?,? ?and ?\}}|(?<![A-Za-z\\])and(?![A-Za-z]))", ", "),
     ("or", rf",? ?(?:{_TEXT} ?,? ?or ?\}}|(?<![A-Za-z\\])or(?![A-Za-z]))", r" \\lor "),
+    ("or", r"(?<=[0-9)}])or(?=[a-z] ?(?:[=<>]|\\[gl]e(?![A-Za-z])))", r" \\lor "),  # x<1orx>4
     ("\\text", rf"({_TEXT}[^{{}}]*), *\}}", r"\1}, "),  # 7 \text{ goats, } 4 \text{ cars}
     ("\\", r"\\(frac|sqrt) ?([0-9])", r"\\\1{\2}"),  # \frac12, \sqrt3
     ("\\", r"\\(frac|sqrt) ([A-Za-z])", r"\\\1{\2}"),
