@@ -104,7 +104,7 @@ def read_description(text: str, read: Read) -> Shape | None:
             domain = membership[2]
         else:
             conditions.append(condition)
-    shape = read(", ".join(conditions))
+    shape = read(", ".join(conditions) or f"{name} \\in {domain}")
     if shape.name != name or shape.kind not in {*INTERVALS, "union", "set", "value"}:
         return None
     return _in_domain(text, shape, domain or "\\mathbb{R}")

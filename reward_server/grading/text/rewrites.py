@@ -14,6 +14,7 @@ _GREEK = "(?:pi|alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|rho|sigma)(?![A
 _SCALES = "hundred|thousand|million|billion|trillion"
 _TEXT = r"\\text ?\{"
 
+_ALL_BUT = "real numbers (?:except|other than|excluding)(?: for)?(?: x ?=)?"
 _ARGUMENT = r"(?:\{ ?([^{}]*?) ?\}|([0-9A-Za-z]))"
 _KNOWN = (
     "tg|ctg|cotg|arctg|cosec|sh|ch|th|sin|cos|tan|cot|arcsin|arccos|arctan|ln|log|lg|max|min|exp|det"
@@ -112,7 +113,8 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("\\text", rf"{_TEXT}([^{{}}]*)\}} ?(/|\\cdot) ?{_TEXT}([^{{}}]*)\}}", r"\\text{\1\2 \3}"),
     ("\\}", r"\\\{ ?\\\}", r"\\emptyset "),
     ("\\mathbb", r"\\mathbb ?R(?![A-Za-z])", r"\\mathbb{R}"),
-    ("real numbers", rf"{_TEXT} ?(?:all )?real numbers ?\}}", r"\\mathbb{R}"),
+    ("real numbers", rf"{_TEXT} ?(?:[Aa]ll )?real numbers ?\}}", r"\\mathbb{R}"),
+    ("real numbers", rf"^{_TEXT} ?(?:[Aa]ll )?{_ALL_BUT} ?\}} ?(?:x ?= ?)?(.+)$", r"\\mathbb{R}\\setminus\\{\1\\}"),
     ("\\log_", r"\\log_ ?(?:\{ ?e ?\}|e)", r"\\ln "),
     ("\\choose", r"\{ ?([^{}\\]*) ?\\choose(?![A-Za-z]) ?([^{}\\]*)\}", r"\\binom{\1}{\2}"),
     ("\\binom", r"\\binom ?([0-9A-Za-z]) ?([0-9A-Za-z])", r"\\binom{\1}{\2}"),
