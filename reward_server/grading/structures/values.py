@@ -15,7 +15,7 @@ from reward_server.grading.text.normalise import compact
 from reward_server.grading.text.word_rule import word_matches
 
 _TO_BE_COMPUTED = re.compile(
-    r"\\(?:int|iint|iiint|oint|sum|prod|lim|det|d?binom|gcd|lcm|max|min|bmod|pmod|mod)(?![A-Za-z])|!|\\frac\{d\}"
+    r"\\(?:int|iint|iiint|oint|sum|prod|lim|det|d?binom|gcd|lcm|max|min|bmod|pmod|mod)(?![A-Za-z])|!|\\frac\{d\}\{d"
 )
 """Operators that ask for a computation. An answer may use them only where the ground truth does."""
 

@@ -128,7 +128,6 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("\\text", rf"{_TEXT} ?([ied]) ?\}}", r"\1"),  # upright i, e, d
     ("to", rf"(?<=[0-9]) ?(?:{_TEXT} ?to ?\}}|to(?![A-Za-z])) ?(?=[0-9])", ":"),  # a ratio
     ("\\text", rf"{_TEXT} ?({_SCALES}) ([^{{}}]*)\}}", r"\\text{\1}\\text{\2}"),  # million dollars
-    ("\\cdot", r"\\cdot ?i(?![A-Za-z])", "i"),  # 2 \cdot i
     # a list
     ("and", rf",? ?(?:{_TEXT} ?,? ?and ?\}}|(?<![A-Za-z\\])and(?![A-Za-z]))", ", "),
     ("or", rf",? ?(?:{_TEXT} ?,? ?or ?\}}|(?<![A-Za-z\\])or(?![A-Za-z]))", r" \\lor "),

@@ -3,6 +3,7 @@
 - `\\sin{(x)}^2` would be sin(x^2) and `\\ln{(2)}x` ln(2x): braces around a bracketed argument say nothing.
 - `\\ln 2\\cdot 3` would be ln 6: a dot ends an argument without brackets.
 - `|x|+2|y|` would be |x·|+2|·y|: bars are paired here.
+- `d\\sin 2x` would be (dsin)·2·x, the differential of `\\sin`: d is a letter where no integral or derivative is.
 - `n!^2` would not be read.
 """
 
@@ -22,6 +23,8 @@ _ATOM = rf"(?:[0-9.A-Za-z!]|{_GREEK}|\\frac{_BRACES}{_BRACES}|\\sqrt(?:\[[^\[\]{
 _IN_BRACES = re.compile(_HEAD + r"(?=\{ ?\()")
 _BARE = re.compile(rf"({_HEAD})((?:{_ATOM} ?{_SCRIPT}?)+)(?=\\cdot(?![A-Za-z])|\*)")
 _FACTORIAL = re.compile(r"(?<![0-9])([0-9]+|[A-Za-z]|\([^()]*\))(!+)(?= ?\^)")
+_IS_DIFFERENTIAL = re.compile(r"\\i*int(?![A-Za-z])|\\oint|\\partial|\\frac\{d[^{}]*\}\{d(?:[A-Za-z]|\\)")
+_D = re.compile(r"\\(?:text|operatorname|begin|end|mathbb) ?\{[^{}]*\}|\\[A-Za-z]+|(d)(?= ?[A-Za-z\\])")
 _TOKEN = re.compile(r"\\[A-Za-z]+|\S")
 _OPENS_BEHIND = frozenset({*"([{+-*/=<>,;^_", "\\cdot", "\\le", "\\ge", "\\ne", "\\lvert", "\\pm", "\\mp"})
 _OPENS_BEHIND_NAME = re.compile(rf"{_NAME}|\\l(?:floor|ceil)")
@@ -40,6 +43,8 @@ def unmistakable(text: str) -> str:
             text = _without_braces(text)
         if "\\cdot" in text or "*" in text:
             text = _BARE.sub(lambda match: f"{match[1].rstrip()} ({match[2].strip()})", text)
+    if "d" in text and not _IS_DIFFERENTIAL.search(text):
+        text = _D.sub(lambda match: "{d}" if match[1] else match[0], text)
     return _with_paired_bars(text) if text.count("|") > 2 else text
 
 
