@@ -29,6 +29,7 @@ from reward_server.grading.structures.left_sides import right_side
 from reward_server.grading.structures.matching import compare_texts
 from reward_server.grading.structures.structure import Shape
 from reward_server.grading.structures.values import compare_values
+from reward_server.grading.symbolic.complex_letters import with_complex_letters
 from reward_server.grading.symbolic.equations import sides_of
 from reward_server.grading.symbolic.identities import is_solved, same_equation, same_value, share_roots
 from reward_server.grading.text.damaged import repaired
@@ -143,6 +144,7 @@ def _are_equal_values(wanted: Any, given: Any, key: str) -> bool:
         return True
     if not (isinstance(wanted, sympy.Expr) and isinstance(given, sympy.Expr)):
         return _is_same_kind(wanted, given) and _verified(wanted, given)
+    wanted, given = with_complex_letters(wanted, given)
     verdict = same_value(wanted, given, key)
     if verdict is None:  # no numbers, or too large for any: only SymPy's proof counts
         return _verified(wanted, given) and sympy.simplify(wanted - given) == 0
@@ -166,6 +168,8 @@ def _are_equal_equations(wanted: Sequence[str], given: Sequence[str], key: str) 
     letters = set().union(*(side.free_symbols for side in ours))
     if not letters & set().union(*(side.free_symbols for side in theirs)):
         return not letters and _same_number_everywhere(ours, theirs, key)
+    sides = with_complex_letters(*ours, *theirs)
+    ours, theirs = list(sides[:2]), list(sides[2:])
     verdict = same_equation(ours, theirs, key)
     if verdict is not None:
         return verdict

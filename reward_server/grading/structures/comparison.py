@@ -28,7 +28,7 @@ _LISTED = {  # ground truth: answers that may list the same
     "[]": frozenset({"list", "[]"}),
     "()": frozenset({"sequence", "()"}),
 }
-_NO_ORDER = frozenset({"union", "cases", "conjunction"})
+_NO_ORDER = frozenset({"union", "cases", "conjunction", "alternatives"})
 _INDEX = re.compile(r"_(?:[0-9A-Za-z]|\{[0-9A-Za-z]+\})$")
 _TUPLE_OF_NAMES = re.compile(r"\(.*,.*\)")
 
@@ -47,11 +47,18 @@ def compare_structures(ground_truth: Shape, answer: Shape, same: Same, leaf: Lea
     ground_truth, answer = _spelled(ground_truth, answer), _spelled(answer, ground_truth)
     if ground_truth.kind in _VECTORS or answer.kind in _VECTORS:
         return _vectors(ground_truth, answer, same, leaf)
-    if answer.kind in _LISTED.get(ground_truth.kind, ()) and not _is_named_interval(ground_truth, answer):
+    if _list_the_same(ground_truth, answer):
         return _lists(ground_truth, answer, same)
     if ground_truth.kind == "ratio":
         return _ratios(ground_truth, answer, same)
     return _alike(ground_truth, answer, same)
+
+
+def _list_the_same(ground_truth: Shape, answer: Shape) -> bool:
+    """`x=3 \\lor y=4` may be two lines, which a comma lists as well; `x>0, y>0` is never `x>0 \\lor y>0`."""
+    if ground_truth.kind == "alternatives" and answer.kind == "list":
+        return all(part.kind == "value" for part in ground_truth.parts)
+    return answer.kind in _LISTED.get(ground_truth.kind, ()) and not _is_named_interval(ground_truth, answer)
 
 
 def _is_named_interval(*shapes: Shape) -> bool:
@@ -67,6 +74,8 @@ def in_order(shape: Shape) -> Shape:
 
 
 def _alike(ground_truth: Shape, answer: Shape, same: Same) -> bool | None:
+    if {ground_truth.kind, answer.kind} == {"()", "solution"}:  # a point without names may have any
+        return ground_truth.name == answer.name and _each(ground_truth.parts, answer.parts, same)
     if ground_truth.kind != answer.kind or len(ground_truth.parts) != len(answer.parts):
         return False
     if ground_truth.kind == "text":

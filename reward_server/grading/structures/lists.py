@@ -22,6 +22,7 @@ from reward_server.grading.structures.real_sets import (
     shape_of,
     union,
 )
+from reward_server.grading.structures.solutions import of_unknowns
 from reward_server.grading.structures.structure import INTERVALS, Read, Shape, gathered, value
 from reward_server.grading.symbolic.linear import Form, linear_form, plus, text_of
 from reward_server.grading.text.brackets import split_top
@@ -56,7 +57,9 @@ def read_list(text: str, read: Read) -> Shape | None:
     shape = members("set" if "\\lor" in signs else "list", text, pieces, read)
     if shape.kind in {"progression", "sequence"}:
         return shape
-    return _solutions(shape, pieces, signs) or _intervals(shape)
+    if any(part.name.startswith("(") for part in shape.parts):  # (x,y) = (1,2) is no interval
+        return of_unknowns(shape, signs)
+    return _solutions(shape, pieces, signs) or of_unknowns(_intervals(shape), signs)
 
 
 def members(kind: str, text: str, pieces: list[str], read: Read) -> Shape:

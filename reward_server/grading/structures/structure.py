@@ -17,6 +17,8 @@
 | components      | `3\\mathbf{i}-2\\mathbf{j}`: always three parts                     | counts           |
 | matrix, row     | more rows and more columns than one                                 | counts           |
 | ratio, range    | `3:4`, `10-12`                                                      | counts           |
+| alternatives    | `x=0 \\lor y=0`: of several names, not all of them                   | none             |
+| solution        | `x=1, y=2` among others: values in the order of their names         | counts           |
 | conjunction     | `p \\land q`: statements                                            | none             |
 | progression     | `1, 2, \\ldots, n`: first, step, last                               | counts           |
 | cases, case     | a function by cases; (value, condition)                             | none; counts     |

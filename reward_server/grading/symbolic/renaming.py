@@ -46,6 +46,7 @@ _MULTIPLE = re.compile(r"[0-9a-z(){}\[\]+\-*/., ]*")
 _IN_MULTIPLE = re.compile(r"\\(?:frac|pi|cdot|pm|mp|infty|arcsin|arccos|arctan)(?![A-Za-z])|\\sqrt\{[0-9]*\}|\^\\circ")
 _UNDER = re.compile(r"\\frac\{[^{}]*\}\{[^{}]*[a-z]|/ ?\(?[^()]*[a-z]")
 _SUM = frozenset({"+", "-", ",", "\\lor"})
+_APART = frozenset({",", ";", "\\lor"})
 _MOST = 2
 _MOST_LETTERS = 8
 """With more letters it is no family of two."""
@@ -145,7 +146,7 @@ def _kind(letter: str, raw: str, body: str, terms: list[str], name: str, letters
         return "whole"
     if letter in _PARAMETERS and letters - (set("ijk") - {letter}) == {letter} and _is_vector(body):
         return "parameter"
-    if _CONSTANT.fullmatch(letter) and set(_letters(body)) - {letter} and _is_constant(letter, terms, name):
+    if _CONSTANT.fullmatch(letter) and _has_variable(body) and _is_constant(letter, body, terms, name):
         return "constant"
     return ""
 
@@ -162,13 +163,25 @@ def _is_whole(letter: str, raw: str, body: str, terms: list[str], has_name: bool
     return is_sum and has_name
 
 
-def _is_constant(letter: str, terms: list[str], name: str) -> bool:
+def _has_variable(body: str) -> bool:
+    """A constant is one beside a variable: `A+C` and `A, C` may be points, sets or choices."""
+    small = {letter for letter in _letters(body) if not letter[0].isupper()} - _FIXED
+    return not all(map(_CONSTANT.fullmatch, small))
+
+
+def _is_constant(letter: str, body: str, terms: list[str], name: str) -> bool:
     if any(letter in _letters(exponent) for term in terms for exponent in _EXPONENT.findall(term)):
         return False  # e^{kx}
     others = {other for term in terms for other in _letters(term)} - {letter}
-    if _FUNCTION.fullmatch(name) or (letter in map(compact, terms) and not _QUESTIONS & others):
+    if _FUNCTION.fullmatch(name) or (_is_summand(letter, body) and not _QUESTIONS & others):
         return True
     return any(compact(term).startswith(f"{letter}e^") for term in terms)
+
+
+def _is_summand(letter: str, body: str) -> bool:
+    """Is it a term of a sum? As a member of a list it is a value of its own."""
+    sums = (list(filter(None, split_top(piece, _SUM)[0])) for piece in split_top(body, _APART)[0])
+    return any(len(terms) > 1 and letter in map(compact, terms) for terms in sums)
 
 
 def _is_multiple(letter: str, term: str) -> bool:

@@ -33,6 +33,8 @@ def choice_matches(ground_truth: str, answer: str) -> bool | None:
         return _chosen(flat(answer)) == letter[1]
     if (letters := _several(wanted)) and "".join(letters) == wanted:  # in order: `CAB` is an angle, or a word
         return _several(flat(answer)) == letters
+    if letters and "," in wanted and flat(answer) == "".join(letters):  # else `A, C, D` is a list as others are
+        return True
     if letter := _WITH_CONTENT.match(wanted):
         return _chosen_with_content(wanted, letter, flat(answer))
     return None
