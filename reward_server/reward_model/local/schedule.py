@@ -29,19 +29,23 @@ def next_batch(
     max_age_s: float,
     last_lead: WaitingPrompt | None = None,
 ) -> Batch:
-    """The samples of the prompt that leads, then further prompts of its mode, longest first.
+    """The samples of the prompt that leads, then further prompts of its mode, longest first: of all, or once somebody
+    has waited longer than `max_age_s`, of those that came first.
 
     Of each its samples, longest first, while a prompt's tokens (once) and its completions' fit into `max_tokens`. The
     first sample is taken whatever its length: of a lead that has waited longer than `max_age_s` that is the oldest, so
     that longer ones that keep coming cannot hold it back. Longest first, since a long text that starts last is what
     everybody waits for.
     """
-    longest = heapq.nlargest(_CANDIDATES, prompts, key=lambda prompt: prompt.longest)
-    lead = _lead(prompts, longest[0], last_lead, now, max_age_s)
+    oldest = min(prompts, key=_arrived)
+    lead = _lead(prompts, oldest, last_lead, now, max_age_s)
+    others: Collection[WaitingPrompt] = [p for p in prompts if p.mode == lead.mode and p is not lead]
+    if now - oldest.arrived > max_age_s:  # else short texts wait as long as longer ones keep coming, but for the lead
+        others = sorted(others, key=_arrived)[:_CANDIDATES]  # quick, since they are nearly sorted
     first = lead.samples[0] if now - lead.arrived > max_age_s else max(lead.samples, key=_length)
     parts: list[tuple[WaitingPrompt, list[Waiting]]] = []
     left = max_tokens
-    for prompt in [lead, *(p for p in longest if p is not lead and p.mode == lead.mode)]:
+    for prompt in [lead, *heapq.nlargest(_CANDIDATES, others, key=_longest)]:
         chosen, left = _fitting(prompt, left, first if prompt is lead else None)
         if chosen:
             parts.append((prompt, chosen))
@@ -50,7 +54,7 @@ def next_batch(
 
 def _lead(
     prompts: Collection[WaitingPrompt],
-    longest: WaitingPrompt,
+    oldest: WaitingPrompt,
     last_lead: WaitingPrompt | None,
     now: float,
     max_age_s: float,
@@ -61,10 +65,17 @@ def _lead(
     oldest prompt leads where it arrived more than `max_age_s` before the samples of the last lead, or, where that has
     none left, once it has waited so long.
     """
-    oldest = min(prompts, key=lambda prompt: prompt.arrived)
     if last_lead is not None and last_lead.samples:
         return oldest if last_lead.arrived - oldest.arrived > max_age_s else last_lead
-    return oldest if now - oldest.arrived > max_age_s else longest
+    return oldest if now - oldest.arrived > max_age_s else max(prompts, key=_longest)
+
+
+def _arrived(prompt: WaitingPrompt) -> float:
+    return prompt.samples[0].arrived  # a property would double the time of a choice among thousands
+
+
+def _longest(prompt: WaitingPrompt) -> int:
+    return prompt.longest
 
 
 def _length(sample: Waiting) -> int:

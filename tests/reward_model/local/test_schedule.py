@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import time
 
 from hypothesis import given
@@ -87,6 +88,31 @@ def test_nobody_is_held_back_by_longer_samples_that_keep_coming(lengths: list[in
             for length in lengths:
                 group.add(*waiting(10, length, arrived=float(second)).samples)
     raise AssertionError("it still waits after a minute")
+
+
+def test_short_texts_wait_no_longer_than_the_queue_is_where_longer_ones_keep_coming() -> None:
+    """400 callers, each of whom asks again at once. Batches of 100 tokens, 10 a second: a queue of 400 x 25 is 10 s."""
+    lengths = random.Random(0)
+    prompts = [waiting(1, lengths.randrange(1, 50)) for _ in range(400)]
+    last, waits = None, []
+    for n in range(1000):
+        now = n / 10
+        batch = next_batch(prompts, now, max_tokens=100, max_age_s=5.0, last_lead=last)
+        last = batch.parts[0][0]
+        for prompt, samples in batch.parts:
+            waits.append(now - prompt.arrived)
+            prompt.remove(samples)
+            prompts.remove(prompt)
+            prompts.append(waiting(1, lengths.randrange(1, 50), arrived=now))
+    assert max(waits) < 20  # 34 s where longer ones go first
+
+
+def test_who_waited_too_long_has_company_of_its_own_mode() -> None:
+    others = [waiting(1, 9, mode="throughput", arrived=n / 100) for n in range(100)]
+    batch = next_batch(
+        [waiting(1, 9, arrived=-1.0), *others, waiting(1, 9, arrived=2.0)], 9.0, max_tokens=100, max_age_s=5.0
+    )
+    assert [prompt.arrived for prompt, _ in batch.parts] == [-1.0, 2.0]
 
 
 def test_a_batch_has_one_mode() -> None:
