@@ -2,7 +2,8 @@
 
 The loop is transformers' own model with its `eager` attention and without a cache: other code than the engine's
 attention, cache, chunks and windows. The last hidden state is compared with the last of `hidden_states` too, which is
-what value heads are trained on.
+what value heads are trained on. So are the scores of the class's own pooling, which passes over padding at the end:
+`ending.py` relies on that.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from reward_server.reward_model.engine import Group
 from reward_server.reward_model.local.model import TransformersModel, cache_name
 
+PAD = 7
 SIZES: dict[str, Any] = {
     "vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 2048, "pad_token_id": 7, "bos_token_id": 1, "eos_token_id": 2,
-    "num_labels": 1,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048, "pad_token_id": PAD, "bos_token_id": 1,
+    "eos_token_id": 2, "num_labels": 1,
 }  # fmt: skip
 HEADS_OF_16 = {"head_dim": 16}
 WINDOW = {"sliding_window": 64}
@@ -105,7 +107,11 @@ def by_hand(model: PreTrainedModel, ids: list[int]) -> float:
     with torch.inference_mode():
         out = model.base_model(input_ids=torch.tensor([ids]), use_cache=False, output_hidden_states=True)
         assert torch.equal(out.hidden_states[-1], out.last_hidden_state)
-        return float(model.score(out.last_hidden_state[0, -1]))  # type: ignore[operator]
+        score = float(model.score(out.last_hidden_state[0, -1]))  # type: ignore[operator]
+        for end in ([], [PAD], [PAD, PAD]):
+            pooled = model(input_ids=torch.tensor([ids + end]), use_cache=False).logits
+            assert pooled.tolist() == [[pytest.approx(score, abs=2e-5)]]
+        return score
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
