@@ -1,4 +1,4 @@
-"""Mathematics as programs and plain text write it: `sqrt(11)/6`, `x**4`, `exp(9)`, `n <= 12`, `arctan(5)`.
+"""Mathematics as programs and plain text write it: `sqrt(11)/6`, `x**4`, `2*theta`, `floor(n/2)`, `n <= 12`.
 
 Names count where no letter stands before them and an argument follows, so that words keep their letters.
 """
@@ -8,10 +8,18 @@ from __future__ import annotations
 import re
 
 _WRAPPING = {"sqrt": ("\\sqrt{", "}"), "√": ("\\sqrt{", "}"), "cbrt": ("\\sqrt[3]{", "}"), "∛": ("\\sqrt[3]{", "}")}
-_WRAPPING |= {"exp": ("e^{", "}"), "abs": ("|", "|"), "Abs": ("|", "|")}
-_CALL = re.compile(r"\\?(?<![A-Za-z])(sqrt|cbrt|exp|[aA]bs|√|∛) ?\(|[()]")
-_MAY_CALL = re.compile(r"(?:sqrt|cbrt|exp|[aA]bs|√|∛) ?\(")
-_IMAGINARY = re.compile(r"(?<=\*) ?I(?![A-Za-z])|(?<![A-Za-z])I ?(?=\*)")
+_WRAPPING |= {"exp": ("e^{", "}"), "abs": ("|", "|"), "Abs": ("|", "|"), "factorial": ("(", ")!")}
+_WRAPPING |= {"floor": ("\\lfloor ", "\\rfloor "), **dict.fromkeys(("ceil", "ceiling"), ("\\lceil ", "\\rceil "))}
+_CALLED = "sqrt|cbrt|exp|[aA]bs|factorial|floor|ceil(?:ing)?|√|∛"
+_CALL = re.compile(rf"\\?(?<![A-Za-z])({_CALLED}) ?\(|[()]")
+_MAY_CALL = re.compile(rf"(?:{_CALLED}) ?\(")
+_IMAGINARY = re.compile(r"(?<=\*) ?I(?![A-Za-z])|(?<![A-Za-z])I ?(?=\*)|(?<=[0-9)] [-+] )I(?= ?/ ?[0-9]|$)")
+_BINOMIAL = re.compile(r"(?<![A-Za-z\\])binomial\(([^(),]+), ?([^(),]+)\)")
+_GREEK = "(alpha|beta|gamma|delta|theta|lambda|sigma|omega|rho|tau|phi)(?![A-Za-z])"
+_GREEK_LETTER = re.compile(
+    rf"(?:(?<=[0-9])|(?<=[*/+(=^-]) ?){_GREEK}|(?<![A-Za-z\\{{]){_GREEK}(?= ?[*/+)=^]| ?- ?[0-9(])"
+)
+"""Beside a sign: a word may be called alpha too."""
 _SYMPY_NUMBER = re.compile(r"(?:sqrt|exp|pi|I|[-+*/(). 0-9])*")
 """In `I*R` the letter is a current."""
 _ROOT_OF_NUMBER = re.compile(r"(?<![A-Za-z\\])sqrt ?([0-9]+)")
@@ -41,7 +49,7 @@ def with_commands(text: str) -> str:
         text = _NOT_EQUAL.sub(r"\\ne ", _GREATER.sub(r"\\ge ", text))
     if "**" in text:
         text = _POWER.sub(lambda match: f"^{{{match[1] or match[2] or match[3]}}}", text)
-    if "*" in text and "I" in text and _SYMPY_NUMBER.fullmatch(text):
+    if "I" in text and _SYMPY_NUMBER.fullmatch(text):
         text = _IMAGINARY.sub("i", text)  # SymPy's
     if "+/-" in text:
         text = text.replace("+/-", "\\pm ")
@@ -49,6 +57,9 @@ def with_commands(text: str) -> str:
         text = _with_calls(text)
     if not _MAY_NAME.search(text):
         return text
+    text = _GREEK_LETTER.sub(lambda match: f"\\{match[1] or match[2]} ", text)
+    if "binomial(" in text:
+        text = _BINOMIAL.sub(r"\\binom{\1}{\2}", text)
     text = _ROOT_OF_NUMBER.sub(r"\\sqrt{\1}", text)
     text = _NAMED.sub(lambda match: f"{_NAMES[match[1]]} ", text)
     return _NAMED_IN_BRACES.sub(lambda match: f"{_NAMES[match[1]]} ", text)
