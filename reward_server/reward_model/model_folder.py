@@ -85,7 +85,7 @@ def pad_token_id(folder: Path, config: Mapping[str, Any]) -> int | None:
     try:
         whole = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         found = getattr(whole.get_text_config(), "pad_token_id", None)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError):
+    except Exception:  # noqa: BLE001 - as many classes as mistakes; where the model is loaded here, that says so
         found = config.get("pad_token_id")  # of a class that only a remote server knows
     return found if isinstance(found, int) else None
 
@@ -102,14 +102,30 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnfitModel(f"{folder} has no usable tokenizer: {error}") from error
+    except ModuleNotFoundError:
+        raise  # an extra is missing
+    except Exception as error:  # tokenizers has no other class for a file that it cannot read
+        raise UnfitModel(f"{folder} has no usable tokenizer: {error}; {TOKENIZER_OF_TRAINING}") from error
+    _refuse_own_class(folder, tokenizer)
     if tokenizer.chat_template is None:
         raise UnfitModel(
             f"the tokenizer of {folder} has no chat template, so the model's input cannot be rendered:"
             f" {TOKENIZER_OF_TRAINING}"
         )
     return tokenizer
+
+
+def _refuse_own_class(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """transformers takes another class in silence where it may not run the folder's own: the tokens may be others."""
+    classes = tokenizer.init_kwargs.get("auto_map")
+    wanted = classes.get("AutoTokenizer") if isinstance(classes, Mapping) else None
+    named = [str(each) for each in (wanted if isinstance(wanted, list | tuple) else [wanted]) if each]
+    taken = type(tokenizer).__name__.removesuffix("Fast")
+    if named and taken not in {each.rpartition(".")[2].removesuffix("Fast") for each in named}:
+        raise UnfitModel(
+            f"{folder} makes its tokens by code of its own ({named[0]}, auto_map in tokenizer_config.json), which is"
+            " never run (trust_remote_code stays off). Save the model with a tokenizer of transformers"
+        )
 
 
 def folder_digest(folder: Path) -> str:

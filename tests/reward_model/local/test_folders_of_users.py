@@ -15,6 +15,7 @@ from tiny_models import CHATML, MakeFolder, make_tokenizer, new_model, save_mode
 from reward_server.reward_model.engine import UnfitModel
 from reward_server.reward_model.loading import load_model
 from reward_server.reward_model.local.folder import read_model
+from reward_server.reward_model.model_folder import read_tokenizer
 from reward_server.settings import Settings
 
 
@@ -82,6 +83,18 @@ def old_cross_encoder(folder: Path) -> None:
     written(folder / "config.json", json.dumps(config | {"sentence_transformers": {"version": "5.0.0"}}))
 
 
+def of_its_own_class(folder: Path, name: str = "My") -> None:
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    own = {"tokenizer_class": name, "auto_map": {"AutoTokenizer": [f"tokens.{name}", None]}}
+    written(folder / "tokenizer_config.json", json.dumps(config | own))
+
+
+def of_the_future(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["model"]["type"] = "NewKind"
+    written(folder / "tokenizer.json", json.dumps(tokenizer))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -90,6 +103,8 @@ def old_cross_encoder(folder: Path) -> None:
         (pickled, "it holds more than tensors"),
         (not_merged, "an adapter that is not merged (score.modules_to_save.default.weight)"),
         (without_tokenizer, "has no tokenizer: put the tokenizer of the training there"),
+        (of_its_own_class, "makes its tokens by code of its own (tokens.My, auto_map in tokenizer_config.json)"),
+        (of_the_future, "has no usable tokenizer: data did not match any variant"),
         (cross_encoder, "is a cross encoder of sentence-transformers"),
         (old_cross_encoder, "is a cross encoder of sentence-transformers"),
     ],
@@ -99,6 +114,11 @@ def test_a_folder_that_cannot_be_scored_says_what_to_do(
 ) -> None:
     change(save_model(tmp_path))
     assert message in refusal(tmp_path)
+
+
+def test_what_is_left_of_code_for_a_class_that_transformers_has_does_not_count(tmp_path: Path) -> None:
+    of_its_own_class(save_model(tmp_path), "Qwen2TokenizerFast")
+    assert type(read_tokenizer(tmp_path)).__name__ == "Qwen2Tokenizer"
 
 
 def test_float64_is_not_taken_for_a_type_of_six_bits(tmp_path: Path) -> None:
