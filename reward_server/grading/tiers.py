@@ -159,7 +159,7 @@ def _decide(wanted: _GroundTruth, given: str, max_work: int | None) -> tuple[str
     if pair is None:
         return "qualifier", False
     if pair != (wanted.text, given):
-        return _decide_value(_read_text(pair[0], pair[0], wanted.ordered), pair[1], max_work)
+        return _decide_value(_read_text(wanted.raw, pair[0], wanted.ordered), pair[1], max_work)
     return _decide_value(wanted, given, max_work)
 
 

@@ -13,7 +13,7 @@ from reward_server.grading.numbers.exact_number import read_number
 from reward_server.grading.text.flat_text import flat
 
 _BASED = re.compile(
-    r"([+-]?)\(?([+-]?)([0-9A-Z]+(?:\.[0-9A-Z]+)?)\)?"
+    r"([+-]?)\(?([+-]?)([0-9A-Z]+(?:\.[0-9A-Z]+)?|[0-9a-f]*[0-9][0-9a-f]*)\)?"
     r"(?:_(?:\{\(?([^{}()]*)\)?\}|([0-9]|[a-z]+))|,?\(?(?:in)?base([0-9a-z]+)\)?)"
 )
 _BASES = {
@@ -45,7 +45,7 @@ def _numeral(text: str) -> tuple[str, int] | None:
         return None
     base = (match[4] or match[5] or match[6] or "").lower().removeprefix("base")
     value = int(base) if base.isascii() and base.isdecimal() and len(base) <= 2 else _BASES.get(base)
-    return None if value is None else (_digits(match[1] + match[2], match[3]), value)
+    return None if value is None else (_digits(match[1] + match[2], match[3].upper()), value)
 
 
 def _digits(signs: str, digits: str) -> str:

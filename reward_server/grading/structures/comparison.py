@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reward_server.grading.numbers.units import split_unit
+from reward_server.grading.structures.congruences import is_family_of
 from reward_server.grading.structures.pairing import Same, pair
 from reward_server.grading.structures.ratios import same_ratio
 from reward_server.grading.structures.structure import INTERVALS, Shape
@@ -28,7 +29,7 @@ _LISTED = {  # ground truth: answers that may list the same
     "[]": frozenset({"list", "[]"}),
     "()": frozenset({"sequence", "()"}),
 }
-_NO_ORDER = frozenset({"union", "cases", "conjunction", "alternatives"})
+_NO_ORDER = frozenset({"union", "cases", "conjunction", "alternatives", "equal"})
 _INDEX = re.compile(r"_(?:[0-9A-Za-z]|\{[0-9A-Za-z]+\})$")
 _TUPLE_OF_NAMES = re.compile(r"\(.*,.*\)")
 
@@ -74,6 +75,8 @@ def in_order(shape: Shape) -> Shape:
 
 
 def _alike(ground_truth: Shape, answer: Shape, same: Same) -> bool | None:
+    if ground_truth.kind == "congruence" and answer.kind == "value":
+        return is_family_of(ground_truth, answer)
     if {ground_truth.kind, answer.kind} == {"()", "solution"}:  # a point without names may have any
         return ground_truth.name == answer.name and _each(ground_truth.parts, answer.parts, same)
     if ground_truth.kind != answer.kind or len(ground_truth.parts) != len(answer.parts):

@@ -55,8 +55,12 @@ def read_list(text: str, read: Read) -> Shape | None:
     if "\\land" in signs and not any(map(_RELATION.search, pieces)):
         return gathered("conjunction", text, pieces, read)  # p \land q is not p \lor q
     shape = members("set" if "\\lor" in signs else "list", text, pieces, read)
-    if shape.kind in {"progression", "sequence"}:
-        return shape
+    if signs == {"\\lor"} and all(map(_is_interval, shape.parts)):
+        return read(text.replace("\\lor", "\\cup"))
+    return shape if shape.kind in {"progression", "sequence"} else _together(shape, pieces, signs)
+
+
+def _together(shape: Shape, pieces: list[str], signs: set[str]) -> Shape:
     if any(part.name.startswith("(") for part in shape.parts):  # (x,y) = (1,2) is no interval
         return of_unknowns(shape, signs)
     return _solutions(shape, pieces, signs) or of_unknowns(_intervals(shape), signs)
@@ -100,6 +104,12 @@ def _both_signs(text: str) -> list[str] | None:
     return [
         "".join(f"{sign}{piece.strip()}" for sign, piece in zip(["", *signs], pieces, strict=True)) for signs in choices
     ]
+
+
+def _is_interval(shape: Shape) -> bool:
+    """Surely one: `(1,2)` may be a point."""
+    is_half_open = shape.kind in {"(]", "[)"}
+    return not shape.name and (is_half_open or (shape.kind in INTERVALS and "\\infty" in shape.text))
 
 
 def _labelled(label: re.Match[str], read: Read) -> Shape:

@@ -27,6 +27,7 @@ _IF = re.compile(r"^(?:\\text ?\{ ?(?:if|for|when|where)(?: and only if)? ?:? ?\
 _INNER_IF = re.compile(r",? ?\\text ?\{ ?,? ?(?:if|for|when) ?\} ?")
 _OTHERWISE = frozenset({"otherwise", "else", "elsewhere", "inallothercases", "inothercases", "forallother", "allother"})
 _WORDS = re.compile(r"\\text ?\{([^{}]*)\}")
+_IS = re.compile(r"(?<![A-Za-z])(?:is|are)(?![A-Za-z])")
 _FIRST_IF = re.compile(r"^ *(?:if|for|when|where) ")
 _WHOLE = frozenset("nkm")
 
@@ -107,7 +108,7 @@ def _condition(text: str, read: Read) -> Shape:
 
 
 def _words(text: str) -> str:
-    return compact(_FIRST_IF.sub("", _WORDS.sub(r" \1 ", text), count=1)).casefold().rstrip(".")
+    return compact(_IS.sub("", _FIRST_IF.sub("", _WORDS.sub(r" \1 ", text), count=1))).casefold().rstrip(".")
 
 
 def _on_whole_numbers(shape: Shape) -> Shape:

@@ -19,14 +19,14 @@ from reward_server.grading.text.brackets import split_top
 from reward_server.grading.text.normalise import compact
 
 _MAY_QUALIFY = re.compile(
-    r"\\text ?\{[ ,;(]*[fwipgao]|\\in(?![A-Za-z])|\\forall|[,(][^,()]*(?:[<>]|\\[lgn]e(?![A-Za-z]))"
-    r"|(?<![A-Za-z\\])(?:for|where|with|when|only) "
+    r"\\text ?\{[ ,;(]*[fwipgaoO]|\\in(?![A-Za-z])|\\forall|[,(][^,()]*(?:[<>]|\\[lgn]e(?![A-Za-z]))"
+    r"|(?<![A-Za-z\\])(?:for|where|with|when|[Oo]nly) "
 )
 _JOINED = re.compile(
     r"(?:(?<=[0-9)}\]])|(?<=\\pi)|(?<=\\circ)|(?<![A-Za-z][A-Za-z])(?<=[a-z])) (?=[a-z] ?\\in ?\\mathbb)"
 )
 """`k\\pi \\quad k \\in \\mathbb{Z}`"""
-_ONLY = re.compile(r"\\text ?\{ ?only ?\} ?|(?<![A-Za-z\\])only(?![A-Za-z]| if) ?")
+_ONLY = re.compile(r"\\text ?\{ ?[Oo]nly ?\} ?|(?<![A-Za-z\\])[Oo]nly(?![A-Za-z]| if) ?")
 _LEAD = r"(?:for|where|with|if|when|whenever|provided|given|assuming)"
 _WORDS_BEHIND = re.compile(
     rf"[ ,;(]*\\text ?\{{[ ,;(]*{_LEAD}(?![A-Za-z])(?P<text>[^{{}}]*)\}}|[ ,;(]+{_LEAD} |[ ,;(]*\\forall(?![A-Za-z])"
@@ -52,13 +52,13 @@ _ALIKE = ({"N", "P"}, {"N", "W"})
 _LETTER = r"(?:[A-Za-z]|\\(?!in|le|ge|ne|text|mathbb|frac|sqrt|pi\b)[A-Za-z]+)(?:_(?:[0-9A-Za-z]|\{[^{}]*\}))?"
 _LETTERS = re.compile(rf"{_LETTER}(?: ?, ?{_LETTER})*")
 _ONE_LETTER = re.compile(_LETTER)
-_IN = frozenset({"\\in"})
-_COMMAS = frozenset({",", ";"})
+_IN, _COMMAS = frozenset({"\\in"}), frozenset({",", ";"})
 _RELATIONS = frozenset({"<", ">", "\\le", "\\ge", "\\ne"})
 _TURNED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "\\ne": "\\ne"}
 _NAME = re.compile(rf"({_LETTER}'*)(?:\(([^()]*)\))? ?=")
 _POSITIVE, _IS_POSITIVE = frozenset({"N", "P", "W", "R+"}), re.compile(r"\S+ (?:>|\\ge) [01]")
 _MAX_CHARS = 300
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"), ("\\begin", "\\end"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def qualified(text: str) -> Qualified | None:
     """The value and its qualifiers; None for a text without."""
     if len(text) > _MAX_CHARS or not _MAY_QUALIFY.search(text):
         return None
-    plain = _ONLY.sub("", text, count=1).strip() if "only" in text else text
+    plain = _ONLY.sub("", text, count=1).strip() if "nly" in text else text
     found = _in_words(plain) or _behind_comma(_JOINED.sub(", ", plain)) or _in_brackets(plain)
     return found or (Qualified(plain) if plain != text and plain else None)
 
@@ -247,4 +247,4 @@ def _opening(text: str) -> int:
 
 
 def _depth(text: str) -> int:
-    return sum(text.count(opening) - text.count(closing) for opening, closing in ("()", "[]", "{}"))
+    return sum(text.count(opening) - text.count(closing) for opening, closing in _BRACKETS)

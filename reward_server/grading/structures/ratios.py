@@ -1,7 +1,7 @@
 """Ratios, `6:8` for `3:4`, and ranges of whole numbers, `10-12`, which are two numbers and no difference.
 
 A ratio may be unreduced and may have several parts. `4:30` may be a time of day: where it could be one and is not
-reduced, or has a leading zero, its parts have to be the same.
+reduced, or has a leading zero, its parts have to be the same. `7 R 3` is two numbers as well.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _RANGE = re.compile(rf"({_NUMBER}) ?--? ?({_NUMBER}(?: ?(?:%|\\text ?\{{[^{{}}]*
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])(:[0-5][0-9])?")
 _LEADING_ZERO = re.compile(r"0[0-9]")
 _HOURS = 24
+_REMAINDER = re.compile(r"([0-9]+) ?,? ?(?:R|(?:\\text ?\{ ?)?(?:R|r|remainder|with remainder)(?: ?\}| )) ?([0-9]+)")
 
 
 def read_ratio(text: str, read: Read) -> Shape | None:
@@ -37,6 +38,12 @@ def read_range(text: str) -> Shape | None:
     if "-" not in text or not (match := _RANGE.fullmatch(text)):
         return None
     return Shape("range", text, (value(match[1]), value(match[2])))
+
+
+def read_remainder(text: str) -> Shape | None:
+    """`7 \\text{ R } 3`: 7, and 3 is left."""
+    match = _REMAINDER.fullmatch(text) if "R" in text or "r" in text else None
+    return Shape("remainder", text, (value(match[1]), value(match[2]))) if match else None
 
 
 def same_ratio(ground_truth: Shape, answer: Shape) -> bool | None:

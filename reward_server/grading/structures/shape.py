@@ -12,11 +12,12 @@ from dataclasses import replace
 from functools import partial
 
 from reward_server.grading.numbers.exact_number import read_number
+from reward_server.grading.structures.congruences import read_congruence
 from reward_server.grading.structures.inequalities import GREATER, LESS, read_inequality, without_points
 from reward_server.grading.structures.lists import members, points_of_signs, read_list, read_signs
 from reward_server.grading.structures.matrices import of_rows, read_components, read_matrix, transposed
 from reward_server.grading.structures.piecewise import read_rows
-from reward_server.grading.structures.ratios import read_range, read_ratio
+from reward_server.grading.structures.ratios import read_range, read_ratio, read_remainder
 from reward_server.grading.structures.sets import (
     read_description,
     read_members_by_condition,
@@ -24,6 +25,7 @@ from reward_server.grading.structures.sets import (
     read_real_line,
     set_of,
 )
+from reward_server.grading.structures.solutions import equal_letters
 from reward_server.grading.structures.structure import BRACKETS, Shape, gathered
 from reward_server.grading.text.brackets import MAX_DEPTH, closes_early, depth, split_top
 from reward_server.grading.text.names import is_name
@@ -128,6 +130,8 @@ def _members(text: str) -> Shape | None:
 
 def _equation(text: str, sides: list[str]) -> Shape:
     first = compact(sides[0])
+    if len(sides) > 2 and (shape := equal_letters(text, sides, _read)):
+        return shape
     parts = tuple(_read(side) for side in sides)
     if not is_name(sides[0]):
         if len(sides) == 2 and is_name(sides[1]) and not _HAS_LETTER.search(sides[0]):  # 2 = x
@@ -142,6 +146,7 @@ _READERS = (
     partial(read_rows, read=_read),
     partial(read_matrix, read=_read),
     _description,
+    partial(read_congruence, read=_read),
     partial(read_list, read=_read),
     _relation,
     _french_union,
@@ -151,6 +156,7 @@ _READERS = (
     _bracketed,
     partial(transposed, read=_read),
     read_range,
+    read_remainder,
     partial(read_ratio, read=_read),
     partial(read_components, read=_read),
     read_signs,

@@ -1,4 +1,5 @@
-"""Values of several unknowns: solutions of systems, `x=1, y=2 \\lor x=3, y=4`, and alternatives, `x=0 \\lor y=0`.
+"""Values of several unknowns: solutions of systems, `x=1, y=2 \\lor x=3, y=4`, and alternatives, `x=0 \\lor y=0`,
+and letters that are equal, `a=b=c`.
 
 A name that comes again begins the next solution: each is the point `(x,y) = (1,2)`, so that `x=1, y=4 \\lor x=3, y=2`
 are other ones. "or" between values of different names is not "and": only a list of values may stand for it, since
@@ -10,8 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from reward_server.grading.structures.structure import Shape
+from reward_server.grading.structures.structure import Read, Shape
+from reward_server.grading.text.normalise import compact
 
+_SMALL = re.compile(r"[a-z](?:_(?:[0-9]|\{[0-9]+\}))?")
 _INDEX = re.compile(r"_(?:[0-9A-Za-z]|\{[0-9A-Za-z]+\})$")
 
 
@@ -28,6 +31,17 @@ def of_unknowns(shape: Shape, signs: set[str]) -> Shape:
         return _solutions(shape)
     is_either = signs == {"\\lor"} and len({_INDEX.sub("", name) for name in names}) > 1
     return replace(shape, kind="alternatives") if is_either else shape
+
+
+def equal_letters(text: str, sides: list[str], read: Read) -> Shape | None:
+    """`a=b=c` in any order; `a=b=c=1` as `a=1, b=1, c=1`. None for what has other sides, or less than two letters."""
+    *names, last = map(compact, sides)
+    if len(set(names)) < len(names) or not all(map(_SMALL.fullmatch, names)):
+        return None
+    if _SMALL.fullmatch(last):
+        return None if last in names else Shape("equal", text, tuple(read(name) for name in (*names, last)))
+    value = read(sides[-1])
+    return Shape("list", text, tuple(value.named(name) for name in names)) if value.kind == "value" else None
 
 
 def _of_one_name(shape: Shape) -> Shape:

@@ -16,8 +16,10 @@
 | vector          | a column or row of a matrix                                         | counts           |
 | components      | `3\\mathbf{i}-2\\mathbf{j}`: always three parts                     | counts           |
 | matrix, row     | more rows and more columns than one                                 | counts           |
-| ratio, range    | `3:4`, `10-12`                                                      | counts           |
+| ratio, range    | `3:4`, `10-12`; a remainder, `7 R 3`                                | counts           |
+| congruence      | `x \\equiv 3 \\pmod{7}`: left side without a name, residue, modulus | counts           |
 | alternatives    | `x=0 \\lor y=0`: of several names, not all of them                   | none             |
+| equal           | `a=b=c`: letters                                                    | none             |
 | solution        | `x=1, y=2` among others: values in the order of their names         | counts           |
 | conjunction     | `p \\land q`: statements                                            | none             |
 | progression     | `1, 2, \\ldots, n`: first, step, last                               | counts           |

@@ -3,7 +3,7 @@
 With letters: both are L - R = 0, and the same when one is the other times a constant that is not 0, or when they are
 so after multiplying out their denominators. Without letters: every side of both has the one value (`17+25=42`).
 An equation that holds for all values of its letters, or for none, says nothing: its sides have to be the same.
-Not covered (None): functions, roots of letters. Two chains (`a=b=c`) have to have the same sides.
+Not covered (None): functions, roots of letters. Two chains (`a=b=c`) have to have the same sides, in any order.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from reward_server.grading.text.normalise import compact
 
 _EQUALS = frozenset({"="})
 _POINTS = range(3)
+_MOST_SIDES = 4
 
 Same = Callable[[str, str], bool | None]
 Fraction = tuple[Element, Element]
@@ -87,7 +88,7 @@ def _compared(wanted: Sequence[str], given: Sequence[str], same: Same) -> bool |
     if not any(letters[: len(wanted)]):
         return not any(letters) and _same_value(wanted, given, same)
     if len(wanted) != 2 or len(given) != 2:
-        return same_sides(wanted, given, same)
+        return _same_chain(wanted, given, same)
     return _same_relation(wanted, given, same)
 
 
@@ -96,6 +97,19 @@ def _same_value(wanted: Sequence[str], given: Sequence[str], same: Same) -> bool
     if not all_true(same(wanted[0], side) for side in wanted[1:]):  # the ground truth is no true equation
         return same_sides(wanted, given, same)
     return all_true(same(wanted[0], side) for side in given)
+
+
+def _same_chain(wanted: Sequence[str], given: Sequence[str], same: Same) -> bool | None:
+    """The sides of `\\frac{x-1}{2} = \\frac{y}{3} = z` in any order."""
+    if len(wanted) != len(given) or len(wanted) > _MOST_SIDES:
+        return same_sides(wanted, given, same)
+    left = list(given)
+    for side in wanted:
+        partner = next((other for other in left if same(side, other)), None)
+        if partner is None:
+            return same_sides(wanted, given, same)
+        left.remove(partner)
+    return True
 
 
 def _same_relation(wanted: Sequence[str], given: Sequence[str], same: Same) -> bool | None:

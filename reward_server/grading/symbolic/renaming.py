@@ -63,7 +63,8 @@ def renamings(raw_ground_truth: str, ground_truth: str, answer: str) -> list[str
     if head is not None:
         answer = _with_arguments(head, answer)
     wanted, given = set(_letters(ground_truth)), set(_letters(answer))
-    ours, theirs = sorted(wanted - given), sorted(given - wanted)
+    ours = sorted(wanted - given - _in_names(ground_truth))
+    theirs = sorted(given - wanted - _in_names(answer))
     if not ours and not theirs:
         return [answer, *_with_constants_turned(free, answer)]
     if (
@@ -91,6 +92,13 @@ def _with_constants_turned(free: dict[str, str], answer: str) -> list[str]:
 
 def _letters(text: str) -> Iterator[str]:
     return (match["letter"].strip() for match in _LETTER.finditer(text) if match["letter"])
+
+
+def _in_names(text: str) -> set[str]:
+    """The letters that stand before `=` only: one side may do without the x of `x = n\\pi`."""
+    if text.startswith("\\{"):
+        return set()
+    return {letter for match in _NAME.finditer(text) if "\\in" not in match[0] for letter in _letters(match[1])}
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:

@@ -15,6 +15,9 @@ _SCALES = "hundred|thousand|million|billion|trillion"
 _TEXT = r"\\text ?\{"
 
 _ALL_BUT = "real numbers (?:except|other than|excluding)(?: for)?(?: x ?=)?"
+_MOD = rf"(?:\\b?mod(?![A-Za-z])|{_TEXT} ?mod ?\}}|(?<![A-Za-z\\])mod(?![A-Za-z]))"
+_BEFORE_CUP = r"([,;][^()\[\]]{1,60}[)\]]|\\\})"
+"""The end of an interval or a set."""
 _ARGUMENT = r"(?:\{ ?([^{}]*?) ?\}|([0-9A-Za-z]))"
 _KNOWN = (
     "tg|ctg|cotg|arctg|cosec|sh|ch|th|sin|cos|tan|cot|arcsin|arccos|arctan|ln|log|lg|max|min|exp|det"
@@ -97,6 +100,10 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("∛", r"∛ ?([0-9]+|[A-Za-z])", r"\\sqrt[3]{\1}"),
     ("pi", r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
     ("oo", r"(?<![A-Za-z\\])oo(?![A-Za-z])", r"\\infty "),  # SymPy's
+    ("U", rf"{_BEFORE_CUP} ?U ?(?=[(\[]|\\\{{)", r"\1 \\cup "),
+    ("\\text", rf"{_BEFORE_CUP} ?{_TEXT} ?(?:U|union) ?\}} ?(?=[(\[]|\\\{{)", r"\1 \\cup "),
+    ("\\bigcup", rf"{_BEFORE_CUP} ?\\bigcup ?(?=[(\[]|\\\{{)", r"\1 \\cup "),
+    ("\\mathcal", r"\\mathcal ?\{? ?O ?\}?(?= ?\()", "O"),
     ("\\in", rf"(?<=\\in) ?{_TEXT} ?([RZNQC]) ?\}}", r" \\mathbb{\1}"),
     ("degree", rf"(?<=[0-9}}]) ?{_TEXT} ?degrees? ?\}}$", r"^\\circ"),
     ("\\text", rf" ?{_TEXT} ?[.,;]? ?\}}$", ""),
@@ -119,7 +126,8 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("\\choose", r"\{ ?([^{}\\]*) ?\\choose(?![A-Za-z]) ?([^{}\\]*)\}", r"\\binom{\1}{\2}"),
     ("\\binom", r"\\binom ?([0-9A-Za-z]) ?([0-9A-Za-z])", r"\\binom{\1}{\2}"),
     ("\\pmod", r"\\pmod ?([0-9])", r"\\pmod{\1}"),
-    ("mod", rf"\( ?(?:{_TEXT} ?mod ?\}}|\\b?mod) ?([0-9]+) ?\)", r"\\pmod{\1}"),
+    ("mod", rf"\( ?(?:{_TEXT} ?mod ?\}}|\\b?mod|mod) ?([0-9]+|[a-z]) ?\)", r"\\pmod{\1}"),
+    ("\\equiv", rf"(\\equiv[^()=]*?) ?{_MOD} ?(?:\{{ ?)?([0-9]+|[a-z])(?: ?\}})?$", r"\1 \\pmod{\2}"),
     ("\\prime", r"\^ ?(?:\{ ?\\prime ?\}|\\prime(?![A-Za-z]))", "'"),
     ("o", r"(?<=[0-9]) ?\^ ?(?:\{ ?o ?\}|o(?![A-Za-z]))", r"^\\circ"),  # 72^o
     ("~", r"(?<!\\)~", " "),
