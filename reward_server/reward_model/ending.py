@@ -43,16 +43,17 @@ def dropped_at_end(config: Mapping[str, Any], pad: int | None, last: int, wanted
 def unknown_padding(
     config: Mapping[str, Any], pad: int | None, last: int, wanted: WantedEndsAt, tokenizer: PreTrainedTokenizerBase
 ) -> str | None:
-    """What to say of a model without a padding token, where the tokenizer's is the `last` of a text.
+    """What to say of a model without a padding token, or with another, where the tokenizer's is the `last` of a text.
 
-    Alone, transformers reads such a text at its end. But who pads in training has set one, and an adapter forgets it.
+    transformers reads such a text at its end. But TRL pads with the tokenizer's, and an adapter forgets the model's.
     """
-    if pad is not None or tokenizer.pad_token_id != last or not _reads_before_padding(config, wanted):
+    if pad == last or tokenizer.pad_token_id != last or not _reads_before_padding(config, wanted):
         return None
     return (
-        f"the reward model's chat template ends with the tokenizer's pad_token {tokenizer.pad_token!r}, and config.json"
-        f" has no pad_token_id. The score is read at that token. Trained with it as padding (TRL, then merged from an"
-        f" adapter), the model was read before it: then set pad_token_id to {last} in config.json"
+        f"the reward model's chat template ends with the tokenizer's pad_token {tokenizer.pad_token!r}, and in"
+        f" config.json pad_token_id is {'absent' if pad is None else pad}. The score is read at that token. Trained"
+        " with it as padding (TRL, then merged from an adapter), the model was read before it: then set pad_token_id to"
+        f" {last} in config.json"
     )
 
 

@@ -130,12 +130,16 @@ def test_a_padding_token_that_config_json_leaves_out_is_that_of_the_class(tmp_pa
     assert pad_token_id(tmp_path, {"pad_token_id": 3}) == 3
 
 
-def test_where_only_the_tokenizer_knows_the_padding_token_the_log_asks_for_it(make_folder: MakeFolder) -> None:
+@pytest.mark.parametrize(("pad", "said"), [(None, "absent"), (7, "7")])
+def test_where_only_the_tokenizer_knows_the_padding_token_the_log_asks_for_it(
+    pad: int | None, said: str, make_folder: MakeFolder
+) -> None:
     folder = padded(make_folder)
     written = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(written | {"pad_token_id": None}))
+    (folder / "config.json").write_text(json.dumps(written | {"pad_token_id": pad}))
     loaded = load_model(settings(folder), folder)
     (remark,) = loaded.reads.remarks
+    assert f"pad_token_id is {said}. The score" in remark
     assert "set pad_token_id to 4 in config.json" in remark
     found = scores(loaded)
     assert [each.value for each in found] == pytest.approx(by_transformers(folder, loaded), abs=1e-5)
