@@ -29,6 +29,7 @@ from reward_server.grading.structures.left_sides import right_side
 from reward_server.grading.structures.matching import compare_texts
 from reward_server.grading.structures.structure import Shape
 from reward_server.grading.structures.values import compare_values
+from reward_server.grading.symbolic.bodies import have_same_body
 from reward_server.grading.symbolic.complex_letters import with_complex_letters
 from reward_server.grading.symbolic.equations import sides_of
 from reward_server.grading.symbolic.identities import is_solved, same_equation, same_value, share_roots
@@ -145,7 +146,7 @@ def _are_equal_values(wanted: Any, given: Any, key: str) -> bool:
     if not (isinstance(wanted, sympy.Expr) and isinstance(given, sympy.Expr)):
         return _is_same_kind(wanted, given) and _verified(wanted, given)
     wanted, given = with_complex_letters(wanted, given)
-    verdict = same_value(wanted, given, key)
+    verdict = have_same_body(wanted, given, key) or same_value(wanted, given, key)
     if verdict is None:  # no numbers, or too large for any: only SymPy's proof counts
         return _verified(wanted, given) and sympy.simplify(wanted - given) == 0
     return verdict

@@ -152,5 +152,6 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("{", r"([_^]) ?\{ ?([0-9A-Za-z]) ?\}(?! ?[0-9])", r"\1\2"),  # x^{2}; but x^{1}0 is not x^10
     ("{", r"(?<![\\0-9A-Za-z_^}\] ])\{([0-9.]{1,20})\}", r"\1"),  # {3}/{4}
     ("\\", r"([_^]) ?(\\(?:frac\{[^{}]*\}\{[^{}]*\}|sqrt(?:\[[^\[\]{}]*\])?\{[^{}]*\}))", r"\1{\2}"),  # 5^\frac12
+    ("\\log", r"\\log ?(\^ ?(?:[0-9]|\{[^{}]*\})) ?(_ ?(?:[0-9A-Za-z]|\{[^{}]*\}))", r"\\log\2\1"),  # \log^2_3 x
 )
 REWRITES = tuple((needle, re.compile(pattern), new) for needle, pattern, new in _RULES)
