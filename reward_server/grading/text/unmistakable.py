@@ -1,7 +1,7 @@
 """What Math-Verify's parser takes for something else, written so that it cannot. Text in, text out, no other meaning.
 
 - `\\sin{(x)}^2` would be sin(x^2) and `\\ln{(2)}x` ln(2x): braces around a bracketed argument say nothing.
-- `\\ln 2\\cdot 3` would be ln 6: a dot ends an argument without brackets.
+- `\\ln 2\\cdot 3` would be ln 6: a dot ends an argument without brackets, but in an angle: `\\sin 2\\cdot\\pi`.
 - `|x|+2|y|` would be |x·|+2|·y|: bars are paired here.
 - `d\\sin 2x` would be (dsin)·2·x, the differential of `\\sin`: d is a letter where no integral or derivative is.
 - `n!^2` would not be read.
@@ -22,6 +22,8 @@ _GREEK = r"\\(?:pi|theta|alpha|beta|gamma|delta|phi|varphi|omega|lambda|mu)(?![A
 _ATOM = rf"(?:[0-9.A-Za-z!]|{_GREEK}|\\frac{_BRACES}{_BRACES}|\\sqrt(?:\[[^\[\]{{}}]*\])?{_BRACES}|{_BRACES}|\|[^|]*\|)"
 _IN_BRACES = re.compile(_HEAD + r"(?=\{ ?\()")
 _BARE = re.compile(rf"({_HEAD})((?:{_ATOM} ?{_SCRIPT}?)+)(?=\\cdot(?![A-Za-z])|\*)")
+_TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_ANGLE = re.compile(r"(?:\\cdot|\*) ?(?:[0-9.]* ?\\pi|\\frac ?\{[0-9]* ?\\pi)")
 _FACTORIAL = re.compile(r"(?<![0-9])([0-9]+|[A-Za-z]|\([^()]*\))(!+)(?= ?\^)")
 _IS_DIFFERENTIAL = re.compile(r"\\i*int(?![A-Za-z])|\\oint|\\partial|\\frac\{d[^{}]*\}\{d(?:[A-Za-z]|\\)")
 _D = re.compile(r"\\(?:text|operatorname|begin|end|mathbb) ?\{[^{}]*\}|\\[A-Za-z]+|(d)(?= ?[A-Za-z\\])")
@@ -42,10 +44,16 @@ def unmistakable(text: str) -> str:
         if "{" in text:
             text = _without_braces(text)
         if "\\cdot" in text or "*" in text:
-            text = _BARE.sub(lambda match: f"{match[1].rstrip()} ({match[2].strip()})", text)
+            text = _BARE.sub(_bracketed, text)
     if "d" in text and not _IS_DIFFERENTIAL.search(text):
         text = _D.sub(lambda match: "{d}" if match[1] else match[0], text)
     return _with_paired_bars(text) if text.count("|") > 2 else text
+
+
+def _bracketed(match: re.Match[str]) -> str:
+    is_number_of_angle = _TRIGONOMETRIC.match(match[1]) and re.fullmatch(r"[0-9. ]+", match[2])
+    is_part_of_angle = is_number_of_angle and _ANGLE.match(match.string, match.end())
+    return match[0] if is_part_of_angle else f"{match[1].rstrip()} ({match[2].strip()})"
 
 
 def _without_braces(text: str) -> str:
