@@ -3,7 +3,7 @@
 
 It is cut where it binds letters of the value, and where both sides have the same condition, or one side has one and the
 value a name of its own (`y=\\frac{1}{x}`). Two domains or conditions that differ are a wrong answer.
-Not covered: words of other kinds (`\\text{for odd } n`), conditions before the value. Cases have rows of their own.
+Not covered: words of other kinds (`\\text{for odd } n`), conditions before the value. Cases have their own rows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from reward_server.grading.structures.families import as_family
 from reward_server.grading.structures.matching import compare
 from reward_server.grading.structures.shape import read_shape
 from reward_server.grading.structures.values import compare_values
@@ -77,6 +78,8 @@ def without_qualifiers(ground_truth: str, answer: str) -> tuple[str, str] | None
     if wanted is None and given is None:
         return ground_truth, answer
     wanted, given = wanted or Qualified(ground_truth), given or Qualified(answer)
+    if bool(wanted.domains) != bool(given.domains) and "\\{" in (ground_truth[:2], answer[:2]):
+        return ground_truth, answer  # \{2k : k \in \mathbb{Z}\} is a set, 2k alone is none
     if not _have_same_domains(wanted.domains, given.domains):
         return None
     if not _have_same_conditions(wanted.conditions, given.conditions):
@@ -113,7 +116,7 @@ def qualified(text: str) -> Qualified | None:
     """The value and its qualifiers; None for a text without."""
     if len(text) > _MAX_CHARS or not _MAY_QUALIFY.search(text):
         return None
-    plain = _ONLY.sub("", text, count=1).strip() if "nly" in text else text
+    plain = as_family(_ONLY.sub("", text, count=1).strip() if "nly" in text else text)
     found = _in_words(plain) or _behind_comma(_JOINED.sub(", ", plain)) or _in_brackets(plain)
     return found or (Qualified(plain) if plain != text and plain else None)
 
@@ -155,8 +158,8 @@ def _is_condition(piece: str) -> bool:
 
 
 def _read_tail(value: str, tail: str, needs_letters: bool) -> Qualified | None:
-    if not value or (needs_letters and _is_relation(value)):
-        return None
+    if not value or (needs_letters and split_top(value, _RELATIONS | _IN)[1]):
+        return None  # `x<1, x \in \mathbb{Z}` describes a set
     domains: list[str] = []
     conditions: list[str] = []
     letters: set[str] = set()
@@ -214,11 +217,6 @@ def _set_name(text: str) -> str:
     behind = re.sub(r"[\s{}^_]", "", match[2] or match[4] or "").replace("\\ast", "*").replace("\\cdot", "*")
     behind = {"geq0": "0", "\\ge0": "0", ">0": "+"}.get(behind, behind)
     return _SETS.get(letter + behind, "")
-
-
-def _is_relation(text: str) -> bool:
-    """`x<1, x \\in \\mathbb{Z}` describes a set."""
-    return bool(set(split_top(text, _RELATIONS | _IN)[1]))
 
 
 def _occurs(letter: str, text: str) -> bool:

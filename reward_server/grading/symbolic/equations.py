@@ -70,9 +70,13 @@ def _of_one_left_side(wanted: Sequence[str], given: Sequence[str], same: Same) -
     if len(wanted) != 2 or len(given) != 2 or compact(wanted[0]) != compact(given[0]):
         return None
     verdict = same(wanted[1], given[1])
-    if verdict is False and not (_is_value(wanted[1]) and _is_value(given[1])):
-        return None  # x = 2y and x = 3y - x/2
+    if verdict is False and (_is_curve(wanted[0]) or not (_is_value(wanted[1]) and _is_value(given[1]))):
+        return None  # x = 2y and x = 3y - x/2, x^2+y^2 = 25 and x^2+y^2 = 5^2
     return verdict
+
+
+def _is_curve(text: str) -> bool:
+    return "^" in text and {"x", "y"} <= set(text)
 
 
 def _is_value(text: str) -> bool:

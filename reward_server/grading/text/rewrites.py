@@ -116,7 +116,11 @@ _RULES: tuple[tuple[str, str, Replacement], ...] = (
     ("{", r"\{ ?([-+]) ?\}", r"\1"),  # {-}5
     ("\\text", rf"{_TEXT} ?(\\\$|%) ?\}} ?", r"\1"),
     # units: \frac{\text{km}}{\text{h}}, \text{km}/\text{h}, \text{N}\cdot\text{m}
-    ("\\frac", rf"\\frac ?\{{ ?{_TEXT}([^{{}}]*)\}} ?\}}\{{ ?{_TEXT}([^{{}}]*)\}} ?\}}", r"\\text{\1/\2}"),
+    (
+        "\\frac",
+        rf"\\frac ?\{{ ?{_TEXT}([^{{}}]*)\}} ?\}}\{{ ?{_TEXT}([^{{}}]*)\}} ?(\^ ?[23])? ?\}}",
+        r"\\text{\1/\2}\3",
+    ),
     ("\\text", rf"{_TEXT}([^{{}}]*)\}} ?(/|\\cdot) ?{_TEXT}([^{{}}]*)\}}", r"\\text{\1\2 \3}"),
     ("\\}", r"\\\{ ?\\\}", r"\\emptyset "),
     ("\\mathbb", r"\\mathbb ?R(?![A-Za-z])", r"\\mathbb{R}"),
