@@ -66,6 +66,7 @@ class Session:
         self._turns = threading.Semaphore(MAX_CONNECTIONS)
         self._lines: list[Line[httpx.HTTPTransport]] = []
         self._free: dict[str, list[Line[httpx.HTTPTransport]]] = {}
+        self._is_closed = False
 
     def send(self, send: Send) -> Answer | Lost:
         asked = monotonic()
@@ -80,12 +81,15 @@ class Session:
                 return replace(_sent(line, send), waited_s=waited_s, proxy=line.proxy)
             finally:
                 free.append(line)
+                if self._is_closed:  # meanwhile: a thread whose result is no longer wanted goes on until here
+                    line.transport.close()
 
     def _opened(self, send: Send) -> Line[httpx.HTTPTransport]:
         self._lines.append(_opened(httpx.HTTPTransport, self._tls, send.url))
         return self._lines[-1]
 
     def close(self) -> None:
+        self._is_closed = True
         for line in self._lines:
             line.transport.close()
 

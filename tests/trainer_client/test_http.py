@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -150,3 +152,19 @@ def test_a_few_calls_keep_few_connections() -> None:
             assert isinstance(session.send(Send(url, None, None, timeout_s=60)), Answer)
         session.close()
     assert len(connections) == 1
+
+
+def test_a_call_that_ends_after_its_session_was_closed_leaves_no_connection_open() -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(HEAD + b"{}")
+
+    with listening(serve) as url:
+        session = Session()
+        session.close()
+        assert isinstance(session.send(Send(url, b"{}", None, 60)), Answer)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            del session
+            gc.collect()
+    assert [str(each.message) for each in seen] == []
