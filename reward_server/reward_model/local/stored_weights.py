@@ -11,12 +11,12 @@ quantised numbers.
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from reward_server.reward_model.engine import UnfitModel
@@ -100,7 +100,7 @@ class StoredWeights:
                 self.tensors[name] = stored
         except UnfitModel:
             raise
-        except pickle.UnpicklingError as error:
+        except UnpicklingError as error:
             raise UnfitModel(
                 f"{file} cannot be loaded: it holds more than tensors, and nothing else is unpickled; save the model by"
                 " `save_pretrained`, which writes safetensors"
