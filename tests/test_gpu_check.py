@@ -46,7 +46,7 @@ def test_trials_of_a_pass_say_what_each_brings_and_whether_it_keeps_the_bits(res
     trials = next(figures for name, figures in results["9"].items() if name.startswith("tiny"))
     assert trials.pop("as it is, in a row")["done, ms a pass"] > 0
     graphs = [trials.pop(name) for name in ("CUDA graph", "fused norms, CUDA graph")]
-    assert all("CUDAGraph" in reason for reason in graphs)  # a CPU has none
+    assert all("needs a GPU" in reason for reason in graphs)
     assert trials.keys() == {"as it is", "true lengths", "fused norms", "compiled"}
     assert {figures["values"] for figures in trials.values()} == {1}
     assert [trials[name]["bits"] for name in ("as it is", "true lengths")] == [True, True]
@@ -68,4 +68,5 @@ def test_a_step_that_fails_leaves_its_reason_and_stops_no_other(tmp_path: Path) 
     assert done.returncode == 1
     found = json.loads((tmp_path / "results.json").read_text())
     assert [found[step]["ended"] for step in ("6default", "0")] == [1, 1]
-    assert "cuda:99" in done.stdout or "CUDA" in found["0"]["failed"]
+    # a build of PyTorch for CPUs, for CUDA without a GPU, and for CUDA with one
+    assert any(word in found["0"]["failed"] for word in ("CUDA", "NVIDIA", "cuda:99"))

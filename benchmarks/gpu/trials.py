@@ -116,6 +116,8 @@ def _true_lengths(passes: PackedPass) -> Iterator[Pass]:
 @contextmanager
 def _graph(passes: PackedPass) -> Iterator[Pass]:
     """One launch instead of a thousand. Recorded for each shape that comes: a real one would pad keys and segments."""
+    if passes.device.type != "cuda":
+        raise NotImplementedError("a CUDA graph needs a GPU")
     graphs: dict[tuple[int, ...], Any] = {}
 
     def recorded(sequence: PackedSequence) -> list[torch.Tensor]:
