@@ -19,7 +19,7 @@ import torch
 from transformers import Qwen2Config, Qwen2ForSequenceClassification
 
 from reward_server.cli import app
-from reward_server.reward_model.engine import Group, Mode, Work
+from reward_server.reward_model.engine import Group, Mode, Result, Work
 from reward_server.reward_model.local.model import TransformersModel
 
 
@@ -43,8 +43,8 @@ class FastDevice:
         time.sleep(max(0.0, tokens / self._tokens_per_s - (time.perf_counter() - started)))  # the GPU computes
         ended = time.perf_counter()
         print(json.dumps([started, ended, tokens]), file=self._calls, flush=True)
-        scores = [[float(completion[0]) for completion in group.completions] for group in groups]
-        return Work(scores, tokens_computed=tokens, forward_s=ended - started)  # type: ignore[arg-type]
+        scores: list[list[Result]] = [[float(completion[0]) for completion in group.completions] for group in groups]
+        return Work(scores, tokens_computed=tokens, forward_s=ended - started)
 
 
 if __name__ == "__main__":

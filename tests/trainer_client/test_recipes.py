@@ -9,13 +9,13 @@ import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import ANY
 
 import httpx
 import pytest
 import yaml
 from trainer_programs import ROOT, printed
 
+from reward_server.rewards.noise import flip_draw
 from trainer_client import RequestRefused, RewardClient
 from trainer_client.adapters import _shared
 
@@ -119,7 +119,8 @@ def test_xtuners_judger_is_paid_what_the_server_says(server: str) -> None:
         answers = [r"\boxed{4}", r"\boxed{5}", "none"]
         rewards = client.score(answers, ground_truths=[label] * 3).rewards
     assert [judged(answer)["score"] for answer in answers] == rewards
-    assert judged(r"\boxed{4}", flip=False) == {"clean": 1.0, "flipped": 0.0, "flip_draw": ANY, "score": 1.0}
+    drawn = flip_draw(seed=0, group="q-1", visit=3)
+    assert judged(r"\boxed{4}", flip=False) == {"clean": 1.0, "flipped": 0.0, "flip_draw": drawn, "score": 1.0}
     with pytest.raises(RequestRefused, match="the ground truth is unusable"):
         judged(r"\boxed{4}", ground_truth="")
 
