@@ -32,7 +32,8 @@ class TextIds:
         self._backend = _plain_backend(tokenizer)
         if self._backend is not None and not self._agrees(self._backend):
             self._backend = None
-        self._cut = _Cut(tokenizer.added_tokens_decoder.values()) if self._backend is not None else None
+        cuts = self._backend is not None and not self._backend.encode_special_tokens  # else they are ordinary text
+        self._cut = _Cut(tokenizer.added_tokens_decoder.values()) if cuts else None
 
     def of(self, text: str) -> TokenIds[int]:
         """Shape [T]. Raises UnusableChat where the tokenizer refuses the text, or the model does not know a token."""

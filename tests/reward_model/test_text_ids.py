@@ -94,6 +94,7 @@ JOINED: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
     ),
 }
 WHOLE: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
+    "special tokens that are ordinary text": lambda: make_tokenizer(split_special_tokens=True),
     "no token at the border": lambda: with_template(
         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     ),
